@@ -1,0 +1,329 @@
+"""The Connection: an immutable value, and the commands that make the next one from it.
+
+A command asks the policy, and then either raises a typed error, with nothing changed, or returns a
+`Change`: the Connection as it is afterwards and the one event that tells what happened. Nothing is
+ever changed in place.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from connect_core.errors import ConnectError, InvalidHistoryError
+from connect_core.history import (
+    ConnectionEvent,
+    Terms,
+    Timestamp,
+    Version,
+    as_timestamp,
+    not_before_creation,
+    utc_now,
+)
+from connect_core.identifiers import ConnectionId, OrganizationId
+from connect_core.lifecycle import Action, Role, Status
+from connect_core.parties import (
+    Actor,
+    Name,
+    Organization,
+    OrganizationRef,
+)
+from connect_core.policy import authorize, authorize_create
+from connect_core.scopes import DEFAULT_SCOPES, ScopeSet
+
+if TYPE_CHECKING:
+    from pydantic import ValidationInfo
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _assemble(model: type[_Model], values: dict[str, Any]) -> _Model:
+    """A model from values that are known to be valid: what validation would give, without it."""
+    assembled = model.__new__(model)
+    object.__setattr__(assembled, "__dict__", values)
+    object.__setattr__(assembled, "__pydantic_fields_set__", set(values))
+    object.__setattr__(assembled, "__pydantic_extra__", None)
+    object.__setattr__(assembled, "__pydantic_private__", None)
+    return assembled
+
+
+class Change(NamedTuple):
+    """What a command returns: the Connection as it is afterwards, and what happened."""
+
+    connection: "Connection"
+    event: ConnectionEvent
+
+
+class Connection(BaseModel):
+    """An offer of one organization to share data with another, and where it stands. Immutable.
+
+    Make one with `create`, or from outside data with ``Connection.model_validate(data)``, which
+    checks all of it. A self-connection from outside is refused unless you pass
+    ``context={"allow_self": True}``.
+
+    Attributes:
+        id: the Connection's own id.
+        source_organization_id: whose data is shared.
+        destination_organization_id: who receives it.
+        name: for people; None, or at most 255 characters.
+        status: where it stands.
+        scopes: what may be shared, 1 to 64 of them. Fixed for life.
+        creator: who created it, acting for the source.
+        created_at: when it was created, in UTC and whole milliseconds.
+        updated_at: when it last changed; never before `created_at`.
+        version: 1 at creation, one more with every change.
+
+    Raises:
+        pydantic.ValidationError: a field is not valid, or two of them contradict each other.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: ConnectionId
+    source_organization_id: OrganizationRef
+    destination_organization_id: OrganizationRef
+    name: Name | None = None
+    status: Status
+    scopes: ScopeSet
+    creator: Actor
+    created_at: Timestamp
+    updated_at: Timestamp
+    version: Version
+
+    @field_validator("destination_organization_id")
+    @classmethod
+    def _parties_are_distinct(cls, value: OrganizationId, info: "ValidationInfo") -> OrganizationId:
+        context: Mapping[str, object] = info.context or {}
+        if value == info.data.get("source_organization_id") and not context.get("allow_self"):
+            raise ValueError(
+                "the source and the destination are the same organization; "
+                'validate with context={"allow_self": True} if that is meant'
+            )
+        return value
+
+    @field_validator("creator")
+    @classmethod
+    def _creator_acts_for_the_source(cls, value: Actor, info: "ValidationInfo") -> Actor:
+        source = info.data.get("source_organization_id", value.organization_id)
+        if value.organization_id != source:
+            raise ValueError(
+                f"only the source creates, and the creator acts for {value.organization_id}"
+            )
+        return value
+
+    _time_runs_forwards = field_validator("updated_at")(not_before_creation)
+
+    @classmethod
+    def create(
+        cls,
+        *,
+        by: Actor,
+        destination: str | Organization,
+        source: str | Organization | None = None,
+        name: str | None = None,
+        scopes: Iterable[str] = DEFAULT_SCOPES,
+        allow_self: bool = False,
+        id: str | None = None,
+        at: datetime | None = None,
+    ) -> Change:
+        """Offer to share: the rules *create*, *self* and *scopes*. The Connection is pending.
+
+        Whether there is one for this ordered pair already (the rule *once*) only a store can know;
+        `connect_core.authorize_create` takes the answer.
+
+        Args:
+            by: who creates it; must act for the source.
+            destination: the organization to share with.
+            source: the organization whose data is shared; that of `by` if omitted.
+            name: for people; at most 255 characters.
+            scopes: what to share; `DEFAULT_SCOPES` if omitted.
+            allow_self: permit source and destination to be the same, for sandboxes.
+            id: the new Connection's id; minted if omitted.
+            at: an aware time; now if omitted. Kept in UTC and whole milliseconds.
+
+        Raises:
+            NotAPartyError: `by` acts for neither organization.
+            ForbiddenTransitionError: `by` acts for the destination.
+            SelfConnectionError: both are the same, and `allow_self` is not given.
+            pydantic.ValidationError: another argument is not valid; all of them are listed.
+        """
+        source = by.organization_id if source is None else source
+        decision = authorize_create(
+            by, source=source, destination=destination, allow_self=allow_self
+        )
+        moment = utc_now() if at is None else at
+        connection = cls.model_validate(
+            {
+                "id": ConnectionId.mint() if id is None else id,
+                "source_organization_id": source,
+                "destination_organization_id": destination,
+                "name": name,
+                "status": decision.target,
+                "scopes": scopes,
+                "creator": by,
+                "created_at": moment,
+                "updated_at": moment,
+                "version": 1,
+            },
+            context={"allow_self": allow_self},
+        )
+        terms = _assemble(
+            Terms, {field: getattr(connection, field) for field in Terms.model_fields}
+        )
+        return Change(connection, connection._event(Action.CREATE, by, decision.roles, None, terms))
+
+    def activate(self, *, by: Actor, at: datetime | None = None) -> Change:
+        """Accept the offer: the rule *activate*. Pending becomes active.
+
+        Args:
+            by: who activates it; must act for the destination.
+            at: an aware time; now if omitted. `updated_at` never moves backwards for it.
+
+        Raises:
+            NotAPartyError: `by` acts for neither organization.
+            ForbiddenTransitionError: `by` acts for the source alone.
+            InvalidTransitionError: the Connection is not pending.
+            ValueError: `at` is naive.
+        """
+        return self._take(Action.ACTIVATE, by, at)
+
+    def deactivate(self, *, by: Actor, at: datetime | None = None) -> Change:
+        """Withdraw: the rule *deactivate*. Pending or active becomes inactive.
+
+        Args:
+            by: who deactivates it; must act for the source or the destination.
+            at: an aware time; now if omitted. `updated_at` never moves backwards for it.
+
+        Raises:
+            NotAPartyError: `by` acts for neither organization.
+            InvalidTransitionError: the Connection is inactive already.
+            ValueError: `at` is naive.
+        """
+        return self._take(Action.DEACTIVATE, by, at)
+
+    def reactivate(self, *, by: Actor, at: datetime | None = None) -> Change:
+        """Offer again: the rule *reactivate*. Inactive becomes pending, whoever deactivated it.
+
+        Args:
+            by: who reactivates it; must act for the source.
+            at: an aware time; now if omitted. `updated_at` never moves backwards for it.
+
+        Raises:
+            NotAPartyError: `by` acts for neither organization.
+            ForbiddenTransitionError: `by` acts for the destination alone.
+            InvalidTransitionError: the Connection is not inactive.
+            ValueError: `at` is naive.
+        """
+        return self._take(Action.REACTIVATE, by, at)
+
+    def apply(self, event: ConnectionEvent) -> "Connection":
+        """The Connection after `event`, if `event` could have happened to it next.
+
+        The step is taken again under the rules, and must give the same event.
+
+        Raises:
+            InvalidHistoryError: it could not have happened. `index` is its place in the whole
+                history, which is this Connection's `version`.
+        """
+        try:
+            change = self._take(event.action, event.actor, event.occurred_at)
+        except ConnectError as refusal:
+            raise InvalidHistoryError(self.version, f"was not permitted ({refusal})") from refusal
+        _require_same(self.version, event, change.event)
+        return change.connection
+
+    def organization_of(self, role: Role) -> OrganizationId:
+        """The organization that holds `role` in this Connection."""
+        return (
+            self.source_organization_id if role is Role.SOURCE else self.destination_organization_id
+        )
+
+    def _take(self, action: Action, by: Actor, at: datetime | None) -> Change:
+        """Authorize, copy, and say what happened."""
+        decision = authorize(by, action, self)
+        moment = utc_now() if at is None else as_timestamp(at)
+        connection = _assemble(
+            type(self),
+            {
+                **self.__dict__,
+                "status": decision.target,
+                "updated_at": max(moment, self.updated_at),
+                "version": self.version + 1,
+            },
+        )
+        return Change(connection, connection._event(action, by, decision.roles, self.status))
+
+    def _event(
+        self,
+        action: Action,
+        by: Actor,
+        roles: frozenset[Role],
+        previous_status: Status | None,
+        terms: Terms | None = None,
+    ) -> ConnectionEvent:
+        """The event of the change that led to this state of the Connection."""
+        return _assemble(
+            ConnectionEvent,
+            {
+                "connection_id": self.id,
+                "version": self.version,
+                "action": action,
+                "previous_status": previous_status,
+                "status": self.status,
+                "actor": by,
+                "roles": roles,
+                "occurred_at": self.updated_at,
+                "terms": terms,
+            },
+        )
+
+
+def _require_same(index: int, event: ConnectionEvent, due: ConnectionEvent) -> None:
+    """Refuse an event that is not the one that was due, naming what differs."""
+    differences = [
+        f"{field} {getattr(event, field)!s} where {getattr(due, field)!s} was due"
+        for field in ConnectionEvent.model_fields
+        if getattr(event, field) != getattr(due, field)
+    ]
+    if differences:
+        raise InvalidHistoryError(index, f"has {', '.join(differences)}")
+
+
+def replay(events: Iterable[ConnectionEvent]) -> Connection:
+    """The Connection that `events` lead to, oldest first, with every step taken again and checked.
+
+    What it cannot see: that events are missing at the end (compare the version with the stored
+    Connection's), and that an actor was exchanged for another of the same organization.
+
+    Raises:
+        InvalidHistoryError: the chain is empty, does not begin with a creation, or holds an event
+            that could not have happened; `index` is the first such event's place.
+    """
+    connection: Connection | None = None
+    for event in events:
+        connection = _begin(event) if connection is None else connection.apply(event)
+    if connection is None:
+        raise InvalidHistoryError(0, "is missing: a history begins with a creation")
+    return connection
+
+
+def _begin(event: ConnectionEvent) -> Connection:
+    """The Connection that a history's first event creates."""
+    if event.terms is None:
+        raise InvalidHistoryError(0, f"is {event.action}, and a history begins with a creation")
+    try:
+        change = Connection.create(
+            by=event.actor,
+            source=event.terms.source_organization_id,
+            destination=event.terms.destination_organization_id,
+            name=event.terms.name,
+            scopes=event.terms.scopes,
+            allow_self=True,
+            id=event.connection_id,
+            at=event.occurred_at,
+        )
+    except ConnectError as refusal:
+        raise InvalidHistoryError(0, f"was not permitted ({refusal})") from refusal
+    _require_same(0, event, change.event)
+    return change.connection

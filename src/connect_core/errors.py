@@ -1,0 +1,295 @@
+"""The errors: facts first, text made from them.
+
+Each error carries what it is about as attributes, has a `code` that never changes, and says in its
+text what was refused, why, and what would help. All of them can be copied and pickled.
+
+Who can act on which:
+
+========================  ====================================================================
+the caller never can      `ForbiddenTransitionError`, `NotAPartyError`, `SelfConnectionError`
+somebody else may first   `InvalidTransitionError`, `AccessDeniedError`
+use what there is         `DuplicateConnectionError`
+re-read and try again     `StaleConnectionError`
+fix the request           `InvalidDocumentError`, `ConnectionNotFoundError`
+call an operator          `InvalidHistoryError`: stored data is not what was written
+========================  ====================================================================
+
+Whatever is raised, nothing has changed: every Connection is as it was before the call.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from connect_core.lifecycle import Action, Role, Status
+    from connect_core.parties import Actor
+    from connect_core.policy import Decision, Denial, Step
+
+
+class ConnectError(Exception):
+    """The base of every error that this library raises on purpose."""
+
+    #: What went wrong, for programs. Stable: it never changes for a class of errors.
+    code: ClassVar[str] = "connect_error"
+
+
+class TransitionError(ConnectError):
+    """An action was refused by the rules. Raised only as one of its subclasses.
+
+    Attributes:
+        decision: the whole `Decision`, with every condition that failed.
+        actor: who asked.
+        connection_id: the Connection's id, or None where there is none (create, a row without id).
+    """
+
+    code = "transition_refused"
+
+    def __init__(
+        self, decision: "Decision", actor: "Actor", connection_id: str | None = None
+    ) -> None:
+        super().__init__(decision, actor, connection_id)
+        self.decision = decision
+        self.actor = actor
+        self.connection_id = connection_id
+
+    @property
+    def action(self) -> "Action | None":
+        """The action that was refused."""
+        return self.decision.action
+
+    @property
+    def status(self) -> "Status | None":
+        """The Connection's status; None for an outsider, an unknown status, or no Connection."""
+        return self.decision.status
+
+    @property
+    def roles(self) -> "frozenset[Role]":
+        """The roles that the actor holds; empty for an outsider."""
+        return self.decision.roles
+
+    def __str__(self) -> str:
+        subject = self.connection_id or "the Connection"
+        return (
+            f"{self.actor.id} of {self.actor.organization_id} may not {self.action} {subject}: "
+            f"{self.decision.explanation} {self.decision.advice}"
+        )
+
+
+class ForbiddenTransitionError(TransitionError):
+    """Wrong role: no role that the actor holds may ever do this. Asking again will not help."""
+
+    code = "wrong_role"
+
+
+class NotAPartyError(ForbiddenTransitionError):
+    """The actor's organization is neither the source nor the destination.
+
+    The same, attribute by attribute, whatever the Connection's status, scopes and parties are:
+    `status` is None and `roles` is empty.
+    """
+
+    code = "not_a_party"
+
+
+class InvalidTransitionError(TransitionError):
+    """Wrong status: the actor's role may do this, but not from here."""
+
+    code = "wrong_status"
+
+    @property
+    def remedy(self) -> "tuple[Step, ...]":
+        """The steps that would make the action possible, in order; empty if none would."""
+        return self.decision.remedy
+
+
+class DuplicateConnectionError(ConnectError):
+    """There is a Connection for this ordered pair already. There is only ever one.
+
+    Attributes:
+        decision: the whole `Decision`.
+        existing_id: the id of the existing Connection, if known. Given to its source only.
+    """
+
+    code = "duplicate_connection"
+
+    def __init__(self, decision: "Decision", existing_id: str | None = None) -> None:
+        super().__init__(decision, existing_id)
+        self.decision = decision
+        self.existing_id = existing_id
+
+    def __str__(self) -> str:
+        known = "" if self.existing_id is None else f" It is {self.existing_id}."
+        return f"{self.decision.explanation}{known} {self.decision.advice}"
+
+
+class SelfConnectionError(ConnectError):
+    """Source and destination are the same organization, and the caller did not ask for that.
+
+    Attributes:
+        decision: the whole `Decision`.
+        organization_id: the organization that was named twice.
+    """
+
+    code = "self_connection"
+
+    def __init__(self, decision: "Decision", organization_id: str) -> None:
+        super().__init__(decision, organization_id)
+        self.decision = decision
+        self.organization_id = organization_id
+
+    def __str__(self) -> str:
+        return (
+            f"{self.decision.explanation} Both are {self.organization_id}. {self.decision.advice}"
+        )
+
+
+class AccessDeniedError(ConnectError):
+    """Data may not be read through this Connection by this reader now.
+
+    Attributes:
+        decision: the whole `Decision`; an outsider's carries nothing about the Connection.
+        reader: who wanted to read.
+        scope: what they wanted to read.
+        connection_id: the Connection's id, or None if the object given has none.
+    """
+
+    code = "access_denied"
+
+    def __init__(
+        self,
+        decision: "Decision",
+        reader: "Actor",
+        scope: str,
+        connection_id: str | None = None,
+    ) -> None:
+        super().__init__(decision, reader, scope, connection_id)
+        self.decision = decision
+        self.reader = reader
+        self.scope = scope
+        self.connection_id = connection_id
+
+    @property
+    def denial(self) -> "Denial | None":
+        """The first condition that failed."""
+        return self.decision.denial
+
+    @property
+    def missing_scopes(self) -> frozenset[str]:
+        """What was asked for and is not granted; empty for an outsider, who is told nothing."""
+        return frozenset({self.scope} if "scope_not_granted" in self.decision.denials else ())
+
+    def __str__(self) -> str:
+        subject = self.connection_id or "the Connection"
+        return (
+            f"{self.reader.id} of {self.reader.organization_id} may not read {self.scope!r} "
+            f"through {subject}: {self.decision.explanation} {self.decision.advice}"
+        )
+
+
+class ConnectionNotFoundError(ConnectError):
+    """No such Connection, or none that the actor may know of. The two look the same on purpose.
+
+    Attributes:
+        connection_id: the id that was looked for, or None where there was none.
+    """
+
+    code = "connection_not_found"
+
+    def __init__(self, connection_id: str | None = None) -> None:
+        super().__init__(connection_id)
+        self.connection_id = connection_id
+
+    def __str__(self) -> str:
+        subject = "Connection" if self.connection_id is None else f"Connection {self.connection_id}"
+        return (
+            f"No {subject} is to be found for your organization. "
+            "Check the id, and the organization that you act for."
+        )
+
+
+class StaleConnectionError(ConnectError):
+    """The Connection has changed since the caller read it.
+
+    Attributes:
+        expected_version: the version that the caller had read.
+        actual_version: the version that there is, or None if it is not known.
+        connection_id: the Connection's id.
+    """
+
+    code = "stale_connection"
+
+    def __init__(
+        self, expected_version: int, actual_version: int | None, connection_id: str | None = None
+    ) -> None:
+        super().__init__(expected_version, actual_version, connection_id)
+        self.expected_version = expected_version
+        self.actual_version = actual_version
+        self.connection_id = connection_id
+
+    def __str__(self) -> str:
+        subject = self.connection_id or "The Connection"
+        actual = "another" if self.actual_version is None else str(self.actual_version)
+        return (
+            f"{subject} has changed: version {self.expected_version} was expected, and it has "
+            f"version {actual}. Read it again and decide anew."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a document.
+
+    Attributes:
+        pointer: a JSON Pointer (RFC 6901) to the value that is wrong; for a missing member, to the
+            object that lacks it. The empty string is the whole document.
+        detail: what is wrong with it, in one sentence without a full stop.
+    """
+
+    pointer: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.detail} (at {self.pointer or 'the top level'})"
+
+
+class InvalidDocumentError(ConnectError):
+    """A document is not what it should be. Every problem is listed, not only the first.
+
+    Attributes:
+        problems: one or more `Problem`, each with its place.
+        malformed: whether it is not JSON at all, so that nothing in it could be read.
+    """
+
+    code = "invalid_document"
+
+    def __init__(self, problems: tuple[Problem, ...], malformed: bool = False) -> None:
+        super().__init__(problems, malformed)
+        self.problems = problems
+        self.malformed = malformed
+
+    def __str__(self) -> str:
+        what = "not JSON" if self.malformed else "not valid"
+        return f"The document is {what}: {'; '.join(map(str, self.problems))}."
+
+
+class InvalidHistoryError(ConnectError):
+    """A chain of events that could not have happened.
+
+    Attributes:
+        index: the place of the first impossible event in the chain, counted from 0; the chain's
+            length if what is missing is an event at its end.
+        reason: what is impossible about it.
+    """
+
+    code = "invalid_history"
+
+    def __init__(self, index: int, reason: str) -> None:
+        super().__init__(index, reason)
+        self.index = index
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"This history could not have happened: event {self.index} {self.reason}. "
+            "Compare the stored events with a backup; nothing was built from them."
+        )

@@ -1,0 +1,135 @@
+"""History: what happened to a Connection, one event a change.
+
+An event records one step: which version it made, what was done, by whom and in which role, from
+which status to which, and when. The first, of a creation, also carries the terms that never change
+afterwards, so that the events alone are enough to rebuild the Connection (`connect_core.replay`).
+"""
+
+import re
+from datetime import UTC, datetime
+from time import time_ns
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+from connect_core.identifiers import ConnectionId
+from connect_core.lifecycle import Action, Role, Status
+from connect_core.parties import Actor, Name, OrganizationRef
+from connect_core.scopes import ScopeSet
+
+if TYPE_CHECKING:
+    from pydantic import ValidationInfo
+
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+def as_timestamp(value: object) -> datetime:
+    """`value` as an aware UTC time of whole milliseconds; anything finer is cut off.
+
+    Args:
+        value: an aware `datetime` in any time zone, or RFC 3339 text with an offset or ``Z``.
+
+    Raises:
+        ValueError: it is neither, or it is naive: without a time zone a time says nothing.
+    """
+    if isinstance(value, str):
+        if _RFC_3339.fullmatch(value) is None:
+            raise ValueError("expected a time such as 2018-06-01T00:00:00.000Z, with its offset")
+        value = datetime.fromisoformat(value.upper())
+    if not isinstance(value, datetime):
+        raise ValueError("expected a time: a datetime, or text such as 2018-06-01T00:00:00.000Z")
+    if value.utcoffset() is None:
+        raise ValueError("the time is naive; give it a time zone, such as datetime.UTC")
+    try:
+        value = value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is outside the years 1 to 9999 in UTC") from None
+    return value.replace(microsecond=value.microsecond // 1000 * 1000)
+
+
+def format_timestamp(at: datetime) -> str:
+    """A UTC time as text with milliseconds: ``2018-06-01T00:00:00.000Z``."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
+
+
+def utc_now() -> datetime:
+    """The present time in UTC, in whole milliseconds. Nothing else here reads a clock."""
+    return datetime.fromtimestamp(time_ns() // 1_000_000 / 1000, UTC)
+
+
+#: A time as a model's field: aware, UTC, whole milliseconds.
+Timestamp = Annotated[
+    datetime,
+    BeforeValidator(as_timestamp),
+    PlainSerializer(format_timestamp, return_type=str, when_used="json"),
+]
+
+
+def not_before_creation(updated_at: datetime, info: "ValidationInfo") -> datetime:
+    """A validator of `updated_at`, in a model that has `created_at` before it."""
+    if updated_at < info.data.get("created_at", updated_at):
+        raise ValueError("a Connection cannot be updated before it was created")
+    return updated_at
+
+
+#: How often a Connection has been changed, its creation included: 1, 2, 3, ...
+Version = Annotated[int, Field(strict=True, ge=1)]
+
+
+class Terms(BaseModel):
+    """What is settled when a Connection is created and never changes afterwards. Immutable."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source_organization_id: OrganizationRef
+    destination_organization_id: OrganizationRef
+    name: Name | None = None
+    scopes: ScopeSet
+
+
+class ConnectionEvent(BaseModel):
+    """One change of one Connection. Immutable.
+
+    Attributes:
+        connection_id: which Connection.
+        version: the version that the change made. The creation makes 1, each later change one
+            more; connection and version together name the event.
+        action: what was done.
+        previous_status: the status before; None before the creation.
+        status: the status after.
+        actor: who did it.
+        roles: the roles that the actor held.
+        occurred_at: when, in UTC and whole milliseconds; also the Connection's `updated_at`.
+        terms: of the creation only: the parties, name and scopes.
+
+    Raises:
+        pydantic.ValidationError: a field is not valid, or a creation and its marks (version 1, no
+            previous status, terms) do not go together.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    connection_id: ConnectionId
+    version: Version
+    action: Action
+    previous_status: Status | None
+    status: Status
+    actor: Actor
+    roles: Annotated[
+        frozenset[Role],
+        Field(min_length=1),
+        PlainSerializer(sorted, return_type=list[str], when_used="json"),
+    ]
+    occurred_at: Timestamp
+    terms: Terms | None = None
+
+    @model_validator(mode="after")
+    def _creation_comes_first(self) -> Self:
+        marks = (self.version == 1, self.previous_status is None, self.terms is not None)
+        if marks != (self.action is Action.CREATE,) * 3:
+            raise ValueError(
+                "version 1, no previous_status, and terms belong to the creation, and to it alone"
+            )
+        return self

@@ -1,0 +1,103 @@
+"""Identifiers: a prefix that says what is named, then text that says nothing.
+
+An identifier is a `str` that has been checked. The prefix is matched exactly; what follows is
+opaque, one or more ASCII letters, digits, ``_`` or ``-``. Nothing else is read into it: its length
+is never checked, case is never folded, and two identifiers are the same only when every character
+is. Letters of other scripts that merely look right are refused, so that no two different
+identifiers can be mistaken for each other on a screen.
+"""
+
+import re
+import secrets
+from reprlib import repr as shortened
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from pydantic_core import core_schema
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+
+#: The alphabet of minted identifiers: no 0, O, I or l, which people mistake for one another.
+BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+#: How many characters of it are minted: about 164 bits.
+MINTED_LENGTH = 28
+
+
+class ValidatedText(str):
+    """A `str` that matches a pattern, as a type: in Python, in pydantic and in JSON Schema.
+
+    Build one from any `str`; its own instances pass through. It compares, hashes, copies and
+    prints as the `str` that it is.
+
+    Raises:
+        ValueError: the text does not match; the message says what was expected.
+        TypeError: it is not a `str` at all.
+    """
+
+    __slots__ = ()
+
+    pattern: ClassVar[re.Pattern[str]]
+    expected: ClassVar[str]
+
+    def __new__(cls, text: str) -> Self:
+        """Check `text`; an instance of this very class passes through."""
+        if type(text) is cls:
+            return text
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise TypeError(f"expected {cls.expected}, got {shortened(text)}")
+        if cls.pattern.fullmatch(text) is None:
+            raise ValueError(f"expected {cls.expected}, got {shortened(text)}")
+        return super().__new__(cls, text)
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: object, handler: "GetCoreSchemaHandler"
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(
+            cls, core_schema.str_schema(strict=True)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: "GetJsonSchemaHandler"
+    ) -> "JsonSchemaValue":
+        return {"type": "string", "pattern": f"^{cls.pattern.pattern}$"}
+
+
+def _opaque(*prefixes: str) -> re.Pattern[str]:
+    return re.compile(f"(?:{'|'.join(prefixes)})[0-9A-Za-z_-]+")
+
+
+class OrganizationId(ValidatedText):
+    """The id of an organization: ``org_`` and opaque text."""
+
+    __slots__ = ()
+    pattern = _opaque("org_")
+    expected = "an organization id ('org_' and then letters, digits, '_' or '-')"
+
+
+class ActorId(ValidatedText):
+    """The id of who acts: ``api_`` for an API key, ``usr_`` or ``user_`` for a person."""
+
+    __slots__ = ()
+    pattern = _opaque("api_", "usr_", "user_")
+    expected = "an actor id ('api_', 'usr_' or 'user_' and then letters, digits, '_' or '-')"
+
+
+class ConnectionId(ValidatedText):
+    """The id of a Connection: ``cxn_`` and opaque text."""
+
+    __slots__ = ()
+    pattern = _opaque("cxn_")
+    expected = "a connection id ('cxn_' and then letters, digits, '_' or '-')"
+
+    @classmethod
+    def mint(cls) -> Self:
+        """A new id: ``cxn_`` and 28 base58 characters from the system's secure randomness."""
+        number = secrets.randbelow(len(BASE58) ** MINTED_LENGTH)
+        characters: list[str] = []
+        for _ in range(MINTED_LENGTH):
+            number, index = divmod(number, len(BASE58))
+            characters.append(BASE58[index])
+        return cls("cxn_" + "".join(characters))

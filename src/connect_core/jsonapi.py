@@ -1,0 +1,412 @@
+"""The documents of the guide, in and out: plain data that any framework can send.
+
+Reading is strict. A document is checked as a whole and every problem is reported at once, each
+with the JSON Pointer of its place; members that the guide does not know are refused by name, and
+so are members that stand twice. What was given is never changed. The limits are those of the model:
+a name of at most 255 characters, 1 to 64 scopes.
+
+Writing is exact: kebab-case members in the guide's order, scopes sorted, times in UTC with
+milliseconds and ``Z``. The guide's sample answer to a create shows a Connection that is active at
+once; by the rules it is pending, and so it is here.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from reprlib import repr as shortened
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from connect_core.connection import Connection
+from connect_core.errors import (
+    AccessDeniedError,
+    ConnectError,
+    ConnectionNotFoundError,
+    DuplicateConnectionError,
+    ForbiddenTransitionError,
+    InvalidDocumentError,
+    InvalidHistoryError,
+    InvalidTransitionError,
+    NotAPartyError,
+    Problem,
+    SelfConnectionError,
+    StaleConnectionError,
+)
+from connect_core.history import Timestamp, format_timestamp, not_before_creation
+from connect_core.identifiers import ActorId, ConnectionId, OrganizationId
+from connect_core.lifecycle import Status
+from connect_core.parties import Actor, ActorType, Name
+from connect_core.policy import Denial
+from connect_core.scopes import DEFAULT_SCOPES, Scope, ScopeSet
+
+if TYPE_CHECKING:
+    from pydantic import ValidationInfo
+    from pydantic_core import ErrorDetails
+
+#: The type of a Connection's resource object. The guide's, which is what is written ...
+RESOURCE_TYPE: Final = "connect/connections"
+#: ... and the one in the API's own pages, which is read as well.
+_ResourceType = Literal["connect/connections", "connect/connection"]
+
+
+#: What a document may be given as: JSON in UTF-8, JSON as text, or the object already read from it.
+Document = bytes | bytearray | str | Mapping[str, object]
+
+
+# --- The documents -------------------------------------------------------------------------------
+
+
+def _kebab(field: str) -> str:
+    return field.replace("_", "-")
+
+
+class _Member(BaseModel):
+    """An object on the wire: kebab-case members, and no others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=_kebab)
+
+
+class _CreateAttributes(_Member):
+    destination_organization_id: OrganizationId
+    name: Name | None = None
+    scopes: ScopeSet = DEFAULT_SCOPES
+
+
+class _CreateData(_Member):
+    type: _ResourceType = RESOURCE_TYPE
+    attributes: _CreateAttributes
+
+
+class _CreateDocument(_Member):
+    data: _CreateData
+
+
+class _ConnectionAttributes(_Member):
+    token: ConnectionId
+    name: Name | None = None
+    status: Status
+    organization_id: OrganizationId
+    destination_organization_id: OrganizationId
+    scopes: ScopeSet
+    creator_id: ActorId
+    creator_type: ActorType
+    created_at: Timestamp
+    updated_at: Timestamp
+
+    @field_validator("token")
+    @classmethod
+    def _token_is_the_id(cls, value: ConnectionId, info: "ValidationInfo") -> ConnectionId:
+        context: Mapping[str, object] = info.context or {}
+        resource_id = context.get("id", value)
+        if value != resource_id:
+            raise ValueError(f"the token is the id, which is {shortened(resource_id)}")
+        return value
+
+    @field_validator("creator_type")
+    @classmethod
+    def _type_is_that_of_the_id(cls, value: ActorType, info: "ValidationInfo") -> ActorType:
+        creator_id, source = info.data.get("creator_id"), info.data.get("organization_id")
+        if creator_id is not None and source is not None:
+            due = Actor(id=creator_id, organization_id=source).type
+            if value is not due:
+                raise ValueError(f"the type of {shortened(creator_id)} is {due}")
+        return value
+
+    _time_runs_forwards = field_validator("updated_at")(not_before_creation)
+
+
+class _ConnectionData(_Member):
+    type: _ResourceType
+    id: ConnectionId
+    attributes: _ConnectionAttributes
+
+
+class _ConnectionDocument(_Member):
+    data: _ConnectionData
+
+
+# --- Reading -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRequest:
+    """What a create request asks for. The source is not in it: it is whoever asks.
+
+    Attributes:
+        destination_organization_id: the organization to share with.
+        name: for people, or None.
+        scopes: what to share; `DEFAULT_SCOPES` if the request names nothing.
+    """
+
+    destination_organization_id: OrganizationId
+    name: str | None = None
+    scopes: frozenset[Scope] = DEFAULT_SCOPES
+
+
+def parse_create(body: Document) -> CreateRequest:
+    """Read the body of a create request. It is not changed.
+
+    ``type`` may be left out, as the guide's own example does.
+
+    Args:
+        body: the JSON as bytes (UTF-8) or text, or the object already read from it.
+
+    Raises:
+        InvalidDocumentError: with every problem and its place; `malformed` if it is not JSON.
+    """
+    attributes = _validated(_CreateDocument, body).data.attributes
+    return CreateRequest(attributes.destination_organization_id, attributes.name, attributes.scopes)
+
+
+def parse_connection(document: Document, *, version: int = 1) -> Connection:
+    """Read a Connection back from its document. It is not changed.
+
+    The wire says neither the version, which is a parameter, nor the creator's organization, which
+    is the source. A document tells of a Connection that exists, so a self-connection is read like
+    any other.
+
+    Args:
+        document: the JSON as bytes (UTF-8) or text, or the object already read from it.
+        version: the version that the Connection has, 1 or more.
+
+    Raises:
+        InvalidDocumentError: with every problem and its place; `malformed` if it is not JSON.
+        pydantic.ValidationError: `version` is not a version.
+    """
+    data = _validated(_ConnectionDocument, document).data
+    attributes = data.attributes
+    return Connection.model_validate(
+        {
+            "id": data.id,
+            "source_organization_id": attributes.organization_id,
+            "destination_organization_id": attributes.destination_organization_id,
+            "name": attributes.name,
+            "status": attributes.status,
+            "scopes": attributes.scopes,
+            "creator": Actor(id=attributes.creator_id, organization_id=attributes.organization_id),
+            "created_at": attributes.created_at,
+            "updated_at": attributes.updated_at,
+            "version": version,
+        },
+        context={"allow_self": True},
+    )
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+#: How pydantic's words for a Python value read for a JSON one.
+_IN_JSON_WORDS: Final = {
+    "model_type": "Input should be an object",
+    "model_attributes_type": "Input should be an object",
+    "frozen_set_type": "Input should be an array",
+    "too_short": "Array should have at least 1 item",
+}
+#: A member name longer than this is not repeated in a pointer.
+_LONGEST_POINTER_PART: Final = 255
+
+
+def _validated(model: type[_Model], document: Document) -> _Model:
+    """`document` as `model`, or every problem with it."""
+    value: object = document
+    repeated: list[Problem] = []
+    if isinstance(document, (bytes, bytearray, str)):
+        value, repeated = _load(document)
+    try:
+        validated = model.model_validate(value, context=_context(value))
+    except ValidationError as error:
+        problems = [_problem(details) for details in error.errors(include_url=False)]
+        raise InvalidDocumentError((*problems, *repeated)) from None
+    if repeated:
+        raise InvalidDocumentError(tuple(repeated))
+    return validated
+
+
+def _context(document: object) -> dict[str, object]:
+    """What one part of a document has to agree with in another: the id, if there is one."""
+    resource_id = _member(_member(document, "data"), "id")
+    return {"id": resource_id} if isinstance(resource_id, str) else {}
+
+
+def _member(value: object, name: str) -> object:
+    """The member `name` of an object; None if there is none, or if `value` is no object."""
+    return cast("Mapping[object, object]", value).get(name) if isinstance(value, Mapping) else None
+
+
+def _load(text: bytes | bytearray | str) -> tuple[object, list[Problem]]:
+    """The JSON value in `text`, and its repeated members, of which the value holds the last."""
+    repeated: list[tuple[dict[str, object], list[str]]] = []
+
+    def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        result = dict(pairs)
+        if len(result) < len(pairs):
+            names = [name for name, _ in pairs]
+            repeated.append((result, [name for name in result if names.count(name) > 1]))
+        return result
+
+    try:
+        if not isinstance(text, str):
+            text = text.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=members, parse_constant=_no_constant)
+    except RecursionError:
+        _malformed("it is nested too deeply")
+    except UnicodeDecodeError as error:
+        _malformed(f"byte {error.start} is not UTF-8")
+    except ValueError as error:
+        _malformed(str(error))
+    return value, _repeated_members(value, repeated) if repeated else []
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _malformed(reason: str) -> NoReturn:
+    raise InvalidDocumentError((Problem("", reason),), malformed=True) from None
+
+
+def _repeated_members(
+    value: object, repeated: list[tuple[dict[str, object], list[str]]]
+) -> list[Problem]:
+    """A problem for each member that stands more than once, with its place."""
+    names_in = {id(item): names for item, names in repeated}
+    problems: list[Problem] = []
+    places: list[tuple[tuple[str | int, ...], object]] = [((), value)]
+    for place, item in places:
+        problems += [
+            Problem(_pointer((*place, name)), f"the member {shortened(name)} stands twice")
+            for name in names_in.get(id(item), ())
+        ]
+        if isinstance(item, dict):
+            places += [
+                ((*place, name), child) for name, child in cast("dict[str, object]", item).items()
+            ]
+        elif isinstance(item, list):
+            places += [
+                ((*place, index), child) for index, child in enumerate(cast("list[object]", item))
+            ]
+    return problems
+
+
+def _problem(details: "ErrorDetails") -> Problem:
+    """One of pydantic's errors, in the words and the place of a JSON document."""
+    kind, location = details["type"], details["loc"]
+    if kind == "missing":
+        return Problem(_pointer(location[:-1]), f"the member {location[-1]!r} is missing")
+    if kind in ("extra_forbidden", "invalid_key"):
+        name = shortened(location[-1])
+        return Problem(_pointer(location), f"the member {name} is not one of this document's")
+    if kind == "value_error":
+        return Problem(_pointer(location), str(details.get("ctx", {}).get("error")))
+    return Problem(_pointer(location), _IN_JSON_WORDS.get(kind, details["msg"]))
+
+
+def _pointer(location: tuple[str | int, ...]) -> str:
+    """A JSON Pointer (RFC 6901). Ends above a member whose name is too long to repeat."""
+    pointer = ""
+    for part in map(str, location):
+        if len(part) > _LONGEST_POINTER_PART:
+            break
+        escaped = part.replace("~", "~0").replace("/", "~1")
+        pointer += "/" + escaped.encode("utf-8", "backslashreplace").decode("utf-8")
+    return pointer
+
+
+# --- Writing -------------------------------------------------------------------------------------
+
+
+def connection_document(connection: Connection) -> dict[str, object]:
+    """The document of one Connection, as the guide shows it."""
+    return {"data": _resource(connection)}
+
+
+def list_document(
+    connections: Iterable[Connection], *, prev: str | None = None, next: str | None = None
+) -> dict[str, object]:
+    """The document of a page of Connections, in the order given.
+
+    Args:
+        connections: the page.
+        prev: the link to the page before, or None at the beginning.
+        next: the link to the page after, or None at the end.
+    """
+    return {
+        "data": [_resource(connection) for connection in connections],
+        "links": {"prev": prev, "next": next},
+    }
+
+
+def _resource(connection: Connection) -> dict[str, object]:
+    return {
+        "type": RESOURCE_TYPE,
+        "id": connection.id,
+        "attributes": {
+            "token": connection.id,
+            "name": connection.name,
+            "status": connection.status.value,
+            "organization-id": connection.source_organization_id,
+            "destination-organization-id": connection.destination_organization_id,
+            "scopes": sorted(connection.scopes),
+            "creator-id": connection.creator.id,
+            "creator-type": connection.creator.type.value,
+            "created-at": format_timestamp(connection.created_at),
+            "updated-at": format_timestamp(connection.updated_at),
+        },
+    }
+
+
+#: For each error the HTTP status and the title; a subclass that is not listed has its base's.
+_HTTP: Final[dict[type[ConnectError], tuple[int, str]]] = {
+    ConnectError: (500, "Internal error"),
+    ForbiddenTransitionError: (403, "Forbidden"),
+    InvalidTransitionError: (409, "Invalid transition"),
+    DuplicateConnectionError: (409, "Record not unique"),
+    SelfConnectionError: (422, "Self-connection"),
+    AccessDeniedError: (403, "Access denied"),
+    ConnectionNotFoundError: (404, "Record not found"),
+    StaleConnectionError: (409, "Stale object error"),
+    InvalidDocumentError: (422, "Invalid document"),
+    InvalidHistoryError: (500, "Internal error"),
+}
+
+
+def error_document(error: ConnectError) -> tuple[int, dict[str, object]]:
+    """The HTTP status and the body that tell a client about `error`.
+
+    An outsider's refusal is told in the words of `ConnectionNotFoundError`, so that a Connection
+    that exists cannot be told from one that does not. What went wrong inside (500) is not told.
+    """
+    error = _as_told(error)
+    status, title = next(_HTTP[base] for base in type(error).__mro__ if base in _HTTP)
+    if isinstance(error, InvalidDocumentError):
+        if error.malformed:
+            status, title = 400, "Malformed JSON"
+        return status, {
+            "errors": [
+                _error(title, problem.detail, error.code, problem.pointer)
+                for problem in error.problems
+            ]
+        }
+    details = "The request could not be served." if status >= 500 else str(error)
+    pointer = (
+        "/data/attributes/destination-organization-id"
+        if isinstance(error, SelfConnectionError)
+        else None
+    )
+    return status, {"errors": [_error(title, details, error.code, pointer)]}
+
+
+def _as_told(error: ConnectError) -> ConnectError:
+    """What the client is told instead, where the error itself would tell too much."""
+    if isinstance(error, NotAPartyError) or (
+        isinstance(error, AccessDeniedError) and error.denial is Denial.NOT_A_PARTY
+    ):
+        return ConnectionNotFoundError(error.connection_id)
+    return error
+
+
+def _error(title: str, details: str, code: str, pointer: str | None) -> dict[str, object]:
+    document: dict[str, object] = {"title": title, "details": details, "meta": {"code": code}}
+    if pointer is not None:
+        document["source"] = {"pointer": pointer}
+    return document

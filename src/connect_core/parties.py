@@ -1,0 +1,128 @@
+"""Parties: who acts, for which organization, and what that makes them in a Connection.
+
+Nobody states their own role. An actor acts for exactly one organization, and the roles follow from
+comparing that organization's id with the two in the Connection. They are `source`, `destination`,
+both (only in a self-connection) or none (an *outsider*).
+"""
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final, Protocol
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from connect_core.identifiers import ActorId, OrganizationId
+from connect_core.lifecycle import Role
+
+#: The longest name, in characters.
+MAX_NAME_LENGTH: Final = 255
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def _printable(name: str) -> str:
+    if (found := _CONTROL.search(name)) is not None:
+        raise ValueError(f"a name has no control characters; found U+{ord(found.group()):04X}")
+    return name
+
+
+#: A name as a model's field: for people to read, decides nothing. At most 255 characters, no
+#: control characters, which could not be stored everywhere and would garble what shows them.
+Name = Annotated[str, Field(strict=True, max_length=MAX_NAME_LENGTH), AfterValidator(_printable)]
+
+
+class Organization(BaseModel):
+    """An organization that shares or receives data. Accepted wherever its id is.
+
+    Immutable. `name` is for people and decides nothing.
+
+    Raises:
+        pydantic.ValidationError: `id` is not an organization id, or `name` is not a name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: OrganizationId
+    name: Name | None = None
+
+    if TYPE_CHECKING:  # what callers may pass, which is wider than what the fields hold
+
+        def __init__(self, *, id: str, name: str | None = None) -> None: ...
+
+
+def organization_id_of(organization: object) -> object:
+    """The id of an `Organization`; anything else as it is, for a validator to judge."""
+    return organization.id if isinstance(organization, Organization) else organization
+
+
+#: An organization's id as a model's field, which takes an `Organization` too.
+OrganizationRef = Annotated[OrganizationId, BeforeValidator(organization_id_of)]
+
+
+class ActorType(StrEnum):
+    """What kind of actor an id names."""
+
+    #: A person, in a dashboard: ``usr_`` or ``user_``.
+    USER = "user"
+    #: A program, with an API key: ``api_``.
+    API_KEY = "api-key"
+
+
+class Actor(BaseModel):
+    """Who acts, and the one organization they act for. Immutable.
+
+    Your service builds it from what it has authenticated, never from what a request claims.
+
+    Raises:
+        pydantic.ValidationError: `id` is not an actor id, or `organization_id` is neither an
+            organization id nor an `Organization`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: ActorId
+    organization_id: OrganizationRef
+
+    if TYPE_CHECKING:  # what callers may pass, which is wider than what the fields hold
+
+        def __init__(self, *, id: str, organization_id: str | Organization) -> None: ...
+
+    @property
+    def type(self) -> ActorType:
+        """Person or API key, by the prefix of the id."""
+        return ActorType.API_KEY if self.id.startswith("api_") else ActorType.USER
+
+
+class Parties(Protocol):
+    """Anything with two organization ids: a `Connection`, a database row, an object of yours."""
+
+    @property
+    def source_organization_id(self) -> str:
+        """The organization whose data is shared."""
+        ...
+
+    @property
+    def destination_organization_id(self) -> str:
+        """The organization that receives it."""
+        ...
+
+
+#: The roles by (is the source, is the destination). Each set is made once and shared.
+ROLES: dict[tuple[bool, bool], frozenset[Role]] = {
+    (False, False): frozenset(),
+    (True, False): frozenset({Role.SOURCE}),
+    (False, True): frozenset({Role.DESTINATION}),
+    (True, True): frozenset({Role.SOURCE, Role.DESTINATION}),
+}
+
+
+def roles_of(actor: Actor, connection: Parties) -> frozenset[Role]:
+    """The roles that `actor` holds in `connection`: none, one, or both in a self-connection.
+
+    Ids are compared exactly; case is never folded. Never raises on a well-typed call.
+    """
+    organization_id = actor.organization_id
+    return ROLES[
+        organization_id == connection.source_organization_id,
+        organization_id == connection.destination_organization_id,
+    ]
