@@ -81,7 +81,7 @@ Version = Annotated[int, Field(strict=True, ge=1)]
 class Terms(BaseModel):
     """What is settled when a Connection is created and never changes afterwards. Immutable."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     source_organization_id: OrganizationRef
     destination_organization_id: OrganizationRef
@@ -109,7 +109,7 @@ class ConnectionEvent(BaseModel):
             previous status, terms) do not go together.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     connection_id: ConnectionId
     version: Version

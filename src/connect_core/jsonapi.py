@@ -64,7 +64,7 @@ def _kebab(field: str) -> str:
 class _Member(BaseModel):
     """An object on the wire: kebab-case members, and no others."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=_kebab)
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=_kebab, defer_build=True)
 
 
 class _CreateAttributes(_Member):

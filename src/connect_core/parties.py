@@ -40,7 +40,7 @@ class Organization(BaseModel):
         pydantic.ValidationError: `id` is not an organization id, or `name` is not a name.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     id: OrganizationId
     name: Name | None = None
@@ -78,7 +78,7 @@ class Actor(BaseModel):
             organization id nor an `Organization`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     id: ActorId
     organization_id: OrganizationRef
