@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, field_validator
 
 from connect_core.errors import ConnectError, InvalidHistoryError
 from connect_core.history import (
@@ -69,7 +69,7 @@ class Change(NamedTuple):
     event: ConnectionEvent
 
 
-class Connection(BaseModel):
+class Connection(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """An offer of one organization to share data with another, and where it stands. Immutable.
 
     Make one with `create`, or from outside data with ``Connection.model_validate(data)``, which
@@ -91,8 +91,6 @@ class Connection(BaseModel):
     Raises:
         pydantic.ValidationError: a field is not valid, or two of them contradict each other.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     id: ConnectionId
     source_organization_id: OrganizationRef

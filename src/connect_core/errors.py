@@ -228,10 +228,10 @@ class StaleConnectionError(ConnectError):
 
     def __str__(self) -> str:
         subject = self.connection_id or "The Connection"
-        actual = "another" if self.actual_version is None else str(self.actual_version)
+        actual = "another" if self.actual_version is None else f"version {self.actual_version}"
         return (
             f"{subject} has changed: version {self.expected_version} was expected, and it has "
-            f"version {actual}. Read it again and decide anew."
+            f"{actual}. Read it again and decide anew."
         )
 
 

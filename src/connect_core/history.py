@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from time import time_ns
 from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, model_validator
 
 from connect_core.identifiers import ConnectionId
 from connect_core.lifecycle import Action, Role, Status
@@ -51,7 +51,7 @@ def as_timestamp(value: object) -> datetime:
 
 def format_timestamp(at: datetime) -> str:
     """A UTC time as text with milliseconds: ``2018-06-01T00:00:00.000Z``."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
+    return at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def utc_now() -> datetime:
@@ -78,10 +78,8 @@ def not_before_creation(updated_at: datetime, info: "ValidationInfo") -> datetim
 Version = Annotated[int, Field(strict=True, ge=1)]
 
 
-class Terms(BaseModel):
+class Terms(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """What is settled when a Connection is created and never changes afterwards. Immutable."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     source_organization_id: OrganizationRef
     destination_organization_id: OrganizationRef
@@ -89,7 +87,7 @@ class Terms(BaseModel):
     scopes: ScopeSet
 
 
-class ConnectionEvent(BaseModel):
+class ConnectionEvent(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """One change of one Connection. Immutable.
 
     Attributes:
@@ -108,8 +106,6 @@ class ConnectionEvent(BaseModel):
         pydantic.ValidationError: a field is not valid, or a creation and its marks (version 1, no
             previous status, terms) do not go together.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     connection_id: ConnectionId
     version: Version

@@ -9,7 +9,7 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from connect_core.identifiers import ActorId, OrganizationId
 from connect_core.lifecycle import Role
@@ -31,7 +31,7 @@ def _printable(name: str) -> str:
 Name = Annotated[str, Field(strict=True, max_length=MAX_NAME_LENGTH), AfterValidator(_printable)]
 
 
-class Organization(BaseModel):
+class Organization(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """An organization that shares or receives data. Accepted wherever its id is.
 
     Immutable. `name` is for people and decides nothing.
@@ -39,8 +39,6 @@ class Organization(BaseModel):
     Raises:
         pydantic.ValidationError: `id` is not an organization id, or `name` is not a name.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     id: OrganizationId
     name: Name | None = None
@@ -68,7 +66,7 @@ class ActorType(StrEnum):
     API_KEY = "api-key"
 
 
-class Actor(BaseModel):
+class Actor(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """Who acts, and the one organization they act for. Immutable.
 
     Your service builds it from what it has authenticated, never from what a request claims.
@@ -77,8 +75,6 @@ class Actor(BaseModel):
         pydantic.ValidationError: `id` is not an actor id, or `organization_id` is neither an
             organization id nor an `Organization`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     id: ActorId
     organization_id: OrganizationRef

@@ -1,0 +1,144 @@
+"""What the tests share: the people of the story, Connections in every status, strategies."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import strategies as st
+
+from connect_core import (
+    DEFAULT_SCOPES,
+    Action,
+    Actor,
+    Change,
+    Connection,
+    ConnectionEvent,
+    Role,
+    Scope,
+    Status,
+    allowed_actions,
+    roles_of,
+)
+
+T0 = datetime(2026, 11, 24, 12, 0, 0, 123000, tzinfo=UTC)
+
+OUR_KEY = Actor(id="api_ABC123", organization_id="org_ABC123")
+PARTNER = Actor(id="usr_Rk3v", organization_id="org_DEF456")
+STRANGER = Actor(id="user_Zz9", organization_id="org_XYZ789")
+
+
+def create(
+    by: Actor = OUR_KEY,
+    destination: str = "org_DEF456",
+    *,
+    name: str | None = "Partner Connection",
+    allow_self: bool = False,
+) -> Change:
+    """The guide's Connection, or one like it, at `T0`."""
+    return Connection.create(
+        by=by, destination=destination, name=name, allow_self=allow_self, id="cxn_ABC123", at=T0
+    )
+
+
+def take(connection: Connection, action: Action, by: Actor, at: datetime | None = None) -> Change:
+    """The command of that name."""
+    commands = {
+        Action.ACTIVATE: connection.activate,
+        Action.DEACTIVATE: connection.deactivate,
+        Action.REACTIVATE: connection.reactivate,
+    }
+    return commands[action](by=by, at=at)
+
+
+def connection_in(status: Status, *, to_self: bool = False) -> Connection:
+    """A Connection that got to `status` by the rules; one with itself on request."""
+    source = OUR_KEY
+    destination = Actor(id="usr_Own", organization_id="org_ABC123") if to_self else PARTNER
+    connection, _ = create(source, destination.organization_id, allow_self=to_self)
+    if status is Status.ACTIVE:
+        connection, _ = connection.activate(by=destination, at=T0 + timedelta(seconds=1))
+    if status is Status.INACTIVE:
+        connection, _ = connection.deactivate(by=source, at=T0 + timedelta(seconds=1))
+    return connection
+
+
+def actor_with(roles: frozenset[Role]) -> Actor:
+    """Somebody who holds exactly these roles in a Connection of `connection_in`."""
+    return {
+        frozenset(): STRANGER,
+        frozenset({Role.SOURCE}): OUR_KEY,
+        frozenset({Role.DESTINATION}): PARTNER,
+        frozenset(Role): OUR_KEY,
+    }[roles]
+
+
+@dataclass
+class Row:
+    """What a service has in its own table: no methods, and a status that is a plain string."""
+
+    source_organization_id: str
+    destination_organization_id: str
+    status: str
+    scopes: list[str] = field(default_factory=lambda: sorted(DEFAULT_SCOPES))
+
+    @classmethod
+    def of(cls, connection: Connection) -> "Row":
+        """The row of a Connection."""
+        return cls(
+            str(connection.source_organization_id),
+            str(connection.destination_organization_id),
+            str(connection.status.value),
+            sorted(connection.scopes),
+        )
+
+
+# --- Strategies ----------------------------------------------------------------------------------
+
+OPAQUE = st.text("123456789ABCabc_-", min_size=1, max_size=6)
+ORGANIZATIONS = ("org_A", "org_B", "org_a")  # two that differ only by case
+ACTORS = [
+    Actor(id=f"{prefix}{index}", organization_id=organization)
+    for index, organization in enumerate(ORGANIZATIONS)
+    for prefix in ("usr_", "api_")
+]
+actors = st.sampled_from(ACTORS)
+scope_names = st.sampled_from(
+    [Scope(name) for name in ("inquiry.read", "account.read", "inquiry.write", "x-1.y_2")]
+)
+scope_sets = st.frozensets(scope_names, min_size=1)
+names = st.none() | st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=255)
+times = st.datetimes(
+    min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC)
+)
+
+
+@st.composite
+def histories(draw: st.DrawFn, *, max_steps: int = 8) -> tuple[Connection, list[ConnectionEvent]]:
+    """A Connection and the legal steps that led to it, by a clock that jumps."""
+    creator = draw(actors)
+    connection, event = Connection.create(
+        by=creator,
+        destination=draw(st.sampled_from(ORGANIZATIONS)),
+        name=draw(names),
+        scopes=draw(scope_sets),
+        allow_self=True,
+        at=draw(times),
+    )
+    events = [event]
+    for _ in range(draw(st.integers(0, max_steps))):
+        moves = [
+            (action, actor)
+            for actor in ACTORS
+            for action in sorted(allowed_actions(actor, connection))
+        ]
+        action, actor = draw(st.sampled_from(moves))
+        connection, event = take(connection, action, actor, draw(times))
+        events.append(event)
+    return connection, events
+
+
+connections = histories(max_steps=4).map(lambda history: history[0])
+
+
+def reader_of(connection: Connection) -> Actor:
+    """Somebody who acts for the destination."""
+    return next(actor for actor in ACTORS if Role.DESTINATION in roles_of(actor, connection))

@@ -1,0 +1,248 @@
+"""The errors: their facts, their words, and that they survive being copied and sent about."""
+
+import copy
+import pickle
+from collections.abc import Callable, Iterator
+
+import pytest
+from support import OUR_KEY, PARTNER, STRANGER, Row, connection_in
+
+import connect_core
+from connect_core import (
+    AccessDeniedError,
+    Action,
+    Actor,
+    ConnectError,
+    Connection,
+    ConnectionNotFoundError,
+    Denial,
+    DuplicateConnectionError,
+    ForbiddenTransitionError,
+    InvalidDocumentError,
+    InvalidHistoryError,
+    InvalidTransitionError,
+    NotAPartyError,
+    Problem,
+    SelfConnectionError,
+    StaleConnectionError,
+    Status,
+    TransitionError,
+    authorize,
+    authorize_access,
+    authorize_create,
+    decide,
+    decide_create,
+    steps_to,
+)
+
+PENDING = connection_in(Status.PENDING)
+INACTIVE = connection_in(Status.INACTIVE)
+
+
+def every_error() -> dict[str, ConnectError]:
+    """One of each public error, by its code."""
+    decision = decide(OUR_KEY, Action.ACTIVATE, PENDING)
+    errors = [
+        ConnectError("reason"),
+        TransitionError(decision, OUR_KEY, "cxn_ABC123"),
+        ForbiddenTransitionError(decision, OUR_KEY, "cxn_ABC123"),
+        NotAPartyError(decide(STRANGER, Action.ACTIVATE, PENDING), STRANGER, "cxn_ABC123"),
+        InvalidTransitionError(decide(PARTNER, Action.ACTIVATE, INACTIVE), PARTNER, "cxn_ABC123"),
+        DuplicateConnectionError(decide(OUR_KEY, Action.CREATE, INACTIVE), "cxn_ABC123"),
+        SelfConnectionError(decision, "org_ABC123"),
+        AccessDeniedError(decision, OUR_KEY, "inquiry.read", "cxn_ABC123"),
+        ConnectionNotFoundError("cxn_ABC123"),
+        StaleConnectionError(3, 4, "cxn_ABC123"),
+        InvalidDocumentError((Problem("/data", "it is wrong"),)),
+        InvalidHistoryError(2, "is wrong"),
+    ]
+    return {error.code: error for error in errors}
+
+
+def every_public_error_class() -> Iterator[type[ConnectError]]:
+    for name in connect_core.__all__:
+        value = getattr(connect_core, name)
+        if isinstance(value, type) and issubclass(value, ConnectError):
+            yield value
+
+
+def test_codes_are_stable() -> None:
+    """Codes are public: a change here is a breaking change."""
+    assert {cls.__name__: cls.code for cls in every_public_error_class()} == {
+        "ConnectError": "connect_error",
+        "TransitionError": "transition_refused",
+        "ForbiddenTransitionError": "wrong_role",
+        "NotAPartyError": "not_a_party",
+        "InvalidTransitionError": "wrong_status",
+        "DuplicateConnectionError": "duplicate_connection",
+        "SelfConnectionError": "self_connection",
+        "AccessDeniedError": "access_denied",
+        "ConnectionNotFoundError": "connection_not_found",
+        "StaleConnectionError": "stale_connection",
+        "InvalidDocumentError": "invalid_document",
+        "InvalidHistoryError": "invalid_history",
+    }
+
+
+def test_the_hierarchy() -> None:
+    assert {type(error) for error in every_error().values()} == set(every_public_error_class())
+    assert NotAPartyError.__mro__[1:4] == (ForbiddenTransitionError, TransitionError, ConnectError)
+    assert InvalidTransitionError.__mro__[1:3] == (TransitionError, ConnectError)
+    for cls in every_public_error_class():
+        if not issubclass(cls, TransitionError) and cls is not ConnectError:
+            assert cls.__mro__[1] is ConnectError
+
+
+def pickled(error: ConnectError) -> ConnectError:
+    twin: ConnectError = pickle.loads(pickle.dumps(error))
+    return twin
+
+
+@pytest.mark.parametrize("code", every_error())
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickled])
+def test_they_survive_copying(code: str, duplicate: Callable[[ConnectError], ConnectError]) -> None:
+    error = every_error()[code]
+    twin = duplicate(error)
+    assert type(twin) is type(error)
+    assert twin.args == error.args
+    assert vars(twin) == vars(error)
+    assert str(twin) == str(error)
+    assert twin.code == code
+
+
+TEXTS = {
+    "connect_error": "reason",
+    "wrong_role": (
+        "api_ABC123 of org_ABC123 may not activate cxn_ABC123: Only the destination may activate "
+        "a Connection, and the actor acts for the source. It is for the destination to activate it."
+    ),
+    "not_a_party": (
+        "user_Zz9 of org_XYZ789 may not activate cxn_ABC123: The actor's organization is neither "
+        "the source nor the destination. Check the Connection, and the organization that the "
+        "actor acts for."
+    ),
+    "wrong_status": (
+        "usr_Rk3v of org_DEF456 may not activate cxn_ABC123: A Connection can be activated only "
+        "while it is pending, and this one is inactive. First the source must reactivate it."
+    ),
+    "duplicate_connection": (
+        "A Connection from this source to this destination exists already and is inactive; there "
+        "is only ever one for an ordered pair. It is cxn_ABC123. Reactivate the existing one "
+        "instead."
+    ),
+    "connection_not_found": (
+        "No Connection cxn_ABC123 is to be found for your organization. "
+        "Check the id, and the organization that you act for."
+    ),
+    "stale_connection": (
+        "cxn_ABC123 has changed: version 3 was expected, and it has version 4. "
+        "Read it again and decide anew."
+    ),
+    "invalid_document": "The document is not valid: it is wrong (at /data).",
+    "invalid_history": (
+        "This history could not have happened: event 2 is wrong. "
+        "Compare the stored events with a backup; nothing was built from them."
+    ),
+}
+
+
+@pytest.mark.parametrize("code", TEXTS)
+def test_texts(code: str) -> None:
+    """What was refused, why, and what would help."""
+    assert str(every_error()[code]) == TEXTS[code]
+
+
+def test_texts_where_facts_are_missing() -> None:
+    assert "No Connection is to be found" in str(ConnectionNotFoundError())
+    assert str(StaleConnectionError(3, None)).startswith(
+        "The Connection has changed: version 3 was expected, and it has another."
+    )
+    problem = Problem("", "it is wrong")
+    assert str(InvalidDocumentError((problem, problem), malformed=True)) == (
+        "The document is not JSON: it is wrong (at the top level); it is wrong (at the top level)."
+    )
+
+
+def test_a_row_without_an_id() -> None:
+    row = Row.of(PENDING)
+    with pytest.raises(
+        ForbiddenTransitionError, match="may not activate the Connection:"
+    ) as caught:
+        authorize(OUR_KEY, Action.ACTIVATE, row)
+    assert caught.value.connection_id is None
+    with pytest.raises(AccessDeniedError, match="through the Connection:") as denied:
+        authorize_access(PARTNER, "inquiry.read", row)
+    assert denied.value.connection_id is None
+
+
+def test_an_invalid_transition_says_what_would_help() -> None:
+    with pytest.raises(InvalidTransitionError) as caught:
+        INACTIVE.activate(by=PARTNER)
+    error = caught.value
+    assert error.remedy == error.decision.remedy == steps_to(INACTIVE, Status.PENDING)
+    assert [str(step) for step in error.remedy] == ["the source must reactivate it"]
+
+
+def test_a_duplicate_is_told_to_the_source_only() -> None:
+    with pytest.raises(DuplicateConnectionError) as caught:
+        authorize_create(OUR_KEY, source="org_ABC123", destination="org_DEF456", existing=PENDING)
+    assert caught.value.existing_id == "cxn_ABC123"
+    assert str(caught.value).endswith("It is cxn_ABC123. Use the existing one.")
+    assert caught.value.decision.denial is Denial.ALREADY_EXISTS
+    for actor, error in ((PARTNER, ForbiddenTransitionError), (STRANGER, NotAPartyError)):
+        with pytest.raises(error) as refused:
+            authorize_create(actor, source="org_ABC123", destination="org_DEF456", existing=PENDING)
+        assert refused.value.connection_id is None
+        assert "cxn_" not in str(refused.value)
+
+
+def test_a_duplicate_without_an_id() -> None:
+    with pytest.raises(DuplicateConnectionError) as caught:
+        authorize(OUR_KEY, Action.CREATE, Row.of(INACTIVE))
+    assert caught.value.existing_id is None
+    assert "It is" not in str(caught.value)
+
+
+def test_a_self_connection() -> None:
+    with pytest.raises(SelfConnectionError) as caught:
+        Connection.create(by=OUR_KEY, destination="org_ABC123")
+    assert caught.value.organization_id == "org_ABC123"
+    assert caught.value.decision.denials == (Denial.SELF_CONNECTION,)
+    assert caught.value.decision.target is None
+    assert str(caught.value) == (
+        "The source and the destination are the same organization. Both are org_ABC123. "
+        "Name another destination, or ask for it with allow_self=True (for sandboxes)."
+    )
+
+
+def test_a_second_self_connection_fails_on_both_counts() -> None:
+    existing = connection_in(Status.ACTIVE, to_self=True)
+    decision = decide_create(
+        OUR_KEY, source="org_ABC123", destination="org_ABC123", existing=existing
+    )
+    assert decision.denials == (Denial.ALREADY_EXISTS, Denial.SELF_CONNECTION)
+
+
+@pytest.mark.parametrize(
+    ("reader", "scope", "status", "told"),
+    [
+        (PARTNER, "inquiry.read", Status.PENDING, "First the destination must activate it."),
+        (
+            PARTNER,
+            "inquiry.read",
+            Status.INACTIVE,
+            "First the source must reactivate it, then the destination must activate it.",
+        ),
+        (PARTNER, "x.y", Status.ACTIVE, "the scopes of a Connection are fixed for its life."),
+        (OUR_KEY, "inquiry.read", Status.ACTIVE, "needs a Connection of its own."),
+        (STRANGER, "inquiry.read", Status.ACTIVE, "the organization that the actor acts for."),
+    ],
+)
+def test_denied_access(reader: Actor, scope: str, status: Status, told: str) -> None:
+    with pytest.raises(AccessDeniedError) as caught:
+        authorize_access(reader, scope, connection_in(status))
+    assert str(caught.value).endswith(told)
+    assert str(caught.value).startswith(
+        f"{reader.id} of {reader.organization_id} may not read '{scope}' through cxn_ABC123: "
+    )
+    assert caught.value.missing_scopes == ({"x.y"} if scope == "x.y" else set())

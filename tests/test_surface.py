@@ -1,0 +1,161 @@
+"""The public surface: exactly these names, each documented, none of them needing an extra."""
+
+import ast
+import enum
+import inspect
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import connect_core
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "connect_core"
+
+#: Constants, classes, functions: ``__all__`` holds them in this order.
+NAMES = """
+    DEFAULT_SCOPES AccessDeniedError Action Actor ActorId ActorType Cell Change ConnectError
+    Connection ConnectionEvent ConnectionId ConnectionLifecycle ConnectionLike
+    ConnectionNotFoundError CreateRequest Decision Denial DuplicateConnectionError
+    ForbiddenTransitionError InvalidDocumentError InvalidHistoryError InvalidTransitionError
+    NotAPartyError Organization OrganizationId Parties Problem Role Scope SelfConnectionError
+    SharingConnectionLike StaleConnectionError Status Step Terms TransitionError actions
+    allowed_actions authorize authorize_access authorize_create can connection_document decide
+    decide_access decide_create decision_table error_document list_document parse_connection
+    parse_create replay roles_of steps_to
+"""
+
+
+def test_all_is_exact() -> None:
+    assert connect_core.__all__ == NAMES.split()
+    modules = {path.stem for path in SOURCE.glob("*.py")} | {"adapters"}
+    public = {name for name in vars(connect_core) if not name.startswith("_")}
+    assert public - modules == set(NAMES.split())
+
+
+def public_things() -> list[tuple[str, Any]]:
+    """Every public name with what it names, and the public members of the classes among them."""
+    things: list[tuple[str, Any]] = []
+    for name in connect_core.__all__:
+        value = getattr(connect_core, name)
+        things.append((name, value))
+        if inspect.isclass(value) and not issubclass(value, enum.Enum):
+            things += [
+                (f"{name}.{member}", attribute)
+                for member, attribute in vars(value).items()
+                if not member.startswith("_")
+                and (
+                    inspect.isfunction(attribute) or isinstance(attribute, (property, classmethod))
+                )
+            ]
+    return things
+
+
+def test_every_name_is_documented() -> None:
+    undocumented = [
+        name
+        for name, thing in public_things()
+        if not isinstance(thing, frozenset) and not inspect.getdoc(thing)
+    ]
+    assert undocumented == []
+    assert len(public_things()) > len(NAMES.split())
+
+
+def test_every_member_of_an_enumeration_says_what_it_means() -> None:
+    """By a ``#:`` comment in the line above it."""
+    for path in SOURCE.glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        lines = text.splitlines()
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ClassDef) and any(
+                isinstance(base, ast.Name) and base.id == "StrEnum" for base in node.bases
+            ):
+                for member in node.body:
+                    if isinstance(member, ast.Assign):
+                        assert lines[member.lineno - 2].strip().startswith("#:"), lines[
+                            member.lineno - 1
+                        ]
+
+
+def test_enumerations_are_lower_case_text() -> None:
+    for kind in (connect_core.Status, connect_core.Action, connect_core.Role):
+        for member in kind:
+            assert issubclass(kind, enum.StrEnum)
+            assert member.value == member.name.lower()
+    assert " ".join(connect_core.Denial.__members__) == (
+        "NOT_A_PARTY WRONG_ROLE WRONG_STATUS ALREADY_EXISTS SELF_CONNECTION UNKNOWN_STATUS "
+        "NOT_ACTIVE SCOPE_NOT_GRANTED WRONG_DIRECTION"
+    )
+
+
+def test_a_star_import_without_extras() -> None:
+    """In a fresh interpreter where nothing that an extra installs can be imported."""
+    program = (
+        "import sys\n"
+        "for name in ('typer', 'rich', 'sqlalchemy', 'hypothesis', 'pytest'):\n"
+        "    sys.modules[name] = None\n"
+        "from connect_core import *\n"
+        "print(sorted(name for name in dir() if not name.startswith('_') and name != 'sys'))\n"
+    )
+    done = subprocess.run(  # noqa: S603  # our own interpreter, our own program
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ast.literal_eval(done.stdout) == sorted([*NAMES.split(), "name"])
+
+
+def test_only_one_place_reads_a_clock() -> None:
+    """`history.utc_now`; everything else is told the time."""
+    readers = [
+        path.name
+        for path in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).split(".")[-1]
+        in {"now", "utcnow", "today", "time", "time_ns", "monotonic", "perf_counter"}
+    ]
+    assert readers == ["history.py"]
+
+
+def test_only_the_lifecycle_names_a_transition() -> None:
+    """No other module of the core compares a role, an action or a status with a rule of its own.
+
+    What may name single members: the policy, where creation is put in its own words, and the
+    commands, which are named after actions.
+    """
+    allowed = {
+        "lifecycle.py": None,
+        "policy.py": {"Action.CREATE", "Action.REACTIVATE", "Status.ACTIVE"},
+        "connection.py": {
+            "Action.CREATE",
+            "Action.ACTIVATE",
+            "Action.DEACTIVATE",
+            "Action.REACTIVATE",
+            "Role.SOURCE",
+        },
+        "history.py": {"Action.CREATE"},
+        "parties.py": {"Role.SOURCE", "Role.DESTINATION"},
+    }
+    for path in SOURCE.glob("*.py"):
+        permitted = allowed.get(path.name, set[str]())
+        if permitted is None:
+            continue
+        named = {
+            ast.unparse(node)
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in {"Action", "Role", "Status"}
+            and node.attr.isupper()
+        }
+        assert named == permitted, path.name
+
+
+def test_the_runtime_dependencies_are_two() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["dependencies"] == ["pydantic>=2", "python-statemachine>=3.2"]
+
+
+def test_it_is_typed() -> None:
+    assert (SOURCE / "py.typed").exists()
