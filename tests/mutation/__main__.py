@@ -1,0 +1,231 @@
+"""Mutation testing: ``uv run --group mutation python tests/mutation``.
+
+Each mutant is one small change to one module. It is killed if the tests fail for it. A mutant that
+survives must stand in ``survivors.toml`` with the reason why no test can tell it from the original;
+one without a reason is an error, and so is a reason whose mutant is gone.
+
+The changes are those of Cosmic Ray and, because it knows nothing of declarations, every change of
+who may take a transition in `lifecycle.py`, of where it starts and of where it leads. Nothing in
+the working tree is touched: the tests run in copies, one for each worker.
+"""
+
+import argparse
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from difflib import unified_diff
+from importlib import import_module
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+# Cosmic Ray has no types, and only the group `mutation` installs it.
+plugins: Any = import_module("cosmic_ray.plugins")
+syntax: Any = import_module("cosmic_ray.ast")
+mutating: Any = import_module("cosmic_ray.mutating")
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path("src/connect_core")
+MODULES = ["lifecycle", "policy", "connection", "history", "parties", "scopes"]
+#: Quick ones first: most mutants die at once.
+TESTS = ["matrix", "lifecycle", "policy", "values", "errors", "laws", "stateful"]
+TIMEOUT = 120
+
+
+class Mutant(NamedTuple):
+    """A module's whole source with one change, and the lines that changed."""
+
+    module: str
+    source: str
+    before: str
+    after: str
+
+
+# --- Making them ---------------------------------------------------------------------------------
+
+
+def mutants(module: str) -> Iterator[Mutant]:
+    """Every mutant of a module that does something else, each once."""
+    original = (ROOT / PACKAGE / f"{module}.py").read_text(encoding="utf-8")
+    sources = list(by_cosmic_ray(original))
+    if module == "lifecycle":
+        sources += by_declaration(original)
+    seen = {meaning(original), None}
+    for source in sources:
+        if (meant := meaning(source)) not in seen:
+            seen.add(meant)
+            yield Mutant(module, source, *changed_lines(original, source))
+
+
+def by_cosmic_ray(original: str) -> Iterator[str]:
+    """The source under every operator at every place."""
+    for name in plugins.operator_names():
+        operator_class = plugins.get_operator(name)
+        if operator_class.arguments():  # needs settings of its own
+            continue
+        operator = operator_class()
+        nodes = syntax.ast_nodes(syntax.get_ast(original))
+        places = sum(len(list(operator.mutation_positions(node))) for node in nodes)
+        for occurrence in range(places):
+            yield mutating.mutate_code(original, operator, occurrence) or original
+
+
+def by_declaration(original: str) -> Iterator[str]:
+    """The lifecycle with one transition's roles, start or end exchanged for each of the others."""
+    states = ("absent", "pending", "active", "inactive")
+    pairs = tuple(f"{one}, {other}" for one, other in combinations(states, 2))
+    roles = ("", "Role.SOURCE", "Role.DESTINATION", "Role.SOURCE, Role.DESTINATION")
+    for pattern, choices in (
+        (r"(?<=cond=by\()[^)]*(?=\))", roles),
+        (r"(?<== )\w+(?=\.(?:to|from_)\()", states),
+        (r"(?<=\.to\()\w+", states),
+        (r"(?<=\.from_\()\w+, \w+", states + pairs),
+        (r"(?<=Final = Status\.)\w+", ("PENDING", "ACTIVE", "INACTIVE")),
+        (r"(?<=Final = Role\.)\w+", ("SOURCE", "DESTINATION")),
+    ):
+        for match in re.finditer(pattern, original):
+            for choice in choices:
+                yield original[: match.start()] + choice + original[match.end() :]
+
+
+def meaning(source: str) -> str | None:
+    """What runs: the code without the annotations of functions; None if it is not Python at all."""
+    try:
+        tree = ast.parse(source)
+        compile(tree, "mutant", "exec")
+    except (SyntaxError, ValueError):
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+    return ast.unparse(tree)
+
+
+def changed_lines(original: str, source: str) -> tuple[str, str]:
+    """What stood there, and what stands there now."""
+    lines = list(unified_diff(original.splitlines(), source.splitlines(), n=0))[3:]
+    removed = [line[1:].strip() for line in lines if line.startswith("-")]
+    added = [line[1:].strip() for line in lines if line.startswith("+")]
+    return " ".join(removed), " ".join(added)
+
+
+# --- Running the tests ---------------------------------------------------------------------------
+
+_copy = ROOT
+
+
+def take_a_copy(parent: str) -> None:
+    """Give this worker a copy of the project."""
+    global _copy  # one for each process, set once
+    _copy = Path(tempfile.mkdtemp(dir=parent))
+    for name in ("src", "tests"):
+        shutil.copytree(ROOT / name, _copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", _copy)
+
+
+def survives(mutant: Mutant) -> bool:
+    """Whether the tests pass although the module was changed."""
+    path = _copy / PACKAGE / f"{mutant.module}.py"
+    original = path.read_text(encoding="utf-8")
+    path.write_text(mutant.source, encoding="utf-8")
+    try:
+        return run_tests()
+    finally:
+        path.write_text(original, encoding="utf-8")
+
+
+def run_tests() -> bool:
+    """Whether the tests pass in this worker's copy."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    environment = os.environ | {
+        "PYTHONPATH": str(_copy / "src"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HYPOTHESIS_PROFILE": "mutation",
+    }
+    try:
+        done = subprocess.run(  # noqa: S603  # our own interpreter, our own tests
+            command + [f"tests/test_{name}.py" for name in TESTS],
+            cwd=_copy,
+            env=environment,
+            capture_output=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+# --- The verdict ---------------------------------------------------------------------------------
+
+
+def main() -> int:
+    """Run every mutant, and say which survived without a reason."""
+    parser = argparse.ArgumentParser(description="Mutation testing of the core.")
+    parser.add_argument(
+        "modules", nargs="*", default=MODULES, metavar="module", help=", ".join(MODULES)
+    )
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    arguments = parser.parse_args()
+    everything = [mutant for module in arguments.modules for mutant in mutants(module)]
+    say(f"{len(everything)} mutants of {', '.join(arguments.modules)}")
+    with tempfile.TemporaryDirectory() as parent:
+        with ProcessPoolExecutor(1, initializer=take_a_copy, initargs=(parent,)) as pool:
+            if not pool.submit(run_tests).result():
+                say("The tests fail on the unchanged code; mend that first.")
+                return 2
+        with ProcessPoolExecutor(
+            arguments.workers, initializer=take_a_copy, initargs=(parent,)
+        ) as pool:
+            verdicts = progress(pool.map(survives, everything), len(everything))
+            survivors = [m for m, survived in zip(everything, verdicts, strict=True) if survived]
+    return report(survivors, len(everything), arguments.modules)
+
+
+def progress(verdicts: Iterator[bool], total: int) -> Iterator[bool]:
+    """Pass the verdicts on, and say now and then how far they are."""
+    for count, verdict in enumerate(verdicts, 1):
+        if count % 50 == 0:
+            say(f"{count} of {total}")
+        yield verdict
+
+
+def report(survivors: list[Mutant], total: int, modules: list[str]) -> int:
+    """Compare the survivors with the written reasons; 0 if they agree."""
+    path = Path(__file__).with_name("survivors.toml")
+    entries = tomllib.loads(path.read_text(encoding="utf-8")).get("survivor", [])
+    reasons = {
+        (entry["module"], entry["before"], entry["after"])
+        for entry in entries
+        if entry["module"] in modules and entry["reason"]
+    }
+    survived = {(mutant.module, mutant.before, mutant.after) for mutant in survivors}
+    for module, before, after in sorted(survived - reasons):
+        say(f"\nSurvived, and no reason is written:\n{module}.py\n- {before}\n+ {after}")
+    for module, before, after in sorted(reasons - survived):
+        say(f"\nA reason is written, but it did not survive:\n{module}.py\n- {before}\n+ {after}")
+    killed = total - len(survivors)
+    say(
+        f"\n{total} mutants: {killed} killed, {len(survivors)} survived, {len(survived & reasons)} "
+        f"kinds of those with a reason, {len(survived - reasons)} without."
+    )
+    return 0 if survived == reasons else 1
+
+
+def say(text: str) -> None:
+    """Tell whoever runs this."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
