@@ -455,13 +455,14 @@ class TestWays:
 
     @given(connections, statuses)
     def test_no_way_is_shorter(self, connection: Connection, goal: Status) -> None:
-        reached, distance = {connection}, 0
-        while not any(one.status is goal for one in reached):
+        reached, distance = {connection.status: connection}, 0
+        while goal not in reached:
             reached = {
-                take(one, action, actor, T0).connection
-                for one in reached
+                after.status: after
+                for one in reached.values()
                 for actor in ACTORS
                 for action in allowed_actions(actor, one)
+                for after, _ in [take(one, action, actor, T0)]
             }
             distance += 1
         assert len(steps_to(connection, goal)) == distance

@@ -1,6 +1,7 @@
 """What is written for readers is true: its Python runs, and what is derived has not drifted."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,15 @@ def test_its_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
         example.evaluate()
     assert len(examples) == README.count("```python") == 3
     assert "Only the destination may activate" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs/examples").glob("*.py")), ids=lambda p: p.stem
+)
+def test_the_examples_run(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They assert what they show."""
+    runpy.run_path(str(path), run_name="__main__")
+    assert capsys.readouterr().out
 
 
 def test_its_diagram_is_the_lifecycle() -> None:

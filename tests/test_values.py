@@ -238,14 +238,16 @@ class TestParties:
     def test_immutable(self) -> None:
         for value in (OUR_KEY, Organization(id="org_A"), connection_in(Status.ACTIVE)):
             with pytest.raises(ValidationError, match="frozen"):
-                value.id = "api_2"  # type: ignore[misc, assignment]  # that is the point
+                value.id = "api_2"  # type: ignore[assignment]  # that is the point
 
 
 class TestNames:
     """For people: at most 255 characters, none of them a control character."""
 
     @pytest.mark.parametrize(
-        "name", [None, "", "x" * 255, "😀" * 255, 'O\'Neil "&" <b>', "é\u00a0ß"]
+        "name",
+        [None, "", "x" * 255, "😀" * 255, 'O\'Neil "&" <b>', "é\u00a0ß"],
+        ids=["none", "empty", "longest", "emoji", "quotes", "accents"],
     )
     def test_kept(self, name: str | None) -> None:
         assert create(name=name).connection.name == name
@@ -253,12 +255,12 @@ class TestNames:
     @pytest.mark.parametrize(
         ("name", "message"),
         [
-            ("x" * 256, "at most 255 characters"),
-            ("a\x00b", r"found U\+0000"),
-            ("a\nb", r"found U\+000A"),
-            ("a\x7fb", r"found U\+007F"),
-            ("a\x9fb", r"found U\+009F"),
-            ("\ud800", "unicode"),
+            ("x" * 256, "at most 255 characters; this has 256"),
+            ("a\x00b", r"the character U\+0000"),
+            ("a\nb", r"the character U\+000A"),
+            ("a\x7fb", r"the character U\+007F"),
+            ("a\x9fb", r"the character U\+009F"),
+            ("\ud800", r"the character U\+D800"),
         ],
     )
     def test_refused(self, name: str, message: str) -> None:
@@ -378,9 +380,9 @@ class TestOutsideData:
             ({"version": 1.0}, "version", "valid integer"),
             ({"version": "1"}, "version", "valid integer"),
             ({"version": float("nan")}, "version", "valid integer"),
-            ({"status": "archived"}, "status", "'pending', 'active' or 'inactive'"),
-            ({"status": "ACTIVE"}, "status", "'pending', 'active' or 'inactive'"),
-            ({"status": None}, "status", "'pending', 'active' or 'inactive'"),
+            ({"status": "archived"}, "status", "Input should be "),
+            ({"status": "ACTIVE"}, "status", "Input should be "),
+            ({"status": None}, "status", "Input should be "),
             ({"scopes": []}, "scopes", "at least 1 item"),
             ({"scopes": None}, "scopes", "frozenset"),
             (
@@ -492,7 +494,7 @@ class TestOutsideData:
         assert changed.name == "Partner Connection"
 
     def test_a_subclass_stays_one(self) -> None:
-        class Tagged(Connection, frozen=True):
+        class Tagged(Connection):
             tag: str = "t"
 
         connection, _ = Tagged.create(by=OUR_KEY, destination="org_DEF456")

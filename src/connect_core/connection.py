@@ -25,6 +25,7 @@ from connect_core.identifiers import ConnectionId, OrganizationId
 from connect_core.lifecycle import Action, Role, Status
 from connect_core.parties import (
     Actor,
+    Immutable,
     Name,
     Organization,
     OrganizationRef,
@@ -49,16 +50,19 @@ _EVENT_FIELDS = set(ConnectionEvent.model_fields)
 _TERMS_FIELDS = set(Terms.model_fields)
 
 
-def _assemble(model: type[_Model], values: dict[str, Any], fields_set: set[str]) -> _Model:
+def _assemble(
+    model: type[_Model], values: dict[str, Any], fields_set: set[str], like: BaseModel
+) -> _Model:
     """A model from values that are known to be valid: what validation would give, without it.
 
-    `fields_set` is shared between models: pydantic copies it before it changes one.
+    What pydantic keeps in a model besides differs between its versions, and is taken from `like`,
+    which has been validated. It is shared, as `fields_set` is: pydantic copies before it changes.
     """
     assembled = object.__new__(model)
     _set_values(assembled, values)
     _set_fields_set(assembled, fields_set)
-    _set_extra(assembled, None)
-    _set_private(assembled, None)
+    _set_extra(assembled, like.__pydantic_extra__)
+    _set_private(assembled, like.__pydantic_private__)
     return assembled
 
 
@@ -69,7 +73,7 @@ class Change(NamedTuple):
     event: ConnectionEvent
 
 
-class Connection(BaseModel, frozen=True, extra="forbid", defer_build=True):
+class Connection(Immutable):
     """An offer of one organization to share data with another, and where it stands. Immutable.
 
     Make one with `create`, or from outside data with ``Connection.model_validate(data)``, which
@@ -181,7 +185,7 @@ class Connection(BaseModel, frozen=True, extra="forbid", defer_build=True):
             context={"allow_self": allow_self},
         )
         terms = _assemble(
-            Terms, {field: getattr(connection, field) for field in _TERMS_FIELDS}, _TERMS_FIELDS
+            Terms, {field: getattr(connection, field) for field in _TERMS_FIELDS}, _TERMS_FIELDS, by
         )
         event = connection._event(Action.CREATE, by, decision.roles, None, terms)
         return Change(connection, event)
@@ -262,7 +266,7 @@ class Connection(BaseModel, frozen=True, extra="forbid", defer_build=True):
             "updated_at": moment if moment > self.updated_at else self.updated_at,
             "version": self.version + 1,
         }
-        connection = _assemble(type(self), values, self.__pydantic_fields_set__)
+        connection = _assemble(type(self), values, self.__pydantic_fields_set__, self)
         return Change(connection, connection._event(action, by, decision.roles, self.status))
 
     def _event(
@@ -285,7 +289,7 @@ class Connection(BaseModel, frozen=True, extra="forbid", defer_build=True):
             "occurred_at": self.updated_at,
             "terms": terms,
         }
-        return _assemble(ConnectionEvent, values, _EVENT_FIELDS)
+        return _assemble(ConnectionEvent, values, _EVENT_FIELDS, by)
 
 
 def _require_same(index: int, event: ConnectionEvent, due: ConnectionEvent) -> None:

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from time import time_ns
 from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from connect_core.identifiers import ConnectionId
 from connect_core.lifecycle import Action, Role, Status
-from connect_core.parties import Actor, Name, OrganizationRef
+from connect_core.parties import Actor, Immutable, Name, OrganizationRef
 from connect_core.scopes import ScopeSet
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def not_before_creation(updated_at: datetime, info: "ValidationInfo") -> datetim
 Version = Annotated[int, Field(strict=True, ge=1)]
 
 
-class Terms(BaseModel, frozen=True, extra="forbid", defer_build=True):
+class Terms(Immutable):
     """What is settled when a Connection is created and never changes afterwards. Immutable."""
 
     source_organization_id: OrganizationRef
@@ -87,7 +87,7 @@ class Terms(BaseModel, frozen=True, extra="forbid", defer_build=True):
     scopes: ScopeSet
 
 
-class ConnectionEvent(BaseModel, frozen=True, extra="forbid", defer_build=True):
+class ConnectionEvent(Immutable):
     """One change of one Connection. Immutable.
 
     Attributes:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeVar, cast
 
-from pydantic import BaseModel, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from connect_core.connection import Connection
 from connect_core.errors import (
@@ -61,8 +61,10 @@ def _kebab(field: str) -> str:
     return field.replace("_", "-")
 
 
-class _Member(BaseModel, extra="forbid", defer_build=True, alias_generator=_kebab):
+class _Member(BaseModel):
     """An object on the wire: kebab-case members, and no others."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True, alias_generator=_kebab)
 
 
 class _CreateAttributes(_Member):

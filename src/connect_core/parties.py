@@ -9,7 +9,7 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from connect_core.identifiers import ActorId, OrganizationId
 from connect_core.lifecycle import Role
@@ -17,21 +17,36 @@ from connect_core.lifecycle import Role
 #: The longest name, in characters.
 MAX_NAME_LENGTH: Final = 255
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_UNREADABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def _printable(name: str) -> str:
-    if (found := _CONTROL.search(name)) is not None:
-        raise ValueError(f"a name has no control characters; found U+{ord(found.group()):04X}")
+def _readable(name: str) -> str:
+    if len(name) > MAX_NAME_LENGTH:  # pydantic 2.0 would count bytes
+        raise ValueError(f"a name has at most {MAX_NAME_LENGTH} characters; this has {len(name)}")
+    if (found := _UNREADABLE.search(name)) is not None:
+        raise ValueError(f"a name cannot hold the character U+{ord(found.group()):04X}")
     return name
 
 
 #: A name as a model's field: for people to read, decides nothing. At most 255 characters, no
-#: control characters, which could not be stored everywhere and would garble what shows them.
-Name = Annotated[str, Field(strict=True, max_length=MAX_NAME_LENGTH), AfterValidator(_printable)]
+#: control characters and no lone surrogates: not everything can store or show them.
+Name = Annotated[
+    str,
+    Field(strict=True, json_schema_extra={"maxLength": MAX_NAME_LENGTH}),
+    AfterValidator(_readable),
+]
 
 
-class Organization(BaseModel, frozen=True, extra="forbid", defer_build=True):
+class Immutable(BaseModel):
+    """The base of this library's models: equal by value, hashable, never changed in place.
+
+    A field that is not declared is refused. What validates is built on first use.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class Organization(Immutable):
     """An organization that shares or receives data. Accepted wherever its id is.
 
     Immutable. `name` is for people and decides nothing.
@@ -66,7 +81,7 @@ class ActorType(StrEnum):
     API_KEY = "api-key"
 
 
-class Actor(BaseModel, frozen=True, extra="forbid", defer_build=True):
+class Actor(Immutable):
     """Who acts, and the one organization they act for. Immutable.
 
     Your service builds it from what it has authenticated, never from what a request claims.
