@@ -17,6 +17,7 @@ from connect_core import (
     DuplicateConnectionError,
     InvalidTransitionError,
     Role,
+    SelfConnectionError,
     Status,
     actions,
     allowed_actions,
@@ -83,6 +84,11 @@ class TestDecision:
             "advice": "",
         }
 
+    def test_the_explanation_names_only_roles_that_are_held(self) -> None:
+        assert decide(OUR_KEY, Action.DEACTIVATE, ACTIVE).explanation == (
+            "The source may deactivate it, and it is then inactive."
+        )
+
     def test_as_dict_of_an_access(self) -> None:
         decision = decide_access(PARTNER, "inquiry.read", ACTIVE)
         assert decision.as_dict() == {
@@ -113,8 +119,9 @@ class TestDecision:
         decision = decide(PARTNER, Action.ACTIVATE, PENDING)
         with pytest.raises(FrozenInstanceError):
             decision.allowed = False  # type: ignore[misc]  # that is the point
-        with pytest.raises(FrozenInstanceError):
+        with pytest.raises(AttributeError):
             steps_to(PENDING)[0].after = Status.INACTIVE  # type: ignore[misc]  # that is the point
+        assert not hasattr(decision, "__dict__")
 
     def test_allowed_follows_from_the_denials(self) -> None:
         assert Decision(None, None, frozenset()).allowed
@@ -130,7 +137,9 @@ class TestDecision:
     def test_shown(self) -> None:
         shown = repr(decide(OUR_KEY, Action.ACTIVATE, ACTIVE))
         assert shown.startswith("Decision(allowed=False, action=<Action.ACTIVATE")
-        assert "denials=(<Denial.WRONG_ROLE: 'wrong_role'>, <Denial.WRONG_STATUS" in shown
+        assert shown.endswith(
+            "denials=(<Denial.WRONG_ROLE: 'wrong_role'>, <Denial.WRONG_STATUS: 'wrong_status'>))"
+        )
 
 
 def _plain(value: object) -> bool:
@@ -250,12 +259,24 @@ class TestMisuse:
         with pytest.raises(ValueError, match="'accepted' is not a valid Status"):
             steps_to(PENDING, goal)
 
-    @pytest.mark.parametrize("pair", [("org_DEF456", "org_ABC123"), ("org_ABC123", "org_X")])
+    @pytest.mark.parametrize(
+        "pair", [("org_DEF456", "org_ABC123"), ("org_ABC123", "org_X"), ("org_ABC123", "org_A")]
+    )
     def test_an_existing_connection_of_other_parties(self, pair: tuple[str, str]) -> None:
-        with pytest.raises(
-            ValueError, match="existing is a Connection from org_ABC123 to org_DEF456"
-        ):
+        with pytest.raises(ValueError, match="existing is a Connection") as caught:
             decide_create(OUR_KEY, source=pair[0], destination=pair[1], existing=PENDING)
+        assert str(caught.value) == (
+            "existing is a Connection from org_ABC123 to org_DEF456, not from "
+            f"{pair[0]} to {pair[1]}; give the one for this ordered pair, or None"
+        )
+
+    def test_a_self_connection_is_asked_for(self) -> None:
+        pair = ("org_ABC123", "org_ABC123")
+        refused = decide_create(OUR_KEY, source=pair[0], destination=pair[1])
+        assert refused.denials == (Denial.SELF_CONNECTION,)
+        with pytest.raises(SelfConnectionError):
+            authorize_create(OUR_KEY, source=pair[0], destination=pair[1])
+        assert decide_create(OUR_KEY, source=pair[0], destination=pair[1], allow_self=True)
 
 
 class TestAccess:
@@ -277,6 +298,13 @@ class TestAccess:
     @pytest.mark.parametrize("scopes", [["inquiry.read"], ("inquiry.read",), {"inquiry.read"}])
     def test_any_collection_grants(self, scopes: Any) -> None:
         assert decide_access(PARTNER, "inquiry.read", row("active", scopes=scopes))
+
+    def test_nothing_mends_what_else_failed(self) -> None:
+        """The way to active is a remedy only where nothing but the status stands in the way."""
+        assert decide_access(PARTNER, "inquiry.read", PENDING).remedy == steps_to(PENDING)
+        assert decide_access(PARTNER, "x.y", PENDING).remedy == ()
+        assert decide_access(OUR_KEY, "inquiry.read", PENDING).remedy == ()
+        assert decide_access(PARTNER, "inquiry.read", ACTIVE).remedy == ()
 
     def test_a_self_connection_is_read_by_itself(self) -> None:
         connection = connection_in(Status.ACTIVE, to_self=True)

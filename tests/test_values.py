@@ -121,7 +121,7 @@ class TestIdentifiers:
 
     def test_json_schema(self) -> None:
         schema = TypeAdapter(OrganizationId).json_schema()
-        assert schema == {"type": "string", "pattern": "^(?:org_)[0-9A-Za-z_-]+$"}
+        assert schema == {"type": "string", "pattern": "^org_[0-9A-Za-z_-]+$"}
 
 
 class TestScopes:
@@ -214,6 +214,10 @@ class TestParties:
         connection = connection_in(Status.PENDING)
         assert connection.organization_of(Role.SOURCE) == "org_ABC123"
         assert connection.organization_of(Role.DESTINATION) == "org_DEF456"
+        plain: Any = "source"
+        assert connection.organization_of(plain) == "org_ABC123"
+        with pytest.raises(ValueError, match="'owner' is not a valid Role"):
+            connection.organization_of("owner")  # type: ignore[arg-type]  # that is the point
         (step,) = steps_to(connection)
         assert [connection.organization_of(role) for role in step.roles] == ["org_DEF456"]
 
@@ -227,6 +231,7 @@ class TestParties:
             (Organization, {"id": "ORG_A"}, "id"),
             (Organization, {"id": "org_A", "name": "x" * 256}, "name"),
             (Organization, {"id": "org_A", "name": 5}, "name"),
+            (Organization, {"id": "org_A", "name": b"bytes"}, "name"),
             (Organization, {"id": "org_A", "name": "a\x1bb"}, "name"),
         ],
     )
@@ -390,6 +395,11 @@ class TestOutsideData:
                 "creator",
                 "only the source creates",
             ),
+            (
+                {"creator": {"id": "api_1", "organization_id": "org_A"}},
+                "creator",
+                "only the source creates",
+            ),
             ({"created_at": "2026-01-02T03:04:05.000"}, "created_at", "offset"),
             ({"id": "org_A"}, "id", "connection id"),
             ({"deleted": True}, "deleted", "not permitted"),
@@ -479,7 +489,7 @@ class TestOutsideData:
     def test_schemas(self) -> None:
         """What a service publishes about its own API can be generated."""
         schema = Connection.model_json_schema()
-        assert schema["properties"]["id"]["pattern"] == "^(?:cxn_)[0-9A-Za-z_-]+$"
+        assert schema["properties"]["id"]["pattern"] == "^cxn_[0-9A-Za-z_-]+$"
         assert schema["properties"]["version"]["minimum"] == 1
         assert ConnectionEvent.model_json_schema()["title"] == "ConnectionEvent"
 

@@ -184,9 +184,8 @@ class Connection(Immutable):
             },
             context={"allow_self": allow_self},
         )
-        terms = _assemble(
-            Terms, {field: getattr(connection, field) for field in _TERMS_FIELDS}, _TERMS_FIELDS, by
-        )
+        values = {field: getattr(connection, field) for field in Terms.model_fields}
+        terms = _assemble(Terms, values, _TERMS_FIELDS, by)
         event = connection._event(Action.CREATE, by, decision.roles, None, terms)
         return Change(connection, event)
 
@@ -251,10 +250,13 @@ class Connection(Immutable):
         return change.connection
 
     def organization_of(self, role: Role) -> OrganizationId:
-        """The organization that holds `role` in this Connection."""
-        return (
-            self.source_organization_id if role is Role.SOURCE else self.destination_organization_id
-        )
+        """The organization that holds `role` in this Connection.
+
+        Raises:
+            ValueError: there is no such role.
+        """
+        organization_id: OrganizationId = getattr(self, f"{Role(role)}_organization_id")
+        return organization_id
 
     def _take(self, action: Action, by: Actor, at: datetime | None) -> Change:
         """Authorize, copy, and say what happened."""

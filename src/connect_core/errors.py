@@ -17,8 +17,7 @@ call an operator          `InvalidHistoryError`: stored data is not what was wri
 Whatever is raised, nothing has changed: every Connection is as it was before the call.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from connect_core.lifecycle import Action, Role, Status
@@ -235,8 +234,7 @@ class StaleConnectionError(ConnectError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing wrong with a document.
 
     Attributes:

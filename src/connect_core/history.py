@@ -20,8 +20,9 @@ from connect_core.scopes import ScopeSet
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
-_RFC_3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+_RFC_3339 = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 
 
@@ -35,7 +36,7 @@ def as_timestamp(value: object) -> datetime:
         ValueError: it is neither, or it is naive: without a time zone a time says nothing.
     """
     if isinstance(value, str):
-        if _RFC_3339.fullmatch(value) is None:
+        if re.fullmatch(_RFC_3339, value) is None:
             raise ValueError("expected a time such as 2018-06-01T00:00:00.000Z, with its offset")
         value = datetime.fromisoformat(value.upper())
     if not isinstance(value, datetime):

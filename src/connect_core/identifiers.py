@@ -37,7 +37,9 @@ class ValidatedText(str):
 
     __slots__ = ()
 
-    pattern: ClassVar[re.Pattern[str]]
+    #: A regular expression that the whole text matches; compiled on first use.
+    pattern: ClassVar[str]
+    #: What it describes, in words.
     expected: ClassVar[str]
 
     def __new__(cls, text: str) -> Self:
@@ -46,7 +48,7 @@ class ValidatedText(str):
             return text
         if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
             raise TypeError(f"expected {cls.expected}, got {shortened(text)}")
-        if cls.pattern.fullmatch(text) is None:
+        if re.fullmatch(cls.pattern, text) is None:
             raise ValueError(f"expected {cls.expected}, got {shortened(text)}")
         return super().__new__(cls, text)
 
@@ -62,18 +64,14 @@ class ValidatedText(str):
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: "GetJsonSchemaHandler"
     ) -> "JsonSchemaValue":
-        return {"type": "string", "pattern": f"^{cls.pattern.pattern}$"}
-
-
-def _opaque(*prefixes: str) -> re.Pattern[str]:
-    return re.compile(f"(?:{'|'.join(prefixes)})[0-9A-Za-z_-]+")
+        return {"type": "string", "pattern": f"^{cls.pattern}$"}
 
 
 class OrganizationId(ValidatedText):
     """The id of an organization: ``org_`` and opaque text."""
 
     __slots__ = ()
-    pattern = _opaque("org_")
+    pattern = "org_[0-9A-Za-z_-]+"
     expected = "an organization id ('org_' and then letters, digits, '_' or '-')"
 
 
@@ -81,7 +79,7 @@ class ActorId(ValidatedText):
     """The id of who acts: ``api_`` for an API key, ``usr_`` or ``user_`` for a person."""
 
     __slots__ = ()
-    pattern = _opaque("api_", "usr_", "user_")
+    pattern = "(?:api_|usr_|user_)[0-9A-Za-z_-]+"
     expected = "an actor id ('api_', 'usr_' or 'user_' and then letters, digits, '_' or '-')"
 
 
@@ -89,7 +87,7 @@ class ConnectionId(ValidatedText):
     """The id of a Connection: ``cxn_`` and opaque text."""
 
     __slots__ = ()
-    pattern = _opaque("cxn_")
+    pattern = "cxn_[0-9A-Za-z_-]+"
     expected = "a connection id ('cxn_' and then letters, digits, '_' or '-')"
 
     @classmethod

@@ -12,9 +12,8 @@ once; by the rules it is pending, and so it is here.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from reprlib import repr as shortened
-from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -38,7 +37,7 @@ from connect_core.identifiers import ActorId, ConnectionId, OrganizationId
 from connect_core.lifecycle import Status
 from connect_core.parties import Actor, ActorType, Name
 from connect_core.policy import Denial
-from connect_core.scopes import DEFAULT_SCOPES, Scope, ScopeSet
+from connect_core.scopes import DEFAULT_SCOPES, MAX_SCOPES, Scope, ScopeSet
 
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
@@ -129,8 +128,7 @@ class _ConnectionDocument(_Member):
 # --- Reading -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class CreateRequest:
+class CreateRequest(NamedTuple):
     """What a create request asks for. The source is not in it: it is whoever asks.
 
     Attributes:
@@ -201,6 +199,7 @@ _IN_JSON_WORDS: Final = {
     "model_attributes_type": "Input should be an object",
     "frozen_set_type": "Input should be an array",
     "too_short": "Array should have at least 1 item",
+    "too_long": f"Array should have at most {MAX_SCOPES} items",
 }
 #: A member name longer than this is not repeated in a pointer.
 _LONGEST_POINTER_PART: Final = 255
@@ -337,17 +336,18 @@ def list_document(
 
 
 def _resource(connection: Connection) -> dict[str, object]:
+    """The resource object, in plain `str`: some JSON writers take no subclass of it."""
     return {
         "type": RESOURCE_TYPE,
-        "id": connection.id,
+        "id": str(connection.id),
         "attributes": {
-            "token": connection.id,
+            "token": str(connection.id),
             "name": connection.name,
             "status": connection.status.value,
-            "organization-id": connection.source_organization_id,
-            "destination-organization-id": connection.destination_organization_id,
-            "scopes": sorted(connection.scopes),
-            "creator-id": connection.creator.id,
+            "organization-id": str(connection.source_organization_id),
+            "destination-organization-id": str(connection.destination_organization_id),
+            "scopes": sorted(map(str, connection.scopes)),
+            "creator-id": str(connection.creator.id),
             "creator-type": connection.creator.type.value,
             "created-at": format_timestamp(connection.created_at),
             "updated-at": format_timestamp(connection.updated_at),

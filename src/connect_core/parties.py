@@ -17,13 +17,13 @@ from connect_core.lifecycle import Role
 #: The longest name, in characters.
 MAX_NAME_LENGTH: Final = 255
 
-_UNREADABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNREADABLE = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
 
 def _readable(name: str) -> str:
     if len(name) > MAX_NAME_LENGTH:  # pydantic 2.0 would count bytes
         raise ValueError(f"a name has at most {MAX_NAME_LENGTH} characters; this has {len(name)}")
-    if (found := _UNREADABLE.search(name)) is not None:
+    if (found := re.search(_UNREADABLE, name)) is not None:
         raise ValueError(f"a name cannot hold the character U+{ord(found.group()):04X}")
     return name
 

@@ -84,8 +84,7 @@ def _any_of(roles: Collection[Role]) -> str:
     return " or ".join(f"the {role}" for role in Role if role in roles)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One transition on the way to a goal.
 
     Attributes:
@@ -396,11 +395,9 @@ def _judge(
         denials.add(Denial.WRONG_STATUS)
     if self_refused:
         denials.add(Denial.SELF_CONNECTION)
-    remedy: tuple[Step, ...] = ()
-    if status is not None and denials == {Denial.WRONG_STATUS}:
-        ways = _WAYS[status].items()
-        enough = [way for end, way in ways if Cell(end, action, roles) in _TARGETS]
-        remedy = min(enough, key=len, default=())
+    ways = {} if status is None else _WAYS[status]
+    enough = [way for end, way in ways.items() if Cell(end, action, roles) in _TARGETS]
+    remedy = min(enough, key=len, default=())
     return _decision(action, status, roles, denials, target, remedy)
 
 

@@ -5,7 +5,6 @@ fixed for its life. Names that this library has never heard of are kept, so long
 formed: what a scope means is the business of those who share.
 """
 
-import re
 from typing import Annotated, Final
 
 from pydantic import Field, PlainSerializer
@@ -24,7 +23,7 @@ class Scope(ValidatedText):
     """
 
     __slots__ = ()
-    pattern = re.compile(r"[a-z][0-9a-z_-]*\.[a-z][0-9a-z_-]*")
+    pattern = r"[a-z][0-9a-z_-]*\.[a-z][0-9a-z_-]*"
     expected = "a scope of the form resource.verb, in lower case, such as inquiry.read"
 
 

@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = Path("src/connect_core")
 MODULES = ["lifecycle", "policy", "connection", "history", "parties", "scopes"]
 #: Quick ones first: most mutants die at once.
-TESTS = ["matrix", "lifecycle", "policy", "values", "errors", "laws", "stateful"]
+TESTS = ["matrix", "lifecycle", "policy", "values", "errors", "surface", "laws", "stateful"]
 TIMEOUT = 120
 
 
