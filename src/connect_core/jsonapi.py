@@ -198,6 +198,7 @@ _IN_JSON_WORDS: Final = {
     "model_type": "Input should be an object",
     "model_attributes_type": "Input should be an object",
     "frozen_set_type": "Input should be an array",
+    "string_unicode": "Text and the names of members cannot hold half of a surrogate pair",
     "too_short": "Array should have at least 1 item",
     "too_long": f"Array should have at most {MAX_SCOPES} items",
 }

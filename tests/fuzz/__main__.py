@@ -1,0 +1,46 @@
+"""Coverage-guided fuzzing: ``uv run --group fuzz python tests/fuzz --seconds 60``.
+
+The corpus beside this file is where it starts, and stays as it is: what is found on the way goes
+into a temporary directory, and an input that breaks something into ``build/``. Exit code 0: nothing
+was found; 3: atheris does not import here; anything else: something was found.
+"""
+
+import argparse
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+FINDINGS = HERE.parents[1] / "build"
+
+
+def main() -> None:
+    """Fuzz for as long as is asked for."""
+    parser = argparse.ArgumentParser(description="Fuzz the wire documents.")
+    parser.add_argument("--seconds", type=int, default=60)
+    seconds = parser.parse_args().seconds
+    try:
+        # Only the group `fuzz` installs it, so type checkers must do without.
+        atheris: Any = import_module("atheris")
+    except ImportError as error:
+        sys.stderr.write(f"atheris does not import here: {error}\n")
+        sys.exit(3)
+    with atheris.instrument_imports(include=["connect_core"]):
+        sys.path.insert(0, str(HERE))
+        check = import_module("check").check
+    FINDINGS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as corpus:
+        options = [
+            f"-max_total_time={seconds}",
+            f"-artifact_prefix={FINDINGS}/",
+            f"-dict={HERE / 'json.dict'}",
+            "-print_final_stats=1",
+        ]
+        atheris.Setup([sys.argv[0], *options, corpus, str(HERE / "corpus")], check)
+        atheris.Fuzz()  # ends the process by itself
+
+
+if __name__ == "__main__":
+    main()

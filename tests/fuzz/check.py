@@ -1,0 +1,65 @@
+"""What must hold for any bytes that are given as a document."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+
+from connect_core import (
+    Actor,
+    Connection,
+    InvalidDocumentError,
+    connection_document,
+    error_document,
+    parse_connection,
+    parse_create,
+)
+
+
+def check(data: bytes) -> None:
+    """Read `data` as each document, as bytes and as text: it is valid, or every problem is told."""
+    forms: list[bytes | str] = [data]
+    with suppress(UnicodeDecodeError):
+        forms.append(data.decode())
+    for form in forms:
+        read_or_refused(check_create, form)
+        read_or_refused(check_connection, form)
+
+
+def read_or_refused(read: Callable[[bytes | str], None], form: bytes | str) -> None:
+    """Nothing but the one typed error may come out, and it can be sent to a client."""
+    try:
+        read(form)
+    except InvalidDocumentError as error:
+        check_refusal(error)
+
+
+def check_refusal(error: InvalidDocumentError) -> None:
+    """It names a place for every problem, and both its text and its document can be sent."""
+    assert error.problems
+    for problem in error.problems:
+        assert problem.pointer == "" or problem.pointer.startswith("/")
+        assert problem.detail
+    status, document = error_document(error)
+    assert status == (400 if error.malformed else 422)
+    json.dumps(document, ensure_ascii=False).encode()
+    str(error).encode()
+
+
+def check_create(form: bytes | str) -> None:
+    """What is read can be created, written and read back."""
+    request = parse_create(form)
+    connection, _ = Connection.create(
+        by=Actor(id="api_1", organization_id="org_fuzz"),
+        destination=request.destination_organization_id,
+        name=request.name,
+        scopes=request.scopes,
+        allow_self=True,
+    )
+    document = json.dumps(connection_document(connection), ensure_ascii=False).encode()
+    assert parse_connection(document) == connection
+
+
+def check_connection(form: bytes | str) -> None:
+    """What is read is written and read back the same."""
+    connection = parse_connection(form, version=7)
+    assert parse_connection(connection_document(connection), version=7) == connection
