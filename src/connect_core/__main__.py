@@ -4,16 +4,17 @@ import sys
 
 
 def main() -> None:
-    """Run the command line, or say which extra it needs and exit with 2."""
+    """Run the command line, or say on stderr which extra it needs and exit with 2."""
     try:
         from connect_core.adapters.cli import app
     except ModuleNotFoundError as error:
         if error.name not in {"rich", "typer"}:
             raise
-        sys.exit(
+        sys.stderr.write(
             f"The command line needs {error.name}, which comes with an extra. "
-            "Install it with: pip install 'connect-core[cli]'"
+            "Install it with: pip install 'connect-core[cli]'\n"
         )
+        sys.exit(2)
     app()
 
 
