@@ -20,17 +20,21 @@ def check(data: bytes) -> None:
     forms: list[bytes | str] = [data]
     with suppress(UnicodeDecodeError):
         forms.append(data.decode())
-    for form in forms:
-        read_or_refused(check_create, form)
-        read_or_refused(check_connection, form)
+    for read in (check_create, check_connection):
+        told = [read_or_refused(read, form) for form in forms]
+        assert told[0] == told[-1], "bytes and text are told the same"
 
 
-def read_or_refused(read: Callable[[bytes | str], None], form: bytes | str) -> None:
-    """Nothing but the one typed error may come out, and it can be sent to a client."""
+def read_or_refused(
+    read: Callable[[bytes | str], None], form: bytes | str
+) -> tuple[object, ...] | None:
+    """Nothing but the one typed error may come out; what it tells, or None if there is none."""
     try:
         read(form)
     except InvalidDocumentError as error:
         check_refusal(error)
+        return error.args
+    return None
 
 
 def check_refusal(error: InvalidDocumentError) -> None:
