@@ -153,7 +153,7 @@ def test_texts(code: str) -> None:
 
 
 def test_texts_where_facts_are_missing() -> None:
-    assert "No Connection is to be found" in str(ConnectionNotFoundError())
+    assert "No such Connection is to be found" in str(ConnectionNotFoundError())
     assert str(StaleConnectionError(3, None)).startswith(
         "The Connection has changed: version 3 was expected, and it has another."
     )

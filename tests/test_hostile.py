@@ -360,6 +360,21 @@ class TestSize:
         error = refusal(parse_create, put(CREATE, ("data", "attributes", "scopes"), scopes))
         assert pointers(error) == ["/data/attributes/scopes/0", "/data/attributes/scopes/2"]
 
+    def test_of_the_list_of_problems(self) -> None:
+        """Every problem is told, up to 100; then how many more there are."""
+        for count in (100, 101, 250):
+            members = {f"m{index}": 1 for index in range(count)}
+            document = put(CREATE, ("data", "attributes"), CREATE["data"]["attributes"] | members)
+            with pytest.raises(InvalidDocumentError) as caught:
+                parse_create(document)
+            problems = caught.value.problems
+            assert [problem.pointer for problem in problems[:100]] == [
+                f"/data/attributes/m{index}" for index in range(100)
+            ]
+            assert [problem.detail for problem in problems[100:]] == (
+                [] if count == 100 else [f"there are {count - 100} more problems"]
+            )
+
     def test_of_constructors(self) -> None:
         with pytest.raises(ValidationError) as caught:
             create(name=MEGABYTES)

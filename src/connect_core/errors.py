@@ -25,6 +25,18 @@ if TYPE_CHECKING:
     from connect_core.policy import Decision, Denial, Step
 
 
+def _shown(text: str | None, otherwise: str = "") -> str:
+    """`text` for a message, or `otherwise`. It may come from a URL: any characters, any length."""
+    if text is None:
+        return otherwise
+    text = text if len(text) <= 80 else f"{text[:77]}..."
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def _who(actor: "Actor") -> str:
+    return f"{_shown(actor.id)} of {_shown(actor.organization_id)}"
+
+
 class ConnectError(Exception):
     """The base of every error that this library raises on purpose."""
 
@@ -67,9 +79,9 @@ class TransitionError(ConnectError):
         return self.decision.roles
 
     def __str__(self) -> str:
-        subject = self.connection_id or "the Connection"
+        subject = _shown(self.connection_id, "the Connection")
         return (
-            f"{self.actor.id} of {self.actor.organization_id} may not {self.action} {subject}: "
+            f"{_who(self.actor)} may not {self.action} {subject}: "
             f"{self.decision.explanation} {self.decision.advice}"
         )
 
@@ -117,7 +129,7 @@ class DuplicateConnectionError(ConnectError):
         self.existing_id = existing_id
 
     def __str__(self) -> str:
-        known = "" if self.existing_id is None else f" It is {self.existing_id}."
+        known = "" if self.existing_id is None else f" It is {_shown(self.existing_id)}."
         return f"{self.decision.explanation}{known} {self.decision.advice}"
 
 
@@ -138,7 +150,8 @@ class SelfConnectionError(ConnectError):
 
     def __str__(self) -> str:
         return (
-            f"{self.decision.explanation} Both are {self.organization_id}. {self.decision.advice}"
+            f"{self.decision.explanation} Both are {_shown(self.organization_id)}. "
+            f"{self.decision.advice}"
         )
 
 
@@ -178,10 +191,10 @@ class AccessDeniedError(ConnectError):
         return frozenset({self.scope} if "scope_not_granted" in self.decision.denials else ())
 
     def __str__(self) -> str:
-        subject = self.connection_id or "the Connection"
+        subject = _shown(self.connection_id, "the Connection")
         return (
-            f"{self.reader.id} of {self.reader.organization_id} may not read {self.scope!r} "
-            f"through {subject}: {self.decision.explanation} {self.decision.advice}"
+            f"{_who(self.reader)} may not read '{_shown(self.scope)}' through {subject}: "
+            f"{self.decision.explanation} {self.decision.advice}"
         )
 
 
@@ -199,9 +212,11 @@ class ConnectionNotFoundError(ConnectError):
         self.connection_id = connection_id
 
     def __str__(self) -> str:
-        subject = "Connection" if self.connection_id is None else f"Connection {self.connection_id}"
+        found = "such Connection"
+        if self.connection_id is not None:
+            found = f"Connection {_shown(self.connection_id)}"
         return (
-            f"No {subject} is to be found for your organization. "
+            f"No {found} is to be found for your organization. "
             "Check the id, and the organization that you act for."
         )
 
@@ -226,7 +241,7 @@ class StaleConnectionError(ConnectError):
         self.connection_id = connection_id
 
     def __str__(self) -> str:
-        subject = self.connection_id or "The Connection"
+        subject = _shown(self.connection_id, "The Connection")
         actual = "another" if self.actual_version is None else f"version {self.actual_version}"
         return (
             f"{subject} has changed: version {self.expected_version} was expected, and it has "

@@ -1,9 +1,10 @@
 """The documents of the guide, in and out: plain data that any framework can send.
 
 Reading is strict. A document is checked as a whole and every problem is reported at once, each
-with the JSON Pointer of its place; members that the guide does not know are refused by name, and
-so are members that stand twice. What was given is never changed. The limits are those of the model:
-a name of at most 255 characters, 1 to 64 scopes.
+with the JSON Pointer of its place (of more than 100 the first 100, and how many more there are).
+Members that the guide does not know are refused by name, and so are members that stand twice. What
+was given is never changed. The limits are those of the model: a name of at most 255 characters,
+1 to 64 scopes.
 
 Writing is exact: kebab-case members in the guide's order, scopes sorted, times in UTC with
 milliseconds and ``Z``. The guide's sample answer to a create shows a Connection that is active at
@@ -11,6 +12,7 @@ once; by the rules it is pending, and so it is here.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn, TypeVar, cast
@@ -202,8 +204,14 @@ _IN_JSON_WORDS: Final = {
     "too_short": "Array should have at least 1 item",
     "too_long": f"Array should have at most {MAX_SCOPES} items",
 }
-#: A member name longer than this is not repeated in a pointer.
-_LONGEST_POINTER_PART: Final = 255
+#: A document with very many problems must not make for a very long answer.
+_MOST_PROBLEMS: Final = 100
+_LONGEST_POINTER: Final = 255
+
+#: Where a value stands in a document: the place of what holds it, and its name or index there.
+_Place = tuple["_Place", str | int] | None
+#: An object in which names are repeated, and those names.
+_Repeated = tuple[dict[str, object], list[str]]
 
 
 def _validated(model: type[_Model], document: Document) -> _Model:
@@ -215,11 +223,19 @@ def _validated(model: type[_Model], document: Document) -> _Model:
     try:
         validated = model.model_validate(value, context=_context(value))
     except ValidationError as error:
-        problems = [_problem(details) for details in error.errors(include_url=False)]
-        raise InvalidDocumentError((*problems, *repeated)) from None
+        found = [_problem(details) for details in error.errors(include_url=False)]
+        raise _invalid(found + repeated) from None
     if repeated:
-        raise InvalidDocumentError(tuple(repeated))
+        raise _invalid(repeated)
     return validated
+
+
+def _invalid(problems: list[Problem]) -> InvalidDocumentError:
+    """The error that lists the problems; of very many the first, and how many more there are."""
+    listed, more = problems[:_MOST_PROBLEMS], len(problems) - _MOST_PROBLEMS
+    if more > 0:
+        listed.append(Problem("", f"there are {more} more problems"))
+    return InvalidDocumentError(tuple(listed))
 
 
 def _context(document: object) -> dict[str, object]:
@@ -235,13 +251,13 @@ def _member(value: object, name: str) -> object:
 
 def _load(text: bytes | bytearray | str) -> tuple[object, list[Problem]]:
     """The JSON value in `text`, and its repeated members, of which the value holds the last."""
-    repeated: list[tuple[dict[str, object], list[str]]] = []
+    repeated: list[_Repeated] = []
 
     def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
         result = dict(pairs)
         if len(result) < len(pairs):
-            names = [name for name, _ in pairs]
-            repeated.append((result, [name for name in result if names.count(name) > 1]))
+            counts = Counter(name for name, _ in pairs)
+            repeated.append((result, [name for name, count in counts.items() if count > 1]))
         return result
 
     try:
@@ -265,27 +281,31 @@ def _malformed(reason: str) -> NoReturn:
     raise InvalidDocumentError((Problem("", reason),), malformed=True) from None
 
 
-def _repeated_members(
-    value: object, repeated: list[tuple[dict[str, object], list[str]]]
-) -> list[Problem]:
+def _repeated_members(value: object, repeated: list[_Repeated]) -> list[Problem]:
     """A problem for each member that stands more than once, with its place."""
     names_in = {id(item): names for item, names in repeated}
     problems: list[Problem] = []
-    places: list[tuple[tuple[str | int, ...], object]] = [((), value)]
-    for place, item in places:
-        problems += [
-            Problem(_pointer((*place, name)), f"the member {shortened(name)} stands twice")
-            for name in names_in.get(id(item), ())
-        ]
+    items: list[tuple[object, _Place]] = [(value, None)]
+    for item, place in items:
+        for name in names_in.get(id(item), ()):
+            pointer = _pointer((*_location(place), name))
+            problems.append(Problem(pointer, f"the member {shortened(name)} stands twice"))
         if isinstance(item, dict):
-            places += [
-                ((*place, name), child) for name, child in cast("dict[str, object]", item).items()
-            ]
+            members = cast("dict[str, object]", item).items()
+            items += [(child, (place, name)) for name, child in members]
         elif isinstance(item, list):
-            places += [
-                ((*place, index), child) for index, child in enumerate(cast("list[object]", item))
-            ]
+            elements = enumerate(cast("list[object]", item))
+            items += [(child, (place, index)) for index, child in elements]
     return problems
+
+
+def _location(place: _Place) -> tuple[str | int, ...]:
+    """The way to a place, from the top."""
+    parts: list[str | int] = []
+    while place is not None:
+        place, part = place
+        parts.append(part)
+    return tuple(reversed(parts))
 
 
 def _problem(details: "ErrorDetails") -> Problem:
@@ -302,12 +322,12 @@ def _problem(details: "ErrorDetails") -> Problem:
 
 
 def _pointer(location: tuple[str | int, ...]) -> str:
-    """A JSON Pointer (RFC 6901). Ends above a member whose name is too long to repeat."""
+    """A JSON Pointer (RFC 6901). One that would be too long ends above the place."""
     pointer = ""
     for part in map(str, location):
-        if len(part) > _LONGEST_POINTER_PART:
-            break
         escaped = part.replace("~", "~0").replace("/", "~1")
+        if len(pointer) + len(escaped) >= _LONGEST_POINTER:
+            break
         pointer += "/" + escaped.encode("utf-8", "backslashreplace").decode("utf-8")
     return pointer
 
