@@ -4,7 +4,7 @@ Reading is strict. A document is checked as a whole and every problem is reporte
 with the JSON Pointer of its place (of more than 100 the first 100, and how many more there are).
 Members that the guide does not know are refused by name, and so are members that stand twice. What
 was given is never changed. The limits are those of the model: a name of at most 255 characters,
-1 to 64 scopes.
+1 to 64 scopes. How large a body may be is for your server to say, before it is read here.
 
 Writing is exact: kebab-case members in the guide's order, scopes sorted, times in UTC with
 milliseconds and ``Z``. The guide's sample answer to a create shows a Connection that is active at
@@ -268,13 +268,15 @@ def _load(text: bytes | bytearray | str) -> tuple[object, list[Problem]]:
         _malformed("it is nested too deeply")
     except UnicodeDecodeError as error:
         _malformed(f"byte {error.start} is not UTF-8")
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         _malformed(str(error))
+    except ValueError:  # Python reads no integer of more than some thousand digits
+        _malformed("a number has too many digits")
     return value, _repeated_members(value, repeated) if repeated else []
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
+    _malformed(f"{name} is not a JSON number")
 
 
 def _malformed(reason: str) -> NoReturn:

@@ -36,6 +36,7 @@ from connect_core.lifecycle import (
     Status,
 )
 from connect_core.parties import ROLES, Actor, Organization, Parties, organization_id_of
+from connect_core.scopes import Scope
 
 
 class ConnectionLike(Parties, Protocol):
@@ -677,10 +678,19 @@ def decide_access(reader: Actor, scope: str, connection: SharingConnectionLike) 
     return _ACCESS_DECISIONS[*_held(reader, connection), _standing(connection), granted]
 
 
+#: Collections that are not of scopes.
+_NO_SCOPES: Final = (str, bytes, bytearray, memoryview, Mapping)
+
+
 def _grants(scopes: object, scope: str) -> bool:
     """Whether `scope` is one of `scopes`, which come from outside and may be anything at all."""
-    # A single string would "contain" every part of itself.
-    return isinstance(scopes, Collection) and not isinstance(scopes, str) and scope in scopes
+    # A single string would "contain" every part of itself, and a mapping may hold a refusal.
+    if not isinstance(scopes, Collection) or isinstance(scopes, _NO_SCOPES):
+        return False
+    try:
+        return Scope(scope) in scopes
+    except ValueError:  # not well formed, so that nothing grants it
+        return False
 
 
 def authorize_access(reader: Actor, scope: str, connection: SharingConnectionLike) -> Decision:

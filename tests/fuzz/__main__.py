@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing: ``uv run --group fuzz python tests/fuzz --seconds 60``.
+"""Coverage-guided fuzzing: ``uv run --group fuzz python -m tests.fuzz --seconds 60``.
 
 The corpus beside this file is where it starts, and stays as it is: what is found on the way goes
 into a temporary directory, and an input that breaks something into ``build/``. Exit code 0: nothing

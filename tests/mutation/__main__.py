@@ -1,4 +1,4 @@
-"""Mutation testing: ``uv run --group mutation python tests/mutation``.
+"""Mutation testing: ``uv run --group mutation python -m tests.mutation``.
 
 Each mutant is one small change to one module. It is killed if the tests fail for it. A mutant that
 survives must stand in ``survivors.toml`` with the reason why no test can tell it from the original;
