@@ -1,0 +1,126 @@
+"""The benchmarks: how long the library takes, held against its bounds.
+
+From the top of the repository::
+
+    uv run python -m tests.benchmarks               # one table
+    uv run python -m tests.benchmarks --json FILE   # and the same as JSON
+
+It exits with 1 if a bound does not hold, and with 0 otherwise. What is compared is timed side by
+side in one run, so that the ratios mean something on a busy machine; the times themselves are
+that machine's. This is not part of the tests: nothing here is collected by pytest.
+"""
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from .commands import activating
+from .decisions import asking
+from .imports import importing
+from .results import Figure, Section
+from .wire import answering
+
+_WIDTH = 80
+#: Rounds of samples of a millisecond, and rounds of whole processes.
+_ROUNDS = 300
+_PROCESS_ROUNDS = 25
+
+
+def measure() -> list[Section]:
+    """Every question, measured."""
+    return [
+        asking(_ROUNDS),
+        activating(_ROUNDS),
+        answering(_ROUNDS),
+        importing(_PROCESS_ROUNDS),
+    ]
+
+
+def _time(seconds: float | None) -> str:
+    """A time with three digits that count, in the unit that suits it."""
+    if seconds is None:
+        return ""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    """What stands beside the name of a figure."""
+    ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
+    times = _time(figure.seconds), _time(figure.baseline_seconds)
+    if figure.bound is None:
+        return *times, ratio, "", ""
+    bound = str(figure.bound) if figure.ratio is not None else f"≤ {_time(figure.bound.limit)}"
+    return *times, ratio, bound, _verdict(figure.holds)
+
+
+def _verdict(holds: bool) -> str:
+    return "yes" if holds else "[bold red]NO[/]"
+
+
+def _add(table: Table, section: Section) -> None:
+    """The rows of one section; a baseline is named above the figures that are held against it."""
+    table.add_row(f"[bold]{section.title}[/]")
+    baseline: str | None = None
+    for figure in section.figures:
+        if figure.baseline not in (None, baseline):
+            baseline = figure.baseline
+            table.add_row(escape(f"against {baseline}"), style="dim")
+        table.add_row(escape(f"  {figure.subject}"), *_cells(figure))
+    for fact in section.facts:
+        table.add_row(f"  {fact.claim}", "", "", "", "", _verdict(fact.holds))
+    table.add_section()
+
+
+def table_of(sections: Sequence[Section]) -> Table:
+    """All of it, for people."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0)
+    table.add_column("what")
+    for heading in ("time", "baseline", "ratio", "bound"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("holds", no_wrap=True)
+    for section in sections:
+        _add(table, section)
+    return table
+
+
+def document_of(sections: Sequence[Section]) -> dict[str, object]:
+    """All of it, for programs, with what it was measured on. Times are in seconds."""
+    return {
+        "holds": all(section.holds for section in sections),
+        "python": platform.python_version(),
+        "machine": platform.platform(),
+        "packages": {
+            name: version(name) for name in ("connect-core", "pydantic", "python-statemachine")
+        },
+        "sections": [section.as_dict() for section in sections],
+    }
+
+
+def main() -> int:
+    """Measure, print, and say by the exit code whether every bound holds."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    arguments = parser.parse_args()
+    sections = measure()
+    console = Console()
+    console.print(table_of(sections), width=min(console.width, _WIDTH))
+    if arguments.json is not None:
+        text = json.dumps(document_of(sections), indent=2, ensure_ascii=False)
+        arguments.json.write_text(f"{text}\n", encoding="utf-8")
+    return 0 if all(section.holds for section in sections) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

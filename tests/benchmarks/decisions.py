@@ -1,0 +1,107 @@
+"""Asking the policy: `decide`, `can` and `allowed_actions`, against a bare dict lookup."""
+
+import sys
+from collections.abc import Callable
+from itertools import product
+from unittest.mock import patch
+
+from connect_core import Action, Connection, Decision, Role, Status, allowed_actions, can, decide
+
+from .results import AtMost, Fact, Figure, Section
+from .story import DESTINATION, SOURCE, Row, pending_connection, pending_row
+from .timing import Sample, race, statement
+
+_BASELINE = "table[status, action, role]"
+_BOUND = AtMost(6)
+#: How often a question is put when it is watched for what it leaves behind.
+_REPETITIONS = 2_000
+
+
+def _lookup() -> Sample:
+    """The baseline: a dict with as many keys as the policy has cells, and what they are made of.
+
+    A cell is a status (or one that is unknown), an action, and no role, either, or both.
+    """
+    cells = product((*Status, "unknown"), Action, ("none", *Role, "both"))
+    table = {cell: index for index, cell in enumerate(cells)}
+    return statement(
+        _BASELINE, table=table, status=Status.PENDING, action=Action.ACTIVATE, role=Role.DESTINATION
+    )
+
+
+def _questions(connection: Connection | Row) -> dict[str, Sample]:
+    """Each question about one connection. The destination may activate it, the source may not."""
+    names = {"decide": decide, "can": can, "allowed_actions": allowed_actions}
+    allowed = {**names, "actor": DESTINATION, "action": Action.ACTIVATE, "connection": connection}
+    denied = {**allowed, "actor": SOURCE}
+    return {
+        "decide, allowed": statement("decide(actor, action, connection)", **allowed),
+        "decide, denied": statement("decide(actor, action, connection)", **denied),
+        "can, allowed": statement("can(actor, action, connection)", **allowed),
+        "can, denied": statement("can(actor, action, connection)", **denied),
+        "allowed_actions": statement("allowed_actions(actor, connection)", **allowed),
+    }
+
+
+def asking(rounds: int) -> Section:
+    """How long a question takes, about a Connection and about a service's own row."""
+    contestants = {_BASELINE: _lookup()}
+    for kind, connection in (("Connection", pending_connection()), ("row", pending_row())):
+        for question, sample in _questions(connection).items():
+            contestants[f"{question}, {kind}"] = sample
+    best = race(contestants, rounds)
+    baseline = best.pop(_BASELINE)
+    return Section(
+        "Asking",
+        tuple(
+            Figure(question, seconds, _BASELINE, baseline, _BOUND)
+            for question, seconds in best.items()
+        ),
+        tuple(_facts()),
+    )
+
+
+def _facts() -> list[Fact]:
+    """That every one of these answers was made beforehand."""
+    connection, row = pending_connection(), pending_row()
+    about = [(actor, that) for actor in (SOURCE, DESTINATION) for that in (connection, row)]
+    decisions = [lambda a=a, c=c: decide(a, Action.ACTIVATE, c) for a, c in about]
+    verdicts = [lambda a=a, c=c: can(a, Action.ACTIVATE, c) for a, c in about]
+    menus = [lambda a=a, c=c: allowed_actions(a, c) for a, c in about]
+    questions: list[Callable[[], object]] = [*decisions, *verdicts, *menus]
+    return [
+        Fact("equal questions, the same object", all(map(_same_answer, questions))),
+        Fact("no Decision is made by asking", _decisions_made(questions) == 0),
+        Fact("answers take no memory when kept", all(map(_takes_no_memory, questions))),
+    ]
+
+
+def _same_answer(question: Callable[[], object]) -> bool:
+    first = question()
+    return all(question() is first for _ in range(_REPETITIONS))
+
+
+def _decisions_made(questions: list[Callable[[], object]]) -> int:
+    """How many Decisions are made while the questions are put, kept or thrown away."""
+    with patch.object(Decision, "__init__") as made:
+        for question in questions:
+            question()
+    return made.call_count
+
+
+def _takes_no_memory(question: Callable[[], object]) -> bool:
+    """Whether many answers, all kept, hold no more memory than one.
+
+    Counted the second time, when whatever the first call caches is there. A few blocks are the
+    counting's own; if an answer took any there would be one for each.
+    """
+    kept: list[object] = [None] * _REPETITIONS
+    return [_growth(question, kept) for _ in range(2)][-1] < _REPETITIONS / 100
+
+
+def _growth(question: Callable[[], object], kept: list[object]) -> int:
+    """By how many blocks of memory the process grows while answers replace what `kept` holds."""
+    before = sys.getallocatedblocks()
+    for index in range(len(kept)):
+        kept[index] = question()
+    return sys.getallocatedblocks() - before

@@ -1,0 +1,127 @@
+"""What the benchmarks find: figures held against a bound, and facts that hold or do not."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """A bound from above."""
+
+    limit: float
+
+    def admits(self, value: float) -> bool:
+        """Whether `value` keeps within it."""
+        return value <= self.limit
+
+    def __str__(self) -> str:
+        return f"≤ {self.limit:g}"
+
+    def as_dict(self) -> dict[str, float]:
+        """The bound as plain JSON values."""
+        return {"at_most": self.limit}
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """A bound from below."""
+
+    limit: float
+
+    def admits(self, value: float) -> bool:
+        """Whether `value` keeps within it."""
+        return value >= self.limit
+
+    def __str__(self) -> str:
+        return f"≥ {self.limit:g}"
+
+    def as_dict(self) -> dict[str, float]:
+        """The bound as plain JSON values."""
+        return {"at_least": self.limit}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured time, beside the time of a baseline where there is one.
+
+    Attributes:
+        subject: what was timed.
+        seconds: its best time.
+        baseline: what it is held against, or None: the time itself is.
+        baseline_seconds: the baseline's best time.
+        bound: for the `value`; None when the figure only informs.
+        faster: whether the question is how much faster the subject is, not how much slower.
+    """
+
+    subject: str
+    seconds: float
+    baseline: str | None = None
+    baseline_seconds: float | None = None
+    bound: AtMost | AtLeast | None = None
+    faster: bool = False
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times slower than the baseline, or faster where that is the question."""
+        if self.baseline_seconds is None:
+            return None
+        if self.faster:
+            return self.baseline_seconds / self.seconds
+        return self.seconds / self.baseline_seconds
+
+    @property
+    def value(self) -> float:
+        """What the bound is for: the ratio; without a baseline, the time."""
+        return self.seconds if self.ratio is None else self.ratio
+
+    @property
+    def holds(self) -> bool:
+        """Whether it keeps within its bound; true when it has none."""
+        return self.bound is None or self.bound.admits(self.value)
+
+    def as_dict(self) -> dict[str, object]:
+        """The figure as plain JSON values, times in seconds."""
+        return {
+            "subject": self.subject,
+            "seconds": self.seconds,
+            "baseline": self.baseline,
+            "baseline_seconds": self.baseline_seconds,
+            "ratio": self.ratio,
+            "bound": None if self.bound is None else self.bound.as_dict(),
+            "holds": self.holds,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that is so or is not, however long it takes."""
+
+    claim: str
+    holds: bool
+
+    def as_dict(self) -> dict[str, object]:
+        """The fact as plain JSON values."""
+        return {"claim": self.claim, "holds": self.holds}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The answers to one question."""
+
+    title: str
+    figures: tuple[Figure, ...]
+    facts: tuple[Fact, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether all of it holds."""
+        return all(figure.holds for figure in self.figures) and all(
+            fact.holds for fact in self.facts
+        )
+
+    def as_dict(self) -> dict[str, object]:
+        """The section as plain JSON values."""
+        return {
+            "title": self.title,
+            "figures": [figure.as_dict() for figure in self.figures],
+            "facts": [fact.as_dict() for fact in self.facts],
+        }

@@ -1,0 +1,46 @@
+"""How two things are timed against each other on a machine that is busy with other work.
+
+A single figure means little there: the same code can take three times as long a second later. So
+whatever is compared takes turns, in many short rounds, and each side keeps its best time. The
+best is the one that was disturbed least, and the ratio of two bests is stable.
+"""
+
+from collections.abc import Callable, Mapping
+from itertools import repeat
+from timeit import Timer
+from typing import Any
+
+#: One short measurement: seconds for one execution.
+Sample = Callable[[], float]
+
+#: A sample lasts about this long: far more than a tick of the clock, far less than the time for
+#: which a busy machine leaves a process alone.
+_SAMPLE_SECONDS = 0.001
+
+
+def statement(source: str, **names: Any) -> Sample:
+    """Samples of `source`, which finds `names` as local variables.
+
+    It is compiled into `timeit`'s loop, which stops the garbage collector. So nothing is timed
+    with it but the loop itself: a wrapper function would cost as much as a dict lookup does, and
+    make whatever is compared look more alike than it is.
+    """
+    setup = "\n".join(f"{name} = names[{name!r}]" for name in names)
+    timer = Timer(source, setup or "pass", globals={"names": names})
+    number = 1
+    # The best of several: one interruption, or a first call that sets things up, would otherwise
+    # end the search at once, and the clock's own cost would be counted as the statement's.
+    while min(timer.repeat(number=number)) < _SAMPLE_SECONDS:
+        number *= 2
+    return lambda: timer.timeit(number) / number
+
+
+def race(contestants: Mapping[str, Sample], rounds: int) -> dict[str, float]:
+    """The best time of each in seconds, taken in turns: A, B, A, B, ... after one to warm up."""
+    for sample in contestants.values():
+        sample()
+    best = dict.fromkeys(contestants, float("inf"))
+    for _ in repeat(None, rounds):
+        for name, sample in contestants.items():
+            best[name] = min(best[name], sample())
+    return best
