@@ -9,7 +9,7 @@ from connect_core import Action, Connection, Decision, Role, Status, allowed_act
 
 from .results import AtMost, Fact, Figure, Section
 from .story import DESTINATION, SOURCE, Row, pending_connection, pending_row
-from .timing import Sample, race, statement
+from .timing import Sample, best, statement
 
 _BASELINE = "table[status, action, role]"
 _BOUND = AtMost(6)
@@ -49,13 +49,13 @@ def asking(rounds: int) -> Section:
     for kind, connection in (("Connection", pending_connection()), ("row", pending_row())):
         for question, sample in _questions(connection).items():
             contestants[f"{question}, {kind}"] = sample
-    best = race(contestants, rounds)
-    baseline = best.pop(_BASELINE)
+    seconds = best(contestants, rounds)
+    baseline = seconds.pop(_BASELINE)
     return Section(
         "Asking",
         tuple(
-            Figure(question, seconds, _BASELINE, baseline, _BOUND)
-            for question, seconds in best.items()
+            Figure(question, time, _BASELINE, baseline, _BOUND)
+            for question, time in seconds.items()
         ),
         tuple(_facts()),
     )

@@ -3,23 +3,26 @@
 import os
 import subprocess
 import sys
+from statistics import median
 
 from .results import AtMost, Figure, Section
-from .timing import Sample, race
+from .timing import Sample, paired_ratio, race
 
 _OURS = "import connect_core"
 _STACK = "statemachine, pydantic.BaseModel"
-_FIRST_MODEL = "the same and a model of one field"
+_FIELD = "the same and pydantic.Field"
+_FIRST_MODEL = "statemachine and a pydantic model"
 _LITERAL = "import statemachine, pydantic"
-_TABLE = "connect_core.policy with its table"
+_TABLE = "connect_core.policy, table, best"
 
-#: A process that times some statements and prints the seconds.
+#: A process that times some statements and prints the seconds. It counts its own processor time,
+#: for it lasts long enough to be interrupted by others in every round.
 _CHILD = """
-from time import perf_counter
+from time import process_time
 {before}
-start = perf_counter()
+start = process_time()
 {timed}
-print(perf_counter() - start)
+print(process_time() - start)
 """
 
 #: What the policy imports is loaded beforehand. An empty package stands in for connect_core,
@@ -60,27 +63,37 @@ def importing(rounds: int) -> Section:
 
     pydantic loads itself piece by piece: `import pydantic` alone loads next to nothing, and
     nobody can use it so. Hence the baseline takes `BaseModel`, which is where every use begins.
-    Two more figures, without a bound, show both sides of that choice: the literal import, and one
-    with a model of one field, which is the least that any user of pydantic pays.
+    Three more figures, without a bound, show both sides of that choice. The literal import is
+    less. `Field` is more: it loads what pydantic itself needs for the first field of any model.
+    And a model of one field, built at once as most are, is what a user of pydantic pays.
     """
     stack = "import statemachine\nfrom pydantic import BaseModel"
-    best = race(
+    times = race(
         {
             _OURS: _child("import connect_core"),
             _STACK: _child(stack),
+            _FIELD: _child(f"{stack}, Field"),
             _FIRST_MODEL: _child(f"{stack}\nclass Model(BaseModel):\n    field: int"),
             _LITERAL: _child("import statemachine, pydantic"),
             _TABLE: _child("import connect_core.policy", _BEFORE_POLICY),
         },
         rounds,
     )
-    ours = best[_OURS]
+
+    def against(baseline: str, bound: AtMost | None = None) -> Figure:
+        ours, theirs = times[_OURS], times[baseline]
+        ratio = paired_ratio(ours, theirs)
+        return Figure(
+            _OURS, median(ours), baseline, median(theirs), bound=bound, paired_ratio=ratio
+        )
+
     return Section(
-        "The import, in fresh processes",
+        "The import (processor time, medians)",
         (
-            Figure(_OURS, ours, _STACK, best[_STACK], AtMost(1.3)),
-            Figure(_OURS, ours, _FIRST_MODEL, best[_FIRST_MODEL]),
-            Figure(_OURS, ours, _LITERAL, best[_LITERAL]),
-            Figure(_TABLE, best[_TABLE], bound=AtMost(0.010)),
+            against(_STACK, AtMost(1.3)),
+            against(_FIELD),
+            against(_FIRST_MODEL),
+            against(_LITERAL),
+            Figure(_TABLE, min(times[_TABLE]), bound=AtMost(0.010)),
         ),
     )

@@ -45,11 +45,12 @@ class Figure:
 
     Attributes:
         subject: what was timed.
-        seconds: its best time.
+        seconds: its time.
         baseline: what it is held against, or None: the time itself is.
-        baseline_seconds: the baseline's best time.
+        baseline_seconds: the baseline's time.
         bound: for the `value`; None when the figure only informs.
         faster: whether the question is how much faster the subject is, not how much slower.
+        paired_ratio: the ratio, where it was taken round by round and not of the two times.
     """
 
     subject: str
@@ -58,12 +59,13 @@ class Figure:
     baseline_seconds: float | None = None
     bound: AtMost | AtLeast | None = None
     faster: bool = False
+    paired_ratio: float | None = None
 
     @property
     def ratio(self) -> float | None:
         """How many times slower than the baseline, or faster where that is the question."""
-        if self.baseline_seconds is None:
-            return None
+        if self.paired_ratio is not None or self.baseline_seconds is None:
+            return self.paired_ratio
         if self.faster:
             return self.baseline_seconds / self.seconds
         return self.seconds / self.baseline_seconds

@@ -1,12 +1,15 @@
 """How two things are timed against each other on a machine that is busy with other work.
 
 A single figure means little there: the same code can take three times as long a second later. So
-whatever is compared takes turns, in many short rounds, and each side keeps its best time. The
-best is the one that was disturbed least, and the ratio of two bests is stable.
+whatever is compared takes turns, in many short rounds. Of a statement that lasts microseconds the
+best time counts: some round or other is not disturbed at all, and the ratio of two bests is stable.
+A process is never left alone for as long as it lasts. There each round gives a ratio of two
+neighbours, which were disturbed alike, and the median of those counts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
+from statistics import median
 from timeit import Timer
 from typing import Any
 
@@ -35,12 +38,22 @@ def statement(source: str, **names: Any) -> Sample:
     return lambda: timer.timeit(number) / number
 
 
-def race(contestants: Mapping[str, Sample], rounds: int) -> dict[str, float]:
-    """The best time of each in seconds, taken in turns: A, B, A, B, ... after one to warm up."""
+def race(contestants: Mapping[str, Sample], rounds: int) -> dict[str, list[float]]:
+    """The times of each in seconds, taken in turns: A, B, A, B, ... after one to warm up."""
     for sample in contestants.values():
         sample()
-    best = dict.fromkeys(contestants, float("inf"))
+    times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in repeat(None, rounds):
         for name, sample in contestants.items():
-            best[name] = min(best[name], sample())
-    return best
+            times[name].append(sample())
+    return times
+
+
+def best(contestants: Mapping[str, Sample], rounds: int) -> dict[str, float]:
+    """The best time of each in seconds, of a race."""
+    return {name: min(times) for name, times in race(contestants, rounds).items()}
+
+
+def paired_ratio(times: Sequence[float], baseline: Sequence[float]) -> float:
+    """How many times slower than its neighbour of the same round, in the median."""
+    return median(one / other for one, other in zip(times, baseline, strict=True))

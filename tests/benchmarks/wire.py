@@ -7,7 +7,7 @@ from connect_core import Connection, connection_document, parse_create
 from . import plain
 from .results import AtMost, Fact, Figure, Section
 from .story import CREATE_BODY, SOURCE
-from .timing import race, statement
+from .timing import best, statement
 
 _CREATE = "parse_create, create, document"
 _PLAIN = "plain pydantic: validate and dump"
@@ -27,7 +27,7 @@ def answer(body: bytes) -> dict[str, object]:
 
 def answering(rounds: int) -> Section:
     """How long it takes to answer the guide's request."""
-    best = race(
+    seconds = best(
         {
             _CREATE: statement("answer(body)", answer=answer, body=CREATE_BODY),
             _PLAIN: statement("answer(body)", answer=plain.answer, body=CREATE_BODY),
@@ -36,7 +36,7 @@ def answering(rounds: int) -> Section:
     )
     return Section(
         "A create request, answered",
-        (Figure(_CREATE, best[_CREATE], _PLAIN, best[_PLAIN], AtMost(5)),),
+        (Figure(_CREATE, seconds[_CREATE], _PLAIN, seconds[_PLAIN], AtMost(5)),),
         (
             Fact(
                 "both write the same members",
