@@ -10,7 +10,7 @@ from .timing import Sample, paired_ratio, race
 
 _OURS = "import connect_core"
 _STACK = "statemachine, pydantic.BaseModel"
-_FIELD = "the same and pydantic.Field"
+_FIELD = "statemachine, BaseModel and Field"
 _FIRST_MODEL = "statemachine and a pydantic model"
 _LITERAL = "import statemachine, pydantic"
 _TABLE = "connect_core.policy, table, best"
