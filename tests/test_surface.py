@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import connect_core
 
 ROOT = Path(__file__).parent.parent
@@ -32,8 +34,15 @@ NAMES = """
 def test_all_is_exact() -> None:
     assert connect_core.__all__ == NAMES.split()
     modules = {path.stem for path in SOURCE.glob("*.py")} | {"adapters"}
+    modules |= {"TYPE_CHECKING", "import_module"}
+    assert all(hasattr(connect_core, name) for name in connect_core.__all__)
     public = {name for name in vars(connect_core) if not name.startswith("_")}
     assert public - modules == set(NAMES.split())
+
+
+def test_what_is_not_there() -> None:
+    with pytest.raises(AttributeError, match="module 'connect_core' has no attribute 'expire'"):
+        connect_core.expire  # type: ignore[attr-defined]  # noqa: B018  # that is the point
 
 
 def public_things() -> list[tuple[str, Any]]:
