@@ -13,8 +13,10 @@ from connect_core.errors import (
     ConnectionNotFoundError,
     DuplicateConnectionError,
     ForbiddenTransitionError,
+    IdempotencyKeyReusedError,
     InvalidDocumentError,
     InvalidHistoryError,
+    InvalidRecordError,
     InvalidTransitionError,
     NotAPartyError,
     Problem,
@@ -23,7 +25,7 @@ from connect_core.errors import (
     TransitionError,
 )
 from connect_core.history import ConnectionEvent, Terms
-from connect_core.identifiers import ActorId, ConnectionId, OrganizationId
+from connect_core.identifiers import ActorId, ConnectionId, IdempotencyKey, OrganizationId
 from connect_core.lifecycle import Action, ConnectionLifecycle, Role, Status
 from connect_core.parties import Actor, ActorType, Organization, Parties, roles_of
 from connect_core.policy import (
@@ -43,6 +45,7 @@ from connect_core.policy import (
     decide_access,
     decide_create,
     decision_table,
+    permitting_statuses,
     steps_to,
 )
 from connect_core.scopes import DEFAULT_SCOPES, Scope
@@ -55,6 +58,17 @@ if TYPE_CHECKING:
         list_document,
         parse_connection,
         parse_create,
+    )
+    from connect_core.service import (
+        ConnectionService,
+        ConnectionStore,
+        Direction,
+        IdempotencyRecord,
+        InMemoryStore,
+        Page,
+        Position,
+        Selection,
+        Standing,
     )
 
 __version__ = "0.1.0"
@@ -75,24 +89,36 @@ __all__ = [
     "ConnectionLifecycle",
     "ConnectionLike",
     "ConnectionNotFoundError",
+    "ConnectionService",
+    "ConnectionStore",
     "CreateRequest",
     "Decision",
     "Denial",
+    "Direction",
     "DuplicateConnectionError",
     "ForbiddenTransitionError",
+    "IdempotencyKey",
+    "IdempotencyKeyReusedError",
+    "IdempotencyRecord",
+    "InMemoryStore",
     "InvalidDocumentError",
     "InvalidHistoryError",
+    "InvalidRecordError",
     "InvalidTransitionError",
     "NotAPartyError",
     "Organization",
     "OrganizationId",
+    "Page",
     "Parties",
+    "Position",
     "Problem",
     "Role",
     "Scope",
+    "Selection",
     "SelfConnectionError",
     "SharingConnectionLike",
     "StaleConnectionError",
+    "Standing",
     "Status",
     "Step",
     "Terms",
@@ -112,27 +138,42 @@ __all__ = [
     "list_document",
     "parse_connection",
     "parse_create",
+    "permitting_statuses",
     "replay",
     "roles_of",
     "steps_to",
 ]
 
-#: The names of `connect_core.jsonapi`. Who only decides need not wait for it to load.
-_DOCUMENTS = {
-    "CreateRequest",
-    "connection_document",
-    "error_document",
-    "list_document",
-    "parse_connection",
-    "parse_create",
+#: What is loaded when it is first asked for, and from where. Who only decides need not wait.
+_LATER = {
+    "connect_core.jsonapi": (
+        "CreateRequest",
+        "connection_document",
+        "error_document",
+        "list_document",
+        "parse_connection",
+        "parse_create",
+    ),
+    "connect_core.service": (
+        "ConnectionService",
+        "ConnectionStore",
+        "Direction",
+        "IdempotencyRecord",
+        "InMemoryStore",
+        "Page",
+        "Position",
+        "Selection",
+        "Standing",
+    ),
 }
 
 if not TYPE_CHECKING:  # pragma: no branch  # type checkers know every name, and tell a wrong one
 
     def __getattr__(name: str) -> object:
-        """Load the documents when one of them is first asked for."""
-        if name not in _DOCUMENTS:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        documents = import_module("connect_core.jsonapi")
-        globals().update({each: getattr(documents, each) for each in _DOCUMENTS})
-        return globals()[name]
+        """Load a module when one of its names is first asked for."""
+        for module, names in _LATER.items():
+            if name in names:
+                loaded = import_module(module)
+                globals().update({each: getattr(loaded, each) for each in names})
+                return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,8 +10,10 @@ the caller never can      `ForbiddenTransitionError`, `NotAPartyError`, `SelfCon
 somebody else may first   `InvalidTransitionError`, `AccessDeniedError`
 use what there is         `DuplicateConnectionError`
 re-read and try again     `StaleConnectionError`
-fix the request           `InvalidDocumentError`, `ConnectionNotFoundError`
-call an operator          `InvalidHistoryError`: stored data is not what was written
+fix the request           `InvalidDocumentError`, `ConnectionNotFoundError`,
+                          `IdempotencyKeyReusedError`
+call an operator          `InvalidHistoryError`, `InvalidRecordError`: stored data is not what
+                          was written
 ========================  ====================================================================
 
 Whatever is raised, nothing has changed: every Connection is as it was before the call.
@@ -249,6 +251,26 @@ class StaleConnectionError(ConnectError):
         )
 
 
+class IdempotencyKeyReusedError(ConnectError):
+    """This idempotency key came with another request before.
+
+    Attributes:
+        key: the key.
+    """
+
+    code = "idempotency_key_reused"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return (
+            f"The idempotency key '{_shown(self.key)}' came with another request before, and "
+            "nothing was done. Take a new key for a new request; repeat a request word for word."
+        )
+
+
 class Problem(NamedTuple):
     """One thing wrong with a document.
 
@@ -305,4 +327,26 @@ class InvalidHistoryError(ConnectError):
         return (
             f"This history could not have happened: event {self.index} {self.reason}. "
             "Compare the stored events with a backup; nothing was built from them."
+        )
+
+
+class InvalidRecordError(ConnectError):
+    """What a store holds is not what was written to it. Nothing is served from it.
+
+    Attributes:
+        record: which record: the table and the key of a row, or the history of a Connection.
+        reason: what is wrong with it.
+    """
+
+    code = "invalid_record"
+
+    def __init__(self, record: str, reason: str) -> None:
+        super().__init__(record, reason)
+        self.record = record
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"What is stored as {_shown(self.record)} is not what was written: {self.reason}. "
+            "Compare it with a backup; nothing was served from it."
         )

@@ -99,3 +99,11 @@ class ConnectionId(ValidatedText):
             number, index = divmod(number, len(BASE58))
             characters.append(BASE58[index])
         return cls("cxn_" + "".join(characters))
+
+
+class IdempotencyKey(ValidatedText):
+    """What a client names a request with, so that it can be repeated: see `ConnectionService`."""
+
+    __slots__ = ()
+    pattern = "[ -~]{1,255}"
+    expected = "an idempotency key (1 to 255 printable ASCII characters)"

@@ -26,8 +26,10 @@ from connect_core.errors import (
     ConnectionNotFoundError,
     DuplicateConnectionError,
     ForbiddenTransitionError,
+    IdempotencyKeyReusedError,
     InvalidDocumentError,
     InvalidHistoryError,
+    InvalidRecordError,
     InvalidTransitionError,
     NotAPartyError,
     Problem,
@@ -388,8 +390,10 @@ _HTTP: Final[dict[type[ConnectError], tuple[int, str]]] = {
     AccessDeniedError: (403, "Access denied"),
     ConnectionNotFoundError: (404, "Record not found"),
     StaleConnectionError: (409, "Stale object error"),
+    IdempotencyKeyReusedError: (422, "Idempotency key reused"),
     InvalidDocumentError: (422, "Invalid document"),
     InvalidHistoryError: (500, "Internal error"),
+    InvalidRecordError: (500, "Internal error"),
 }
 
 

@@ -113,6 +113,21 @@ class Step(NamedTuple):
             "after": self.after.value,
         }
 
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> "Step":
+        """The step that `as_dict` wrote down.
+
+        Raises:
+            KeyError: a member is missing.
+            ValueError: a value is not one that this version knows.
+        """
+        return cls(
+            Action(record["action"]),
+            frozenset(map(Role, record["roles"])),
+            Status(record["before"]),
+            Status(record["after"]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -166,6 +181,26 @@ class Decision:
             "explanation": self.explanation,
             "advice": self.advice,
         }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> "Decision":
+        """The decision that `as_dict` wrote down, word for word.
+
+        Raises:
+            KeyError: a member is missing.
+            ValueError: a value is not one that this version knows.
+        """
+        action, status, target = record["action"], record["status"], record["target"]
+        return cls(
+            None if action is None else Action(action),
+            None if status is None else Status(status),
+            frozenset(map(Role, record["roles"])),
+            None if target is None else Status(target),
+            tuple(map(Denial, record["denials"])),
+            tuple(map(Step.from_dict, record["remedy"])),
+            record["explanation"],
+            record["advice"],
+        )
 
 
 class Cell(NamedTuple):
@@ -576,6 +611,19 @@ def decision_table() -> Mapping[Cell, Decision]:
     with each action, for an outsider, the source, the destination, and both.
     """
     return _DECISION_TABLE
+
+
+def permitting_statuses(role: Role, action: Action) -> tuple[Status, ...]:
+    """The statuses from which `role` may take `action`, in the order of `Status`.
+
+    What a query needs: the Connections on which an organization may act are those where it holds a
+    role and the status is one of these. Empty for create, which acts on no Connection.
+
+    Raises:
+        ValueError: there is no such role, or no such action.
+    """
+    roles = frozenset({Role(role)})
+    return tuple(status for status in Status if Cell(status, Action(action), roles) in _TARGETS)
 
 
 # --- Creation ------------------------------------------------------------------------------------

@@ -1,0 +1,791 @@
+"""The service: the rules, over a store.
+
+`ConnectionService` is what a request handler calls. It states no rule of its own: each command
+reads the Connection, lets it take its step (`connect_core.Connection`), and hands the result to the
+store. What it adds is what needs a store:
+
+- *once* per ordered pair: the store refuses a second Connection, and the policy words the refusal;
+- visibility: an outsider gets `ConnectionNotFoundError`, as if there were no such Connection;
+- concurrency: a change is kept only if nobody else has changed the Connection since it was read;
+- pages, newest first, that neither skip nor repeat;
+- idempotency keys: a request that is sent again gets the answer that it got at first.
+
+`ConnectionStore` is the port that a store has to fit. `InMemoryStore` is the reference for it, and
+good for tests; `connect_core.adapters.sql` has the one for databases.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from heapq import nlargest, nsmallest
+from threading import RLock
+from typing import Any, Final, NamedTuple, Protocol
+
+from connect_core.connection import Change, Connection, replay
+from connect_core.errors import (
+    ConnectError,
+    ConnectionNotFoundError,
+    DuplicateConnectionError,
+    ForbiddenTransitionError,
+    IdempotencyKeyReusedError,
+    InvalidHistoryError,
+    InvalidRecordError,
+    InvalidTransitionError,
+    SelfConnectionError,
+    StaleConnectionError,
+)
+from connect_core.history import ConnectionEvent, Terms, utc_now
+from connect_core.identifiers import ConnectionId, IdempotencyKey, OrganizationId
+from connect_core.lifecycle import Action, Role, Status
+from connect_core.parties import Actor, Organization, organization_id_of, roles_of
+from connect_core.policy import (
+    Decision,
+    Denial,
+    authorize_access,
+    authorize_create,
+    decide,
+    decide_create,
+    permitting_statuses,
+)
+from connect_core.scopes import DEFAULT_SCOPES
+
+#: The most Connections on one page.
+MAX_PAGE_SIZE: Final = 100
+
+
+class Direction(StrEnum):
+    """Which way data would flow, seen from the organization that asks."""
+
+    #: The organization that asks is the source.
+    OUTBOUND = "outbound"
+    #: The organization that asks is the destination.
+    INBOUND = "inbound"
+
+
+_ROLE_IN: Final = {Direction.OUTBOUND: Role.SOURCE, Direction.INBOUND: Role.DESTINATION}
+
+
+# --- The port ------------------------------------------------------------------------------------
+
+
+class Standing(NamedTuple):
+    """A part that an organization can have in a Connection, and where the Connection stands."""
+
+    #: The role that the organization holds.
+    role: Role
+    #: The Connection's status; None for any.
+    status: Status | None
+
+
+class Position(NamedTuple):
+    """The place of a Connection in a list. Lists are ordered by this."""
+
+    #: When the Connection was created.
+    created_at: datetime
+    #: Its id, which decides between Connections of the same millisecond.
+    id: ConnectionId
+
+    @classmethod
+    def of(cls, connection: Connection) -> "Position":
+        """The place of `connection`."""
+        return cls(connection.created_at, connection.id)
+
+
+class Selection(NamedTuple):
+    """Which Connections a list is of.
+
+    Attributes:
+        organization_id: whose Connections.
+        standings: one of these must fit.
+        destination: the destination's id; None for any.
+    """
+
+    organization_id: OrganizationId
+    standings: tuple[Standing, ...]
+    destination: OrganizationId | None = None
+
+    def admits(self, connection: Connection) -> bool:
+        """Whether `connection` is one of them. A store answers the same, by its own means."""
+        return self.destination in (None, connection.destination_organization_id) and any(
+            connection.organization_of(standing.role) == self.organization_id
+            and standing.status in (None, connection.status)
+            for standing in self.standings
+        )
+
+
+class IdempotencyRecord(NamedTuple):
+    """What came of a request that had an idempotency key.
+
+    Attributes:
+        fingerprint: tells this request from others: 64 hexadecimal digits.
+        outcome: what came of it, as JSON text.
+        created_at: when, in UTC and whole milliseconds.
+    """
+
+    fingerprint: str
+    outcome: str
+    created_at: datetime
+
+
+class ConnectionStore(Protocol):
+    """What `ConnectionService` needs of a store.
+
+    A store keeps what it is given and knows no rule but two: one Connection per id and ordered
+    pair, and one event per Connection and version. Each method does all that it says or, when it
+    answers False or raises, nothing.
+    """
+
+    def add(self, change: Change) -> bool:
+        """Keep a new Connection and its first event.
+
+        False if its id, or its ordered pair of organizations, is taken.
+        """
+        ...
+
+    def save(self, change: Change) -> bool:
+        """Keep the next state of a Connection and the event that led to it.
+
+        False if the version that is kept is not the one just before, so that somebody else was
+        faster.
+        """
+        ...
+
+    def get(self, connection_id: ConnectionId) -> Connection | None:
+        """The Connection as it is kept now, or None."""
+        ...
+
+    def find(self, source: OrganizationId, destination: OrganizationId) -> Connection | None:
+        """The Connection for this ordered pair as it is kept now, or None."""
+        ...
+
+    def page(
+        self, selection: Selection, *, beyond: Position | None, newest_first: bool, limit: int
+    ) -> Sequence[Connection]:
+        """The first `limit` Connections of a selection, in one of the two directions.
+
+        Args:
+            selection: which Connections.
+            beyond: leave out this place and all that come before it in this direction.
+            newest_first: from the newest to the oldest, or from the oldest to the newest.
+            limit: how many at most, 1 or more.
+        """
+        ...
+
+    def history(self, connection_id: ConnectionId) -> Sequence[ConnectionEvent]:
+        """The events of a Connection, oldest first; empty if there is none."""
+        ...
+
+    def once(
+        self,
+        organization_id: OrganizationId,
+        key: IdempotencyKey,
+        attempt: Callable[[], IdempotencyRecord],
+    ) -> IdempotencyRecord:
+        """The record that is kept for this key; if there is none, that of `attempt`, kept now.
+
+        What `attempt` changes and its record are kept together or not at all. Of two at the same
+        time with one key, one has its record kept, and the other gets that record and changes
+        nothing. What `attempt` raises comes through, with nothing kept.
+        """
+        ...
+
+    def forget(self, before: datetime) -> int:
+        """Drop the records of idempotency keys made before this time, and say how many."""
+        ...
+
+
+# --- In memory -----------------------------------------------------------------------------------
+
+
+class InMemoryStore:
+    """A `ConnectionStore` in this process's memory. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._connections: dict[ConnectionId, Connection] = {}
+        self._ids: dict[tuple[OrganizationId, OrganizationId], ConnectionId] = {}
+        self._events: dict[ConnectionId, tuple[ConnectionEvent, ...]] = {}
+        self._records: dict[tuple[OrganizationId, IdempotencyKey], IdempotencyRecord] = {}
+
+    def add(self, change: Change) -> bool:
+        """See `ConnectionStore.add`."""
+        connection, event = change
+        pair = connection.source_organization_id, connection.destination_organization_id
+        with self._lock:
+            if pair in self._ids or connection.id in self._connections:
+                return False
+            self._ids[pair] = connection.id
+            self._connections[connection.id] = connection
+            self._events[connection.id] = (event,)
+            return True
+
+    def save(self, change: Change) -> bool:
+        """See `ConnectionStore.save`."""
+        connection, event = change
+        with self._lock:
+            kept = self._connections.get(connection.id)
+            if kept is None or kept.version != connection.version - 1:
+                return False
+            self._connections[connection.id] = connection
+            self._events[connection.id] += (event,)
+            return True
+
+    def get(self, connection_id: ConnectionId) -> Connection | None:
+        """See `ConnectionStore.get`."""
+        with self._lock:
+            return self._connections.get(connection_id)
+
+    def find(self, source: OrganizationId, destination: OrganizationId) -> Connection | None:
+        """See `ConnectionStore.find`."""
+        with self._lock:
+            connection_id = self._ids.get((source, destination))
+            return None if connection_id is None else self._connections[connection_id]
+
+    def page(
+        self, selection: Selection, *, beyond: Position | None, newest_first: bool, limit: int
+    ) -> Sequence[Connection]:
+        """See `ConnectionStore.page`."""
+        with self._lock:
+            found = list(filter(selection.admits, self._connections.values()))
+        if beyond is not None and newest_first:
+            found = [connection for connection in found if Position.of(connection) < beyond]
+        elif beyond is not None:
+            found = [connection for connection in found if Position.of(connection) > beyond]
+        first = nlargest if newest_first else nsmallest
+        return first(limit, found, key=Position.of)
+
+    def history(self, connection_id: ConnectionId) -> Sequence[ConnectionEvent]:
+        """See `ConnectionStore.history`."""
+        with self._lock:
+            return self._events.get(connection_id, ())
+
+    def once(
+        self,
+        organization_id: OrganizationId,
+        key: IdempotencyKey,
+        attempt: Callable[[], IdempotencyRecord],
+    ) -> IdempotencyRecord:
+        """See `ConnectionStore.once`."""
+        with self._lock:
+            if (organization_id, key) not in self._records:
+                self._records[organization_id, key] = attempt()
+            return self._records[organization_id, key]
+
+    def forget(self, before: datetime) -> int:
+        """See `ConnectionStore.forget`."""
+        with self._lock:
+            kept = {key: each for key, each in self._records.items() if each.created_at >= before}
+            forgotten = len(self._records) - len(kept)
+            self._records = kept
+            return forgotten
+
+
+# --- The service ---------------------------------------------------------------------------------
+
+
+class Page(NamedTuple):
+    """A part of a list of Connections, newest first.
+
+    Attributes:
+        connections: the Connections, at most as many as were asked for.
+        prev: give this as `before` for the page before; None at the beginning.
+        next: give this as `after` for the page after; None at the end.
+    """
+
+    connections: tuple[Connection, ...]
+    prev: ConnectionId | None
+    next: ConnectionId | None
+
+
+class ConnectionService:
+    """What a request handler calls: the commands and questions of `connect_core`, over a store.
+
+    Holds no state of its own: make one for a request, or one for all.
+
+    Every command takes an `idempotency_key`, 1 to 255 printable ASCII characters, chosen by the
+    client. The first request of an organization with a key is carried out, and what came of it is
+    kept, refusals included. The same request again, with the same key, gets the same outcome and
+    changes nothing; another request with that key raises `IdempotencyKeyReusedError`. What is no
+    outcome is not kept: arguments that are not valid, a failing store, and a lost race of a request
+    that named no version, which can be sent again. A refusal is kept in the transaction of the
+    store: if your transaction is rolled back because of it, it is as if it had not been asked for.
+
+    Args:
+        store: where Connections are kept.
+        clock: gives the present time, aware; the system's clock in UTC if omitted.
+        new_id: gives a new Connection's id; `ConnectionId.mint` if omitted.
+    """
+
+    def __init__(
+        self,
+        store: ConnectionStore,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        new_id: Callable[[], str] = ConnectionId.mint,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+
+    # --- Commands ---
+
+    def create(
+        self,
+        *,
+        by: Actor,
+        destination: str | Organization,
+        name: str | None = None,
+        scopes: Iterable[str] = DEFAULT_SCOPES,
+        allow_self: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Change:
+        """Offer to share: the rules *create*, *once*, *self* and *scopes*. It is then pending.
+
+        Args:
+            by: who creates it. Their organization is the source.
+            destination: the organization to share with.
+            name: for people; at most 255 characters.
+            scopes: what to share; `DEFAULT_SCOPES` if omitted.
+            allow_self: permit the destination to be the source, for sandboxes.
+            idempotency_key: names this request, so that it can be repeated safely.
+
+        Raises:
+            DuplicateConnectionError: there is one for this ordered pair already, whatever its
+                status. It names that one, and says to reactivate it if it is inactive.
+            SelfConnectionError: both are the same, and `allow_self` is not given.
+            IdempotencyKeyReusedError: the key came with another request before.
+            ValueError: the id that `new_id` gave is taken, or `idempotency_key` is not one.
+            pydantic.ValidationError: another argument is not valid; all of them are listed.
+        """
+        terms = Terms.model_validate(
+            {
+                "source_organization_id": by.organization_id,
+                "destination_organization_id": destination,
+                "name": name,
+                "scopes": scopes,
+            }
+        )
+        request = {
+            "action": Action.CREATE.value,
+            "terms": terms.model_dump(mode="json"),
+            "allow_self": allow_self,
+        }
+        return self._once(
+            idempotency_key, by, request, lambda: self._create(by, terms, allow_self=allow_self)
+        )
+
+    def activate(
+        self,
+        connection_id: str,
+        *,
+        by: Actor,
+        expected_version: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Change:
+        """Accept the offer: the rule *activate*. Pending becomes active.
+
+        Args:
+            connection_id: which Connection.
+            by: who activates it; must act for the destination.
+            expected_version: the version that the caller has seen and decided on. Give it, or an
+                acceptance that comes late may land in a later offer than the one it was meant for.
+            idempotency_key: names this request, so that it can be repeated safely.
+
+        Raises:
+            ConnectionNotFoundError: there is none, or `by` acts for neither organization.
+            ForbiddenTransitionError: `by` acts for the source alone.
+            StaleConnectionError: the version is another one, or changed while this was going on.
+            InvalidTransitionError: the Connection is not pending.
+            IdempotencyKeyReusedError: the key came with another request before.
+        """
+        return self._take(Action.ACTIVATE, connection_id, by, expected_version, idempotency_key)
+
+    def deactivate(
+        self,
+        connection_id: str,
+        *,
+        by: Actor,
+        expected_version: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Change:
+        """Withdraw: the rule *deactivate*. Pending or active becomes inactive.
+
+        Args:
+            connection_id: which Connection.
+            by: who deactivates it; must act for the source or the destination.
+            expected_version: the version that the caller has seen and decided on.
+            idempotency_key: names this request, so that it can be repeated safely.
+
+        Raises:
+            ConnectionNotFoundError: there is none, or `by` acts for neither organization.
+            StaleConnectionError: the version is another one, or changed while this was going on.
+            InvalidTransitionError: the Connection is inactive already.
+            IdempotencyKeyReusedError: the key came with another request before.
+        """
+        return self._take(Action.DEACTIVATE, connection_id, by, expected_version, idempotency_key)
+
+    def reactivate(
+        self,
+        connection_id: str,
+        *,
+        by: Actor,
+        expected_version: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Change:
+        """Offer again: the rule *reactivate*. Inactive becomes pending, whoever deactivated it.
+
+        Args:
+            connection_id: which Connection.
+            by: who reactivates it; must act for the source.
+            expected_version: the version that the caller has seen and decided on.
+            idempotency_key: names this request, so that it can be repeated safely.
+
+        Raises:
+            ConnectionNotFoundError: there is none, or `by` acts for neither organization.
+            ForbiddenTransitionError: `by` acts for the destination alone.
+            StaleConnectionError: the version is another one, or changed while this was going on.
+            InvalidTransitionError: the Connection is not inactive.
+            IdempotencyKeyReusedError: the key came with another request before.
+        """
+        return self._take(Action.REACTIVATE, connection_id, by, expected_version, idempotency_key)
+
+    # --- Questions ---
+
+    def get(self, connection_id: str, *, by: Actor) -> Connection:
+        """The Connection as it is now.
+
+        Raises:
+            ConnectionNotFoundError: there is none, or `by` acts for neither organization. The two
+                cannot be told apart.
+        """
+        try:
+            connection = self._store.get(ConnectionId(connection_id))
+        except ValueError:  # no Connection has such an id
+            connection = None
+        if connection is None or not roles_of(by, connection):
+            raise ConnectionNotFoundError(connection_id)
+        return connection
+
+    def list(
+        self,
+        *,
+        by: Actor,
+        status: str | None = None,
+        destination: str | Organization | None = None,
+        direction: str | None = None,
+        actionable: str | None = None,
+        after: str | None = None,
+        before: str | None = None,
+        limit: int = 10,
+    ) -> Page:
+        """A page of the Connections of the caller's organization, newest first.
+
+        Ordered by (created at, id), so that pages neither skip nor repeat Connections that were
+        created in the same millisecond, or while somebody turns the pages.
+
+        Args:
+            by: who asks.
+            status: only those that have this `Status`.
+            destination: only those to this organization.
+            direction: a `Direction`: only those whose source, or destination, the caller's is.
+            actionable: only those on which the caller may take this `Action` now.
+            after: the page that follows this Connection, given by its id.
+            before: the page that comes before this Connection; not both.
+            limit: how many, 1 to 100.
+
+        Raises:
+            ConnectionNotFoundError: there is no Connection `after` or `before`, or none that `by`
+                may know of.
+            ValueError: another argument is not valid.
+        """
+        if type(limit) is not int or not 1 <= limit <= MAX_PAGE_SIZE:
+            raise ValueError(f"limit is {limit}; a page has 1 to {MAX_PAGE_SIZE} Connections")
+        if after is not None and before is not None:
+            raise ValueError("give after or before, not both")
+        selection = _selection(by, status, destination, direction, actionable)
+        cursor = after if before is None else before
+        beyond = None if cursor is None else Position.of(self.get(cursor, by=by))
+        newest_first = before is None
+        found = self._page(selection, beyond, newest_first, limit + 1)
+        page, more = found[:limit], len(found) > limit
+        if not page:
+            return Page((), None, None)
+        # What lies behind the cursor is asked, not assumed: it may have left this selection.
+        start = Position.of(page[0])
+        behind = cursor is not None and bool(self._page(selection, start, not newest_first, 1))
+        if not newest_first:
+            page, more, behind = page[::-1], behind, more
+        return Page(page, page[0].id if behind else None, page[-1].id if more else None)
+
+    def history(self, connection_id: str, *, by: Actor) -> tuple[ConnectionEvent, ...]:
+        """The events of a Connection, oldest first: one for each version.
+
+        They are replayed, and must lead to the Connection that is stored.
+
+        Raises:
+            ConnectionNotFoundError: there is none, or `by` acts for neither organization.
+            InvalidRecordError: the stored events do not lead to the stored Connection.
+        """
+        connection = self.get(connection_id, by=by)
+        return verified_history(connection, self._store.history(connection.id))
+
+    def authorize_access(self, connection_id: str, scope: str, *, by: Actor) -> Decision:
+        """The `Decision` that permits `by` to read data of `scope` now: the rule *share*.
+
+        Reads the present status; ask when the data is read.
+
+        Raises:
+            ConnectionNotFoundError: there is none, or `by` acts for neither organization.
+            AccessDeniedError: the data may not be read, with every reason.
+        """
+        return authorize_access(by, scope, self.get(connection_id, by=by))
+
+    def forget_idempotency_keys(self, older_than: timedelta) -> int:
+        """Forget the outcomes of requests that were made longer ago than this; how many is told.
+
+        A request that is repeated later than that is carried out anew. Keep them for at least as
+        long as your clients repeat requests; a day is usual.
+
+        Raises:
+            ValueError: `older_than` is negative.
+        """
+        if older_than < timedelta(0):
+            raise ValueError("older_than is an age, and cannot be negative")
+        return self._store.forget(self._clock() - older_than)
+
+    # --- How ---
+
+    def _create(self, by: Actor, terms: Terms, *, allow_self: bool) -> Change:
+        source, destination = terms.source_organization_id, terms.destination_organization_id
+
+        def require_none() -> None:
+            authorize_create(
+                by,
+                source=source,
+                destination=destination,
+                existing=self._store.find(source, destination),
+                allow_self=allow_self,
+            )
+
+        require_none()
+        change = Connection.create(
+            by=by,
+            destination=destination,
+            name=terms.name,
+            scopes=terms.scopes,
+            allow_self=allow_self,
+            id=self._new_id(),
+            at=self._clock(),
+        )
+        if not self._store.add(change):
+            require_none()
+            if self._store.get(change.connection.id) is not None:
+                raise ValueError(f"{change.connection.id} is taken; new_id must give new ids")
+            raise _unseen_duplicate(by, change.connection)
+        return change
+
+    def _take(
+        self,
+        action: Action,
+        connection_id: str,
+        by: Actor,
+        expected_version: int | None,
+        idempotency_key: str | None,
+    ) -> Change:
+        def step() -> Change:
+            connection = self.get(connection_id, by=by)
+            expected = connection.version if expected_version is None else expected_version
+            # Reading again will not help whoever may never do this, so they are told that.
+            may_ever = Denial.WRONG_ROLE not in decide(by, action, connection).denials
+            if may_ever and expected != connection.version:
+                raise StaleConnectionError(expected, connection.version, connection.id)
+            change = _COMMANDS[action](connection, by=by, at=self._clock())
+            if not self._store.save(change):
+                raise self._overtaken(connection)
+            return change
+
+        request = {
+            "action": action.value,
+            "connection_id": connection_id,
+            "expected_version": expected_version,
+        }
+        return self._once(idempotency_key, by, request, step)
+
+    def _overtaken(self, connection: Connection) -> StaleConnectionError:
+        """The error that tells of a lost race: somebody changed the Connection meanwhile."""
+        now = self._store.get(connection.id)
+        return StaleConnectionError(
+            connection.version, None if now is None else now.version, connection.id
+        )
+
+    def _page(
+        self, selection: Selection, beyond: Position | None, newest_first: bool, limit: int
+    ) -> tuple[Connection, ...]:
+        if not selection.standings:
+            return ()
+        found = self._store.page(selection, beyond=beyond, newest_first=newest_first, limit=limit)
+        return tuple(found)
+
+    def _once(
+        self,
+        idempotency_key: str | None,
+        by: Actor,
+        request: Mapping[str, object],
+        perform: Callable[[], Change],
+    ) -> Change:
+        """Carry out a request, or tell again what came of it."""
+        if idempotency_key is None:
+            return perform()
+        key = IdempotencyKey(idempotency_key)
+        fingerprint = sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+
+        def attempt() -> IdempotencyRecord:
+            outcome = _outcome(perform, keep_stale=request.get("expected_version") is not None)
+            return IdempotencyRecord(fingerprint, json.dumps(outcome), self._clock())
+
+        record = self._store.once(by.organization_id, key, attempt)
+        if record.fingerprint != fingerprint:
+            raise IdempotencyKeyReusedError(key)
+        try:
+            told = _told(json.loads(record.outcome))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            subject = f"the outcome of '{key}' for {by.organization_id}"
+            raise InvalidRecordError(subject, f"it cannot be read ({error!r})") from error
+        if isinstance(told, ConnectError):
+            raise told
+        return self._change(*told)
+
+    def _change(self, connection_id: ConnectionId, version: int) -> Change:
+        """The change that led to this version of a Connection."""
+        connection = self._store.get(connection_id)
+        events: tuple[ConnectionEvent, ...] = ()
+        if connection is not None:
+            events = verified_history(connection, self._store.history(connection_id))
+        if not 1 <= version <= len(events):
+            raise InvalidRecordError(
+                f"the history of {connection_id}", f"it has no event {version}"
+            )
+        return Change(replay(events[:version]), events[version - 1])
+
+
+_COMMANDS: Final[dict[Action, Callable[..., Change]]] = {
+    Action.ACTIVATE: Connection.activate,
+    Action.DEACTIVATE: Connection.deactivate,
+    Action.REACTIVATE: Connection.reactivate,
+}
+
+
+def _selection(
+    by: Actor,
+    status: str | None,
+    destination: str | Organization | None,
+    direction: str | None,
+    actionable: str | None,
+) -> Selection:
+    """What `ConnectionService.list` was asked for, in a store's terms."""
+    wanted = None if status is None else Status(status)
+    roles = Role if direction is None else (_ROLE_IN[Direction(direction)],)
+    if actionable is None:
+        standings = [Standing(role, wanted) for role in roles]
+    else:
+        standings = [
+            Standing(role, permitting)
+            for role in roles
+            for permitting in permitting_statuses(role, Action(actionable))
+            if wanted in (None, permitting)
+        ]
+    to = None if destination is None else OrganizationId(str(organization_id_of(destination)))
+    return Selection(by.organization_id, tuple(standings), to)
+
+
+class _Unseen(NamedTuple):
+    """A Connection that is there, but that this transaction cannot see yet."""
+
+    source_organization_id: str
+    destination_organization_id: str
+    status: str = "unseen"
+
+
+def _unseen_duplicate(by: Actor, connection: Connection) -> DuplicateConnectionError:
+    """The refusal in favour of another transaction's Connection that this one cannot see."""
+    source, destination = connection.source_organization_id, connection.destination_organization_id
+    existing = _Unseen(source, destination)
+    return DuplicateConnectionError(
+        decide_create(
+            by, source=source, destination=destination, existing=existing, allow_self=True
+        )
+    )
+
+
+def verified_history(
+    connection: Connection, events: Iterable[ConnectionEvent]
+) -> tuple[ConnectionEvent, ...]:
+    """The events that led to this state of a Connection, replayed and compared with it.
+
+    Args:
+        connection: the Connection as it was stored.
+        events: its stored events, oldest first. Those of later versions, which somebody else may
+            have added since the Connection was read, are left out.
+
+    Raises:
+        InvalidRecordError: they could not have happened, or do not lead to this Connection.
+    """
+    led = tuple(event for event in events if event.version <= connection.version)
+    record = f"the history of {connection.id}"
+    try:
+        replayed = replay(led)
+    except InvalidHistoryError as error:
+        raise InvalidRecordError(record, str(error)) from error
+    fields = Connection.model_fields
+    differ = [each for each in fields if getattr(replayed, each) != getattr(connection, each)]
+    if differ:
+        raise InvalidRecordError(record, f"it leads to another {', '.join(differ)} than is stored")
+    return led
+
+
+# --- Outcomes ------------------------------------------------------------------------------------
+
+#: The refusals that are kept for an idempotency key.
+_REFUSALS: Final[dict[str, type[ConnectError]]] = {
+    refusal.code: refusal
+    for refusal in (
+        ConnectionNotFoundError,
+        DuplicateConnectionError,
+        ForbiddenTransitionError,
+        InvalidTransitionError,
+        SelfConnectionError,
+        StaleConnectionError,
+    )
+}
+
+
+def _outcome(perform: Callable[[], Change], *, keep_stale: bool) -> dict[str, object]:
+    """What came of a request, as plain JSON values; the facts of a refusal, or which change."""
+    try:
+        connection, event = perform()
+    except tuple(_REFUSALS.values()) as refusal:
+        if isinstance(refusal, StaleConnectionError) and not keep_stale:
+            raise  # a lost race, in which nothing was decided
+        facts = {name: _plain(fact) for name, fact in vars(refusal).items()}
+        return {"code": refusal.code, "facts": facts}
+    return {"connection_id": str(connection.id), "version": event.version}
+
+
+def _plain(fact: object) -> object:
+    if isinstance(fact, Decision):
+        return fact.as_dict()
+    return fact.model_dump(mode="json") if isinstance(fact, Actor) else fact
+
+
+def _told(outcome: dict[str, Any]) -> ConnectError | tuple[ConnectionId, int]:
+    """The refusal, or which change: what `_outcome` wrote down."""
+    if "code" not in outcome:
+        return ConnectionId(outcome["connection_id"]), int(outcome["version"])
+    facts: dict[str, Any] = dict(outcome["facts"])
+    if "decision" in facts:
+        facts["decision"] = Decision.from_dict(facts["decision"])
+    if "actor" in facts:
+        facts["actor"] = Actor.model_validate(facts["actor"])
+    return _REFUSALS[outcome["code"]](**facts)
