@@ -1,10 +1,29 @@
-"""Hypothesis profiles: the ordinary one, a thorough one, and a quick one for mutation testing."""
+"""Hypothesis profiles, and the stores and databases that tests are run on."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
+from databases import DATABASES, STORES, Backend, backend
 from hypothesis import settings
+from sqlalchemy import Engine
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.register_profile("mutation", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(params=STORES)
+def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """An empty store: in memory, on SQLite in memory and in a file, on PostgreSQL."""
+    with backend(request.param, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(params=DATABASES)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An engine on an empty database: SQLite in memory and in a file, PostgreSQL."""
+    with backend(request.param, tmp_path) as found:
+        yield found.engine
