@@ -18,8 +18,10 @@ from connect_core import (
     Denial,
     DuplicateConnectionError,
     ForbiddenTransitionError,
+    IdempotencyKeyReusedError,
     InvalidDocumentError,
     InvalidHistoryError,
+    InvalidRecordError,
     InvalidTransitionError,
     NotAPartyError,
     Problem,
@@ -55,6 +57,8 @@ def every_error() -> dict[str, ConnectError]:
         StaleConnectionError(3, 4, "cxn_ABC123"),
         InvalidDocumentError((Problem("/data", "it is wrong"),)),
         InvalidHistoryError(2, "is wrong"),
+        IdempotencyKeyReusedError("key-1"),
+        InvalidRecordError("connections cxn_ABC123", "status is 'frozen'"),
     ]
     return {error.code: error for error in errors}
 
@@ -81,6 +85,8 @@ def test_codes_are_stable() -> None:
         "StaleConnectionError": "stale_connection",
         "InvalidDocumentError": "invalid_document",
         "InvalidHistoryError": "invalid_history",
+        "IdempotencyKeyReusedError": "idempotency_key_reused",
+        "InvalidRecordError": "invalid_record",
     }
 
 
@@ -108,6 +114,14 @@ def test_they_survive_copying(code: str, duplicate: Callable[[ConnectError], Con
     assert vars(twin) == vars(error)
     assert str(twin) == str(error)
     assert twin.code == code
+
+
+@pytest.mark.parametrize("code", set(every_error()) - {"connect_error"})
+def test_their_facts_are_enough_to_build_them_again(code: str) -> None:
+    """What is kept for an idempotency key relies on it."""
+    error = every_error()[code]
+    twin = type(error)(**vars(error))
+    assert (type(twin), vars(twin), str(twin)) == (type(error), vars(error), str(error))
 
 
 TEXTS = {
@@ -142,6 +156,14 @@ TEXTS = {
     "invalid_history": (
         "This history could not have happened: event 2 is wrong. "
         "Compare the stored events with a backup; nothing was built from them."
+    ),
+    "idempotency_key_reused": (
+        "The idempotency key 'key-1' came with another request before, and nothing was done. "
+        "Take a new key for a new request; repeat a request word for word."
+    ),
+    "invalid_record": (
+        "What is stored as connections cxn_ABC123 is not what was written: status is 'frozen'. "
+        "Compare it with a backup; nothing was served from it."
     ),
 }
 

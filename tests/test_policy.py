@@ -7,10 +7,12 @@ from dataclasses import FrozenInstanceError
 from typing import Any, cast
 
 import pytest
+from oracle import VERDICTS
 from support import OUR_KEY, PARTNER, STRANGER, Row, connection_in
 
 from connect_core import (
     Action,
+    Cell,
     Connection,
     Decision,
     Denial,
@@ -28,6 +30,7 @@ from connect_core import (
     decide_access,
     decide_create,
     decision_table,
+    permitting_statuses,
     steps_to,
 )
 
@@ -348,3 +351,83 @@ class TestWays:
         assert decide(OUR_KEY, Action.ACTIVATE, ACTIVE).advice == (
             "It is for the destination to activate it, once it is pending."
         )
+
+
+class TestWrittenDown:
+    """A decision that was written down can be read again, word for word."""
+
+    @pytest.mark.parametrize("cell", decision_table(), ids=str)
+    def test_every_decision(self, cell: Cell) -> None:
+        decision = decision_table()[cell]
+        record = json.loads(json.dumps(decision.as_dict()))
+        assert Decision.from_dict(record) == decision
+        assert repr(Decision.from_dict(record)) == repr(decision)
+        assert Decision.from_dict(record).as_dict() == decision.as_dict()
+
+    def test_those_of_an_access(self) -> None:
+        for status in Status:
+            decision = decide_access(PARTNER, "inquiry.read", connection_in(status))
+            assert Decision.from_dict(decision.as_dict()) == decision
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"status": "frozen"},
+            {"action": "expire"},
+            {"roles": ["owner"]},
+            {"target": "frozen"},
+            {"denials": ["bad_mood"]},
+            {"remedy": [{"action": "expire", "roles": [], "before": "active", "after": "active"}]},
+            {"remedy": [{"action": "activate", "roles": ["x"], "before": "pending", "after": "x"}]},
+        ],
+        ids=str,
+    )
+    def test_what_is_not_known_is_refused(self, change: dict[str, object]) -> None:
+        record = decide(PARTNER, Action.ACTIVATE, PENDING).as_dict()
+        with pytest.raises(ValueError, match="is not a valid"):
+            Decision.from_dict(record | change)
+
+    @pytest.mark.parametrize("member", decide(PARTNER, Action.ACTIVATE, PENDING).as_dict())
+    def test_what_is_missing_is_refused(self, member: str) -> None:
+        record = decide(PARTNER, Action.ACTIVATE, PENDING).as_dict()
+        if member == "allowed":  # follows from the denials
+            return
+        del record[member]
+        with pytest.raises(KeyError, match=member):
+            Decision.from_dict(record)
+
+
+class TestPermittingStatuses:
+    """What a query needs to know: from which statuses a role may take an action."""
+
+    @pytest.mark.parametrize("role", Role)
+    @pytest.mark.parametrize("action", Action)
+    def test_they_are_those_of_the_matrix(self, role: Role, action: Action) -> None:
+        permitting = tuple(
+            verdict.status
+            for verdict in VERDICTS
+            if verdict.action is action
+            and verdict.roles == {role}
+            and verdict.status is not None
+            and verdict.target is not None
+        )
+        assert permitting_statuses(role, action) == permitting
+
+    def test_both_roles_may_do_what_either_may(self) -> None:
+        """What makes a query by single roles enough for self-connections."""
+        for verdict in VERDICTS:
+            if verdict.roles == frozenset(Role) and verdict.status is not None:
+                single = {
+                    status for role in Role for status in permitting_statuses(role, verdict.action)
+                }
+                assert (verdict.status in single) is (verdict.target is not None)
+
+    def test_plain_strings_will_do(self) -> None:
+        role: Any = "source"
+        action: Any = "reactivate"
+        assert permitting_statuses(role, action) == (Status.INACTIVE,)
+
+    @pytest.mark.parametrize(("role", "action"), [("owner", "activate"), ("source", "expire")])
+    def test_what_does_not_exist_is_refused(self, role: Any, action: Any) -> None:
+        with pytest.raises(ValueError, match="is not a valid"):
+            permitting_statuses(role, action)

@@ -21,13 +21,15 @@ SOURCE = ROOT / "src" / "connect_core"
 NAMES = """
     DEFAULT_SCOPES AccessDeniedError Action Actor ActorId ActorType Cell Change ConnectError
     Connection ConnectionEvent ConnectionId ConnectionLifecycle ConnectionLike
-    ConnectionNotFoundError CreateRequest Decision Denial DuplicateConnectionError
-    ForbiddenTransitionError InvalidDocumentError InvalidHistoryError InvalidTransitionError
-    NotAPartyError Organization OrganizationId Parties Problem Role Scope SelfConnectionError
-    SharingConnectionLike StaleConnectionError Status Step Terms TransitionError actions
-    allowed_actions authorize authorize_access authorize_create can connection_document decide
-    decide_access decide_create decision_table error_document list_document parse_connection
-    parse_create replay roles_of steps_to
+    ConnectionNotFoundError ConnectionService ConnectionStore CreateRequest Decision Denial
+    Direction DuplicateConnectionError ForbiddenTransitionError IdempotencyKey
+    IdempotencyKeyReusedError IdempotencyRecord InMemoryStore InvalidDocumentError
+    InvalidHistoryError InvalidRecordError InvalidTransitionError NotAPartyError Organization
+    OrganizationId Page Parties Position Problem Role Scope Selection SelfConnectionError
+    SharingConnectionLike StaleConnectionError Standing Status Step Terms TransitionError
+    actions allowed_actions authorize authorize_access authorize_create can connection_document
+    decide decide_access decide_create decision_table error_document list_document
+    parse_connection parse_create permitting_statuses replay roles_of steps_to
 """
 
 
@@ -100,6 +102,14 @@ def test_what_could_be_mixed_up_is_given_by_name() -> None:
         connect_core.authorize_create: 4,
         connect_core.parse_connection: 1,
         connect_core.list_document: 2,
+        connect_core.ConnectionService.create: 6,
+        connect_core.ConnectionService.activate: 3,
+        connect_core.ConnectionService.deactivate: 3,
+        connect_core.ConnectionService.reactivate: 3,
+        connect_core.ConnectionService.get: 1,
+        connect_core.ConnectionService.list: 8,
+        connect_core.ConnectionService.history: 1,
+        connect_core.ConnectionService.authorize_access: 1,
     }
     for function, count in by_name.items():
         parameters = inspect.signature(function).parameters.values()
@@ -121,7 +131,7 @@ def test_a_star_import_without_extras() -> None:
     """In a fresh interpreter where nothing that an extra installs can be imported."""
     program = (
         "import sys\n"
-        "for name in ('typer', 'rich', 'sqlalchemy', 'hypothesis', 'pytest'):\n"
+        "for name in ('typer', 'rich', 'sqlalchemy', 'platformdirs', 'hypothesis', 'pytest'):\n"
         "    sys.modules[name] = None\n"
         "from connect_core import *\n"
         "print(sorted(name for name in dir() if not name.startswith('_') and name != 'sys'))\n"
@@ -148,8 +158,8 @@ def test_only_one_place_reads_a_clock() -> None:
 def test_only_the_lifecycle_names_a_transition() -> None:
     """No other module of the core compares a role, an action or a status with a rule of its own.
 
-    What may name single members: the policy, where creation is put in its own words, and the
-    commands, which are named after actions.
+    What may name single members: the policy, where creation is put in its own words, the commands,
+    which are named after actions, and the directions of a list, which are other words for roles.
     """
     allowed = {
         "lifecycle.py": None,
@@ -162,6 +172,14 @@ def test_only_the_lifecycle_names_a_transition() -> None:
         },
         "history.py": {"Action.CREATE"},
         "parties.py": {"Role.SOURCE", "Role.DESTINATION"},
+        "service.py": {
+            "Action.CREATE",
+            "Action.ACTIVATE",
+            "Action.DEACTIVATE",
+            "Action.REACTIVATE",
+            "Role.SOURCE",
+            "Role.DESTINATION",
+        },
     }
     for path in SOURCE.glob("*.py"):
         permitted = allowed.get(path.name, set[str]())

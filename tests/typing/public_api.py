@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import assert_type
 
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import Session
+
 from connect_core import (
     Action,
     Actor,
@@ -12,11 +15,15 @@ from connect_core import (
     Connection,
     ConnectionEvent,
     ConnectionId,
+    ConnectionService,
+    ConnectionStore,
     CreateRequest,
     Decision,
     Denial,
+    InMemoryStore,
     Organization,
     OrganizationId,
+    Page,
     Role,
     Scope,
     Status,
@@ -36,10 +43,12 @@ from connect_core import (
     list_document,
     parse_connection,
     parse_create,
+    permitting_statuses,
     replay,
     roles_of,
     steps_to,
 )
+from connect_core.adapters.sql import SqlConnectionStore, actionable, visible
 from connect_core.errors import ConnectError, InvalidTransitionError
 
 
@@ -68,6 +77,7 @@ assert_type(allowed_actions(actor, row), frozenset[Action])
 assert_type(actions(actor, row), Mapping[Action, Decision])
 assert_type(steps_to(row), tuple[Step, ...])
 assert_type(decision_table(), Mapping[Cell, Decision])
+assert_type(permitting_statuses(Role.SOURCE, Action.DEACTIVATE), tuple[Status, ...])
 assert_type(decide_create(actor, source=organization, destination="org_B"), Decision)
 assert_type(authorize_create(actor, source="org_A", destination="org_B", existing=row), Decision)
 assert_type(decide_access(actor, "inquiry.read", row), Decision)
@@ -102,6 +112,23 @@ assert_type(parse_create({"data": {}}), CreateRequest)
 assert_type(parse_connection("{}", version=2), Connection)
 assert_type(connection_document(connection), dict[str, object])
 assert_type(list_document([connection], next="/x"), dict[str, object])
+
+memory: ConnectionStore = InMemoryStore()
+service = ConnectionService(memory)
+assert_type(service.create(by=actor, destination=organization), Change)
+assert_type(service.activate("cxn_1", by=actor, expected_version=1), Change)
+assert_type(service.get("cxn_1", by=actor), Connection)
+assert_type(service.list(by=actor, status=Status.ACTIVE, actionable="activate"), Page)
+assert_type(service.history("cxn_1", by=actor), tuple[ConnectionEvent, ...])
+assert_type(service.authorize_access("cxn_1", "inquiry.read", by=actor), Decision)
+
+
+def sessions(session: Session) -> None:
+    """A store in a session is a store, and filters are what a query takes."""
+    in_a_database: ConnectionStore = SqlConnectionStore(session)
+    assert_type(ConnectionService(in_a_database).get("cxn_1", by=actor), Connection)
+    assert_type(visible("org_A"), ColumnElement[bool])
+    assert_type(actionable(actor, Action.ACTIVATE, on=MyRow), ColumnElement[bool])
 
 
 def handle(error: ConnectError) -> None:
