@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import product
 
 import pytest
 from databases import Backend
@@ -280,20 +281,18 @@ class TestPages:
                 assert turned(store, selection, newest_first=True, limit=limit) == due
                 assert turned(store, selection, newest_first=False, limit=limit) == due[::-1]
 
-    @pytest.mark.parametrize("destination", ["org_1", "org_2", "org_unknown"])
     @pytest.mark.parametrize("standings", [ANY, ANY[:1], ANY[1:]], ids=["any", "out", "in"])
-    def test_to_one_destination(
-        self,
-        stored: Backend,
-        population: list[Connection],
-        standings: tuple[Standing, ...],
-        destination: str,
+    def test_of_given_parties(
+        self, stored: Backend, population: list[Connection], standings: tuple[Standing, ...]
     ) -> None:
-        selection = Selection(OrganizationId("org_2"), standings, OrganizationId(destination))
-        due = sorted(filter(selection.admits, population), key=Position.of, reverse=True)
+        """The two ids narrow the selection further; they may well leave nothing."""
+        ids = [None, *map(OrganizationId, ("org_1", "org_2", "org_unknown"))]
         with stored.store() as store:
-            page = store.page(selection, beyond=None, newest_first=True, limit=100)
-        assert list(page) == due
+            for source, destination in product(ids, ids):
+                selection = Selection(OrganizationId("org_2"), standings, source, destination)
+                due = sorted(filter(selection.admits, population), key=Position.of, reverse=True)
+                page = store.page(selection, beyond=None, newest_first=True, limit=100)
+                assert list(page) == due
 
     def test_from_a_place_where_nothing_is(
         self, stored: Backend, population: list[Connection]

@@ -46,7 +46,6 @@ from connect_core.policy import (
     authorize_access,
     authorize_create,
     decide,
-    decide_create,
     permitting_statuses,
 )
 from connect_core.scopes import DEFAULT_SCOPES
@@ -99,19 +98,25 @@ class Selection(NamedTuple):
     Attributes:
         organization_id: whose Connections.
         standings: one of these must fit.
+        source: the source's id; None for any.
         destination: the destination's id; None for any.
     """
 
     organization_id: OrganizationId
     standings: tuple[Standing, ...]
+    source: OrganizationId | None = None
     destination: OrganizationId | None = None
 
     def admits(self, connection: Connection) -> bool:
         """Whether `connection` is one of them. A store answers the same, by its own means."""
-        return self.destination in (None, connection.destination_organization_id) and any(
-            connection.organization_of(standing.role) == self.organization_id
-            and standing.status in (None, connection.status)
-            for standing in self.standings
+        return (
+            self.source in (None, connection.source_organization_id)
+            and self.destination in (None, connection.destination_organization_id)
+            and any(
+                connection.organization_of(standing.role) == self.organization_id
+                and standing.status in (None, connection.status)
+                for standing in self.standings
+            )
         )
 
 
@@ -686,22 +691,28 @@ def _selection(
 ) -> Selection:
     """What `ConnectionService.list` was asked for, in a store's terms."""
     wanted = None if status is None else Status(status)
-    roles = Role if direction is None else (_ROLE_IN[Direction(direction)],)
+    way = None if direction is None else Direction(direction)
     if actionable is None:
-        standings = [Standing(role, wanted) for role in roles]
-    else:
+        standings = [Standing(role, wanted) for role in (Role if way is None else [_ROLE_IN[way]])]
+    else:  # whichever way: with itself, an organization may act in the other role, too
         standings = [
             Standing(role, permitting)
-            for role in roles
+            for role in Role
             for permitting in permitting_statuses(role, Action(actionable))
             if wanted in (None, permitting)
         ]
+    ours = by.organization_id
     to = None if destination is None else OrganizationId(str(organization_id_of(destination)))
-    return Selection(by.organization_id, tuple(standings), to)
+    if way is Direction.INBOUND:
+        if to not in (None, ours):
+            standings = []
+        to = ours
+    source = ours if way is Direction.OUTBOUND else None
+    return Selection(ours, tuple(standings), source, to)
 
 
 class _Unseen(NamedTuple):
-    """A Connection that is there, but that this transaction cannot see yet."""
+    """A Connection that is there, but that this transaction cannot see."""
 
     source_organization_id: str
     destination_organization_id: str
@@ -712,11 +723,10 @@ def _unseen_duplicate(by: Actor, connection: Connection) -> DuplicateConnectionE
     """The refusal in favour of another transaction's Connection that this one cannot see."""
     source, destination = connection.source_organization_id, connection.destination_organization_id
     existing = _Unseen(source, destination)
-    return DuplicateConnectionError(
-        decide_create(
-            by, source=source, destination=destination, existing=existing, allow_self=True
-        )
+    decision = decide_create(
+        by, source=source, destination=destination, existing=existing, allow_self=True
     )
+    return DuplicateConnectionError(decision)
 
 
 def verified_history(

@@ -17,6 +17,7 @@ with the columns `source_organization_id`, `destination_organization_id` and `st
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -552,20 +553,17 @@ class SqlConnectionStore:
         place = [connections.c.created_at, connections.c.id]
         order = [column.desc() if newest_first else column.asc() for column in place]
         conditions: list[ColumnElement[bool]] = []
-        if selection.destination is not None:
-            to = connections.c.destination_organization_id
-            conditions.append(to == str(selection.destination))
         if beyond is not None:
             here = tuple_(*place)
             there = tuple_(literal(beyond.created_at, UtcTime), literal(str(beyond.id), _Id))
             conditions.append(here < there if newest_first else here > there)
         parts = [
-            select(connections.c.id)
-            .where(*_standing(selection.organization_id, standing), *conditions)
-            .order_by(*order)
-            .limit(limit)
-            for standing in selection.standings
+            select(connections.c.id).where(*parties, *conditions).order_by(*order).limit(limit)
+            for parties in map(partial(_parties, selection), selection.standings)
+            if parties
         ]
+        if not parts:
+            return ()
         ids = union_all(*(select(part.subquery()) for part in parts))
         statement = select(connections).where(connections.c.id.in_(ids)).order_by(*order)
         rows = self._database().execute(statement.limit(limit)).mappings()
@@ -711,8 +709,17 @@ def _claims(connection: Connection) -> set[object]:
     return {str(connection.id), pair}
 
 
-def _standing(organization_id: str, standing: Standing) -> Iterator[ColumnElement[bool]]:
-    """The conditions of one standing."""
-    yield connections.c[f"{standing.role}_organization_id"] == str(organization_id)
+def _parties(selection: Selection, standing: Standing) -> list[ColumnElement[bool]]:
+    """What one standing of a selection asks of the parties and the status; nothing if none fits."""
+    wanted = {Role.SOURCE: selection.source, Role.DESTINATION: selection.destination}
+    if wanted[standing.role] not in (None, selection.organization_id):
+        return []
+    wanted[standing.role] = selection.organization_id
+    conditions = [
+        connections.c[f"{role}_organization_id"] == str(organization_id)
+        for role, organization_id in wanted.items()
+        if organization_id is not None
+    ]
     if standing.status is not None:
-        yield connections.c.status == standing.status.value
+        conditions.append(connections.c.status == standing.status.value)
+    return conditions

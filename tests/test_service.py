@@ -1,0 +1,928 @@
+"""The service: commands and questions over a store, the same over every store."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from databases import Backend
+from pydantic import ValidationError
+from support import OUR_KEY, PARTNER, STRANGER, T0
+
+from connect_core import (
+    DEFAULT_SCOPES,
+    AccessDeniedError,
+    Action,
+    Actor,
+    Change,
+    ConnectError,
+    Connection,
+    ConnectionId,
+    ConnectionNotFoundError,
+    ConnectionService,
+    ConnectionStore,
+    Denial,
+    Direction,
+    DuplicateConnectionError,
+    ForbiddenTransitionError,
+    IdempotencyKeyReusedError,
+    InMemoryStore,
+    InvalidRecordError,
+    InvalidTransitionError,
+    Organization,
+    OrganizationId,
+    Position,
+    Role,
+    SelfConnectionError,
+    StaleConnectionError,
+    Status,
+    error_document,
+    replay,
+)
+
+OUR_COLLEAGUE = Actor(id="usr_Other", organization_id=OUR_KEY.organization_id)
+THEIRS = PARTNER.organization_id
+
+
+class Clock:
+    """Tells one time until it is set."""
+
+    def __init__(self) -> None:
+        self.now = T0
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def ticks(self, **units: float) -> None:
+        self.now += timedelta(**units)
+
+
+class Host:
+    """What a host does: each request in a transaction of its own, which is committed.
+
+    A refusal is caught inside, so that the transaction is committed for it, too.
+    """
+
+    def __init__(self, stored: Backend) -> None:
+        self.stored = stored
+        self.clock = Clock()
+        self.minted = 0
+
+    def new_id(self) -> str:
+        self.minted += 1
+        return f"cxn_{self.minted}"
+
+    @contextmanager
+    def service(self) -> Generator[ConnectionService]:
+        with self.stored.service(self.clock, self.new_id) as service:
+            yield service
+
+    def asks(self, question: str, *arguments: Any, **named: Any) -> Any:
+        """Call the service; what it answers, or the refusal itself."""
+        with self.service() as service:
+            try:
+                return getattr(service, question)(*arguments, **named)
+            except ConnectError as refusal:
+                return refusal
+
+    def create(self, by: Actor = OUR_KEY, to: str = "org_DEF456", **named: Any) -> Connection:
+        """A Connection that there was none of."""
+        change = self.asks("create", by=by, destination=to, **named)
+        assert isinstance(change, Change), change
+        return change.connection
+
+    def brings_to(self, status: Status, connection: Connection) -> Connection:
+        """The Connection, brought from pending to this status by its parties."""
+        steps = {
+            Status.PENDING: (),
+            Status.ACTIVE: (("activate", PARTNER),),
+            Status.INACTIVE: (("deactivate", OUR_KEY),),
+        }
+        for action, actor in steps[status]:
+            connection, _ = self.asks(action, connection.id, by=actor)
+        return connection
+
+    def events(self, connection: Connection) -> int:
+        """How many events there are."""
+        with self.stored.store() as store:
+            return len(store.history(connection.id))
+
+
+@pytest.fixture
+def host(stored: Backend) -> Host:
+    return Host(stored)
+
+
+class TestCreate:
+    """Offer to share: the rules *create*, *once*, *self* and *scopes*."""
+
+    def test_it_is_pending_and_kept(self, host: Host) -> None:
+        with host.service() as service:
+            connection, event = service.create(by=OUR_KEY, destination=THEIRS, name="Partner")
+        assert (connection.id, connection.status, connection.version) == (
+            "cxn_1",
+            Status.PENDING,
+            1,
+        )
+        assert (connection.name, connection.scopes) == ("Partner", DEFAULT_SCOPES)
+        assert (connection.creator, connection.created_at) == (OUR_KEY, T0)
+        assert event.action is Action.CREATE
+        assert host.asks("get", connection.id, by=OUR_KEY) == connection
+        assert host.asks("get", connection.id, by=PARTNER) == connection
+        assert host.asks("history", connection.id, by=PARTNER) == (event,)
+
+    def test_an_organization_and_scopes_of_any_kind(self, host: Host) -> None:
+        connection = host.create(
+            to=Organization(id="org_DEF456", name="Partner"),  # type: ignore[arg-type]  # as its id
+            scopes=(name for name in ("x.read", "y.read")),
+        )
+        assert connection.destination_organization_id == "org_DEF456"
+        assert connection.scopes == {"x.read", "y.read"}
+
+    @pytest.mark.parametrize("status", Status)
+    def test_only_once_whatever_its_status(self, host: Host, status: Status) -> None:
+        existing = host.brings_to(status, host.create())
+        refusal = host.asks("create", by=OUR_COLLEAGUE, destination=THEIRS)
+        assert type(refusal) is DuplicateConnectionError
+        assert refusal.existing_id == existing.id
+        assert refusal.decision.status is status
+        assert f"is {status};" in str(refusal)
+        assert ("Reactivate the existing one instead." in str(refusal)) is (
+            status is Status.INACTIVE
+        )
+        assert host.asks("get", existing.id, by=OUR_KEY) == existing
+        assert len(host.asks("list", by=OUR_KEY).connections) == 1
+
+    def test_the_other_direction_is_free(self, host: Host) -> None:
+        host.create()
+        assert host.create(PARTNER, OUR_KEY.organization_id).id == "cxn_2"
+
+    def test_with_itself_only_on_request(self, host: Host) -> None:
+        ours = OUR_KEY.organization_id
+        refusal = host.asks("create", by=OUR_KEY, destination=ours)
+        assert type(refusal) is SelfConnectionError
+        assert host.minted == 0
+        connection = host.create(to=ours, allow_self=True)
+        assert host.asks("get", connection.id, by=OUR_KEY) == connection
+        again = host.asks("create", by=OUR_KEY, destination=ours, allow_self=True)
+        assert type(again) is DuplicateConnectionError
+        assert [each.id for each in host.asks("list", by=OUR_KEY).connections] == [connection.id]
+
+    @pytest.mark.parametrize(
+        ("named", "field"),
+        [
+            ({"destination": "DEF456"}, "destination_organization_id"),
+            ({"destination": "org_\x00"}, "destination_organization_id"),
+            ({"destination": None}, "destination_organization_id"),
+            ({"name": "x" * 256}, "name"),
+            ({"name": "nul \x00"}, "name"),
+            ({"name": "half \ud83c"}, "name"),
+            ({"scopes": []}, "scopes"),
+            ({"scopes": ["everything"]}, "scopes"),
+            ({"scopes": "inquiry.read"}, "scopes"),
+        ],
+        ids=ascii,
+    )
+    def test_bad_arguments_change_nothing(
+        self, host: Host, named: dict[str, object], field: str
+    ) -> None:
+        with pytest.raises(ValidationError) as caught, host.service() as service:
+            service.create(**({"by": OUR_KEY, "destination": THEIRS} | named))  # type: ignore[arg-type]  # that is the point
+        assert {details["loc"][0] for details in caught.value.errors()} == {field}
+        assert host.asks("list", by=OUR_KEY).connections == ()
+
+    def test_an_id_that_is_taken(self, host: Host) -> None:
+        first = host.create()
+        host.minted = 0
+        with host.service() as service:
+            with pytest.raises(ValueError, match="cxn_1 is taken; new_id must give new ids"):
+                service.create(by=OUR_KEY, destination="org_other")
+            assert service.list(by=OUR_KEY).connections == (first,)
+
+    def test_the_defaults_are_the_clock_and_minted_ids(self) -> None:
+        before = datetime.now(UTC) - timedelta(seconds=1)
+        connection, _ = ConnectionService(InMemoryStore()).create(by=OUR_KEY, destination=THEIRS)
+        assert before < connection.created_at < datetime.now(UTC) + timedelta(seconds=1)
+        assert len(connection.id) == len("cxn_") + 28
+
+
+#: For each action: somebody who may take it, from which status, and where it leads.
+PERMITTED = [
+    ("activate", PARTNER, Status.PENDING, Status.ACTIVE),
+    ("deactivate", OUR_KEY, Status.PENDING, Status.INACTIVE),
+    ("deactivate", PARTNER, Status.PENDING, Status.INACTIVE),
+    ("deactivate", OUR_KEY, Status.ACTIVE, Status.INACTIVE),
+    ("deactivate", PARTNER, Status.ACTIVE, Status.INACTIVE),
+    ("reactivate", OUR_KEY, Status.INACTIVE, Status.PENDING),
+]
+REFUSED: list[tuple[str, Actor, Status, type[ConnectError]]] = [
+    ("activate", OUR_KEY, Status.PENDING, ForbiddenTransitionError),
+    ("activate", PARTNER, Status.ACTIVE, InvalidTransitionError),
+    ("activate", PARTNER, Status.INACTIVE, InvalidTransitionError),
+    ("deactivate", OUR_KEY, Status.INACTIVE, InvalidTransitionError),
+    ("deactivate", PARTNER, Status.INACTIVE, InvalidTransitionError),
+    ("reactivate", OUR_KEY, Status.PENDING, InvalidTransitionError),
+    ("reactivate", OUR_KEY, Status.ACTIVE, InvalidTransitionError),
+    ("reactivate", PARTNER, Status.INACTIVE, ForbiddenTransitionError),
+]
+OUTSIDE: list[tuple[str, Actor, Status, type[ConnectError]]] = [
+    (action, STRANGER, status, ConnectionNotFoundError)
+    for action in ("activate", "deactivate", "reactivate")
+    for status in Status
+]
+
+
+class TestSteps:
+    """Activate, deactivate, reactivate: as the Connection's own commands, and then kept."""
+
+    @pytest.mark.parametrize(("action", "actor", "status", "target"), PERMITTED)
+    def test_permitted(
+        self, host: Host, action: str, actor: Actor, status: Status, target: Status
+    ) -> None:
+        before = host.brings_to(status, host.create())
+        host.clock.ticks(seconds=5)
+        connection, event = host.asks(action, before.id, by=actor)
+        assert (connection.status, connection.version) == (target, before.version + 1)
+        assert (connection.updated_at, event.occurred_at) == (host.clock.now, host.clock.now)
+        assert (event.action, event.actor, event.previous_status) == (action, actor, status)
+        assert host.asks("get", before.id, by=actor) == connection
+        events = host.asks("history", before.id, by=actor)
+        assert replay(events) == connection
+        assert events[-1] == event
+
+    @pytest.mark.parametrize(("action", "actor", "status", "error"), REFUSED + OUTSIDE)
+    def test_refused(
+        self, host: Host, action: str, actor: Actor, status: Status, error: type[ConnectError]
+    ) -> None:
+        """Nothing changes, and the refusal is the one of the policy."""
+        before = host.brings_to(status, host.create())
+        host.clock.ticks(seconds=5)
+        refusal = host.asks(action, before.id, by=actor)
+        assert type(refusal) is error
+        assert host.asks("get", before.id, by=OUR_KEY) == before
+        assert host.events(before) == before.version
+
+    @pytest.mark.parametrize("action", ["activate", "deactivate", "reactivate"])
+    def test_a_version_that_is_not_the_present_one(self, host: Host, action: str) -> None:
+        """An acceptance of an earlier offer never lands in a later one."""
+        offered = host.create()
+        host.asks("deactivate", offered.id, by=OUR_KEY)
+        host.asks("reactivate", offered.id, by=OUR_KEY)
+        actor = PARTNER if action == "activate" else OUR_KEY
+        for version in (1, 2, 4, 0, -1):
+            refusal = host.asks(action, offered.id, by=actor, expected_version=version)
+            assert type(refusal) is StaleConnectionError
+            assert vars(refusal) == {
+                "expected_version": version,
+                "actual_version": 3,
+                "connection_id": offered.id,
+            }
+        assert host.events(offered) == 3
+
+    def test_the_present_version(self, host: Host) -> None:
+        offered = host.create()
+        assert host.asks("activate", offered.id, by=PARTNER, expected_version=1).event.version == 2
+
+    def test_who_may_never_is_not_told_to_read_again(self, host: Host) -> None:
+        offered = host.create()
+        refusal = host.asks("activate", offered.id, by=OUR_KEY, expected_version=7)
+        assert type(refusal) is ForbiddenTransitionError
+        outsider = host.asks("activate", offered.id, by=STRANGER, expected_version=7)
+        assert type(outsider) is ConnectionNotFoundError
+
+    def test_a_clock_that_goes_backwards(self, host: Host) -> None:
+        offered = host.create()
+        host.clock.ticks(days=-1)
+        connection, _ = host.asks("activate", offered.id, by=PARTNER)
+        assert connection.updated_at == offered.updated_at
+        assert host.asks("get", offered.id, by=PARTNER) == connection
+
+    def test_a_naive_clock_changes_nothing(self, host: Host) -> None:
+        offered = host.create()
+        host.clock.now = datetime(2026, 1, 1)  # that is the point
+        with pytest.raises(ValueError, match="naive"), host.service() as service:
+            service.activate(offered.id, by=PARTNER)
+        assert host.events(offered) == 1
+
+
+class Overtaken(InMemoryStore):
+    """A store in which somebody else is always faster."""
+
+    def __init__(self, meanwhile: Callable[[ConnectionStore], object]) -> None:
+        super().__init__()
+        self.meanwhile = meanwhile
+
+    def save(self, change: Change) -> bool:
+        self.meanwhile(super())  # type: ignore[arg-type]  # a store, as it was before this class
+        return super().save(change)
+
+
+class TestLostRaces:
+    """What was decided on something that has changed since is not kept."""
+
+    def test_a_step(self) -> None:
+        def withdraw(store: ConnectionStore) -> None:
+            connection = store.get(ConnectionId("cxn_1"))
+            assert connection is not None
+            assert store.save(connection.deactivate(by=OUR_KEY, at=T0))
+
+        store = Overtaken(withdraw)
+        service = ConnectionService(store, clock=Clock(), new_id=lambda: "cxn_1")
+        service.create(by=OUR_KEY, destination=THEIRS)
+        with pytest.raises(StaleConnectionError) as lost:
+            service.activate("cxn_1", by=PARTNER)
+        assert vars(lost.value) == {
+            "expected_version": 1,
+            "actual_version": 2,
+            "connection_id": "cxn_1",
+        }
+        assert service.get("cxn_1", by=PARTNER).status is Status.INACTIVE
+
+    def test_a_connection_that_has_gone(self) -> None:
+        """No store does that; if one did, no version would be known."""
+
+        class Forgetful(InMemoryStore):
+            def save(self, change: Change) -> bool:
+                self._connections.clear()
+                return super().save(change)
+
+        service = ConnectionService(Forgetful(), new_id=lambda: "cxn_1")
+        service.create(by=OUR_KEY, destination=THEIRS)
+        with pytest.raises(StaleConnectionError) as lost:
+            service.activate("cxn_1", by=PARTNER)
+        assert lost.value.actual_version is None
+
+    def test_a_second_create(self) -> None:
+        class Faster(InMemoryStore):
+            def add(self, change: Change) -> bool:
+                other, event = Connection.create(
+                    by=OUR_COLLEAGUE, destination=THEIRS, id="cxn_theirs", at=T0
+                )
+                super().add(Change(other, event))
+                return super().add(change)
+
+        service = ConnectionService(Faster())
+        with pytest.raises(DuplicateConnectionError) as duplicate:
+            service.create(by=OUR_KEY, destination=THEIRS)
+        assert duplicate.value.existing_id == "cxn_theirs"
+        assert [each.id for each in service.list(by=OUR_KEY).connections] == ["cxn_theirs"]
+
+    def test_a_second_create_that_cannot_be_seen(self) -> None:
+        """Under a stricter isolation, what another transaction has added is not there to read."""
+
+        class Isolated(InMemoryStore):
+            def add(self, change: Change) -> bool:
+                del change
+                return False
+
+        service = ConnectionService(Isolated())
+        with pytest.raises(DuplicateConnectionError) as duplicate:
+            service.create(by=OUR_KEY, destination=THEIRS)
+        assert duplicate.value.existing_id is None
+        assert duplicate.value.decision.denial is Denial.ALREADY_EXISTS
+        assert str(duplicate.value).endswith("for an ordered pair. Use the existing one.")
+
+
+#: What can be asked about one Connection, and with what besides its id.
+QUESTIONS: list[tuple[str, tuple[str, ...]]] = [
+    ("get", ()),
+    ("history", ()),
+    ("authorize_access", ("inquiry.read",)),
+    ("activate", ()),
+    ("deactivate", ()),
+    ("reactivate", ()),
+]
+
+
+class TestVisibility:
+    """An outsider cannot tell a Connection that exists from one that does not."""
+
+    @pytest.mark.parametrize(("question", "more"), QUESTIONS, ids=str)
+    def test_not_found_either_way(self, host: Host, question: str, more: tuple[str, ...]) -> None:
+        connection = host.brings_to(Status.ACTIVE, host.create())
+        hidden = host.asks(question, connection.id, *more, by=STRANGER)
+        absent = host.asks(question, "cxn_none", *more, by=STRANGER)
+        malformed = host.asks(question, "no id; DROP TABLE\x00 \ud83c", *more, by=STRANGER)
+        for refusal in (hidden, absent, malformed):
+            assert type(refusal) is ConnectionNotFoundError
+        assert error_document(hidden)[0] == error_document(malformed)[0] == 404
+        assert str(hidden).replace("cxn_1", "cxn_none") == str(absent)
+
+    def test_a_cursor_of_others(self, host: Host) -> None:
+        connection = host.create()
+        for cursor in (connection.id, "cxn_none", "\x00"):
+            for name in ("after", "before"):
+                refusal = host.asks("list", by=STRANGER, **{name: cursor})
+                assert type(refusal) is ConnectionNotFoundError
+
+    def test_what_is_no_text_is_the_callers_mistake(self, host: Host) -> None:
+        with pytest.raises(TypeError, match="expected a connection id"), host.service() as service:
+            service.get(5, by=OUR_KEY)  # type: ignore[arg-type]  # that is the point
+
+
+class TestAccess:
+    """The rule *share*: asked of the present status."""
+
+    @pytest.mark.parametrize("status", Status)
+    def test_only_while_it_is_active(self, host: Host, status: Status) -> None:
+        connection = host.brings_to(status, host.create())
+        answer = host.asks("authorize_access", connection.id, "inquiry.read", by=PARTNER)
+        if status is Status.ACTIVE:
+            assert answer.allowed
+        else:
+            assert type(answer) is AccessDeniedError
+            assert answer.denial is Denial.NOT_ACTIVE
+            assert answer.connection_id == connection.id
+
+    def test_it_stops_when_the_connection_does(self, host: Host) -> None:
+        connection = host.brings_to(Status.ACTIVE, host.create())
+        host.asks("deactivate", connection.id, by=OUR_KEY)
+        answer = host.asks("authorize_access", connection.id, "inquiry.read", by=PARTNER)
+        assert type(answer) is AccessDeniedError
+
+    def test_direction_and_scope(self, host: Host) -> None:
+        connection = host.brings_to(Status.ACTIVE, host.create())
+        backwards = host.asks("authorize_access", connection.id, "inquiry.read", by=OUR_KEY)
+        assert backwards.denial is Denial.WRONG_DIRECTION
+        ungranted = host.asks("authorize_access", connection.id, "x.y", by=PARTNER)
+        assert ungranted.missing_scopes == {"x.y"}
+
+
+class TestList:
+    """Outbound and inbound Connections of the caller, newest first, in pages."""
+
+    @pytest.fixture
+    def population(self, host: Host) -> list[Connection]:
+        """Newest first: ours to seven others, two to us, one with itself, and others'."""
+        others = [Actor(id=f"usr_{n}", organization_id=f"org_{n}") for n in range(7)]
+        for other in others:
+            host.create(OUR_KEY, other.organization_id)
+            host.clock.ticks(milliseconds=1)
+        host.create(OUR_KEY, OUR_KEY.organization_id, allow_self=True)
+        host.create(others[0], OUR_KEY.organization_id)
+        host.create(others[1], OUR_KEY.organization_id)
+        host.create(others[0], others[1].organization_id)
+        for n in (0, 2, 4):
+            host.asks("activate", f"cxn_{n + 1}", by=others[n])
+        for n in (4, 5):
+            host.asks("deactivate", f"cxn_{n + 1}", by=OUR_KEY)
+        host.asks("activate", "cxn_9", by=OUR_KEY)
+        found = [host.asks("get", f"cxn_{n}", by=OUR_KEY) for n in range(1, 11)]
+        return sorted(found, key=Position.of, reverse=True)
+
+    def listed(self, host: Host, by: Actor = OUR_KEY, **named: Any) -> list[Connection]:
+        return list(host.asks("list", by=by, **{"limit": 100, **named}).connections)
+
+    def test_all_of_them(self, host: Host, population: list[Connection]) -> None:
+        assert self.listed(host) == population
+        page = host.asks("list", by=OUR_KEY)
+        assert (list(page.connections), page.prev, page.next) == (population, None, None)
+
+    def test_none(self, host: Host, population: list[Connection]) -> None:
+        page = host.asks("list", by=STRANGER)
+        assert page == ((), None, None)
+        assert len(population) == 10
+
+    @pytest.mark.parametrize("status", Status)
+    @pytest.mark.parametrize("direction", [None, *Direction])
+    def test_by_status_and_direction(
+        self,
+        host: Host,
+        population: list[Connection],
+        status: Status,
+        direction: Direction | None,
+    ) -> None:
+        def fits(connection: Connection) -> bool:
+            ours = OUR_KEY.organization_id
+            outbound = connection.source_organization_id == ours
+            inbound = connection.destination_organization_id == ours
+            wanted = {None: True, "outbound": outbound, "inbound": inbound}[direction]
+            return wanted and connection.status is status
+
+        due = [connection for connection in population if fits(connection)]
+        assert self.listed(host, status=status, direction=direction) == due
+        assert self.listed(host, status=status.value, direction=direction and direction.value) == (
+            due
+        )
+        if status is Status.ACTIVE:
+            assert due
+
+    def test_by_destination(self, host: Host, population: list[Connection]) -> None:
+        (only,) = self.listed(host, destination="org_3")
+        assert only.destination_organization_id == "org_3"
+        assert self.listed(host, destination=Organization(id="org_3")) == [only]
+        assert self.listed(host, destination="org_unknown") == []
+        assert self.listed(host, destination="org_3", direction="inbound") == []
+        inbound = [each for each in population if each.id in {"cxn_8", "cxn_9", "cxn_10"}]
+        assert self.listed(host, destination=OUR_KEY.organization_id) == inbound
+
+    @pytest.mark.parametrize("action", Action)
+    def test_actionable(self, host: Host, population: list[Connection], action: Action) -> None:
+        """Those on which the caller may act now, by the Connection's own word."""
+        due: list[Connection] = []
+        for connection in population:
+            try:
+                getattr(connection, action)(by=OUR_KEY)
+            except ConnectError:
+                continue
+            except TypeError:  # create takes other arguments, and acts on no Connection
+                break
+            due.append(connection)
+        assert self.listed(host, actionable=action) == due
+        assert self.listed(host, actionable=action.value) == due
+        assert bool(due) is (action is not Action.CREATE)
+        for direction, role in zip(Direction, Role, strict=True):
+            that_way = [
+                each for each in due if each.organization_of(role) == OUR_KEY.organization_id
+            ]
+            assert self.listed(host, actionable=action, direction=direction) == that_way
+        for status in Status:
+            standing = [each for each in due if each.status is status]
+            assert self.listed(host, actionable=action, status=status) == standing
+
+    @pytest.mark.parametrize("limit", [1, 3, 4, 9, 10, 11])
+    def test_there_and_back_again(
+        self, host: Host, population: list[Connection], limit: int
+    ) -> None:
+        pages = [host.asks("list", by=OUR_KEY, limit=limit)]
+        while pages[-1].next is not None:
+            pages.append(host.asks("list", by=OUR_KEY, limit=limit, after=pages[-1].next))
+        assert [each for page in pages for each in page.connections] == population
+        assert pages[0].prev is None
+        assert all(len(page.connections) == limit for page in pages[:-1])
+        back = [pages[-1]]
+        while back[0].prev is not None:
+            back.insert(0, host.asks("list", by=OUR_KEY, limit=limit, before=back[0].prev))
+        assert [each for page in back for each in page.connections] == population
+        assert back[-1].next is None
+        assert all(page.next == page.connections[-1].id for page in back[:-1])
+
+    def test_filtered_pages(self, host: Host, population: list[Connection]) -> None:
+        due = [each for each in population if each.status is Status.PENDING]
+        found: list[Connection] = []
+        page = host.asks("list", by=OUR_KEY, status="pending", limit=2)
+        while True:
+            found += page.connections
+            if page.next is None:
+                break
+            page = host.asks("list", by=OUR_KEY, status="pending", limit=2, after=page.next)
+        assert found == due
+        assert page.prev is not None
+
+    def test_a_cursor_that_has_left_the_selection(
+        self, host: Host, population: list[Connection]
+    ) -> None:
+        """What lies behind it is asked, not assumed."""
+        pending = self.listed(host, status="pending")
+        first, rest = pending[0], pending[1:]
+        assert host.asks("list", by=OUR_KEY, status="pending", after=first.id).prev == rest[0].id
+        host.asks("deactivate", first.id, by=OUR_KEY)
+        page = host.asks("list", by=OUR_KEY, status="pending", after=first.id)
+        assert list(page.connections) == rest
+        assert page.prev is None
+        assert len(population) > len(pending)
+
+    def test_behind_the_end(self, host: Host, population: list[Connection]) -> None:
+        oldest, newest = population[-1].id, population[0].id
+        assert host.asks("list", by=OUR_KEY, after=oldest) == ((), None, None)
+        assert host.asks("list", by=OUR_KEY, before=newest) == ((), None, None)
+
+    def test_rows_inserted_meanwhile(self, host: Host, population: list[Connection]) -> None:
+        first = host.asks("list", by=OUR_KEY, limit=4)
+        host.clock.ticks(seconds=1)
+        newer = host.create(OUR_KEY, "org_new")
+        second = host.asks("list", by=OUR_KEY, limit=100, after=first.next)
+        assert [*first.connections, *second.connections] == population
+        before = host.asks("list", by=OUR_KEY, limit=100, before=population[0].id)
+        assert before.connections == (newer,)
+
+    @pytest.mark.parametrize("limit", [0, -1, 101, 10.0, True, "10", None])
+    def test_the_limit_is_1_to_100(self, host: Host, limit: Any) -> None:
+        with pytest.raises(ValueError, match="a page has 1 to 100"), host.service() as service:
+            service.list(by=OUR_KEY, limit=limit)
+
+    @pytest.mark.parametrize(
+        ("named", "complaint"),
+        [
+            ({"status": "frozen"}, "'frozen' is not a valid Status"),
+            ({"direction": "sideways"}, "'sideways' is not a valid Direction"),
+            ({"actionable": "expire"}, "'expire' is not a valid Action"),
+            ({"destination": "DEF456"}, "expected an organization id"),
+            ({"after": "cxn_1", "before": "cxn_2"}, "give after or before, not both"),
+        ],
+        ids=str,
+    )
+    def test_bad_arguments(self, host: Host, named: dict[str, Any], complaint: str) -> None:
+        with pytest.raises(ValueError, match=complaint), host.service() as service:
+            service.list(by=OUR_KEY, **named)
+
+
+class TestIdempotency:
+    """The same request under the same key: one effect, one answer."""
+
+    def test_a_create(self, host: Host) -> None:
+        first = host.asks("create", by=OUR_KEY, destination=THEIRS, idempotency_key="k")
+        host.clock.ticks(hours=1)
+        again = host.asks("create", by=OUR_KEY, destination=THEIRS, idempotency_key="k")
+        assert isinstance(first, Change)
+        assert again == first
+        assert host.minted == 1
+
+    def test_a_step_gets_its_first_answer_whatever_came_after(self, host: Host) -> None:
+        connection = host.create()
+        first = host.asks("activate", connection.id, by=PARTNER, idempotency_key="k")
+        host.asks("deactivate", connection.id, by=OUR_KEY)
+        again = host.asks("activate", connection.id, by=PARTNER, idempotency_key="k")
+        assert again == first
+        assert again.connection.status is Status.ACTIVE
+        assert host.events(connection) == 3
+        assert host.asks("get", connection.id, by=PARTNER).status is Status.INACTIVE
+
+    @pytest.mark.parametrize(
+        ("action", "actor", "status", "error"), [*REFUSED, OUTSIDE[0], OUTSIDE[-1]]
+    )
+    def test_refusals_are_told_again_word_for_word(
+        self, host: Host, action: str, actor: Actor, status: Status, error: type[ConnectError]
+    ) -> None:
+        connection = host.brings_to(status, host.create())
+        first = host.asks(action, connection.id, by=actor, idempotency_key="k")
+        assert type(first) is error
+        before = host.events(connection)
+        for step, by in (("deactivate", OUR_KEY), ("reactivate", OUR_KEY), ("activate", PARTNER)):
+            host.asks(step, connection.id, by=by)  # until it would be allowed, as like as not
+        after = host.events(connection)
+        assert after > before
+        again = host.asks(action, connection.id, by=actor, idempotency_key="k")
+        assert type(again) is error
+        assert (str(again), vars(again)) == (str(first), vars(first))
+        assert host.events(connection) == after
+
+    @pytest.mark.parametrize("allow_self", [False, True])
+    def test_refused_creations(self, host: Host, allow_self: bool) -> None:
+        host.create()
+        for destination in (THEIRS, OUR_KEY.organization_id):
+            named = {"destination": destination, "idempotency_key": f"k-{destination}"}
+            first = host.asks("create", by=OUR_KEY, allow_self=allow_self, **named)
+            again = host.asks("create", by=OUR_KEY, allow_self=allow_self, **named)
+            assert type(again) is type(first)
+            if isinstance(first, ConnectError):
+                assert (str(again), vars(again)) == (str(first), vars(first))
+            else:
+                assert again == first
+
+    def test_a_stale_version_is_an_outcome(self, host: Host) -> None:
+        """Decided once: the same request is not carried out when that version comes about."""
+        connection = host.create()
+        named = {"by": OUR_KEY, "expected_version": 3, "idempotency_key": "k"}
+        first = host.asks("deactivate", connection.id, **named)
+        assert type(first) is StaleConnectionError
+        host.asks("deactivate", connection.id, by=OUR_KEY)
+        host.asks("reactivate", connection.id, by=OUR_KEY)
+        again = host.asks("deactivate", connection.id, **named)
+        assert vars(again) == vars(first)
+        assert host.events(connection) == 3
+
+    def test_a_lost_race_is_not(self) -> None:
+        """Nothing was decided, so the request can be sent again with its key."""
+        rivals = [Action.DEACTIVATE, Action.REACTIVATE]
+
+        def meanwhile(store: ConnectionStore) -> None:
+            connection = store.get(ConnectionId("cxn_1"))
+            assert connection is not None
+            if rivals:
+                assert store.save(getattr(connection, rivals.pop(0))(by=OUR_KEY, at=T0))
+
+        service = ConnectionService(Overtaken(meanwhile), new_id=lambda: "cxn_1")
+        service.create(by=OUR_KEY, destination=THEIRS)
+        with pytest.raises(StaleConnectionError):
+            service.deactivate("cxn_1", by=PARTNER, idempotency_key="k")
+        with pytest.raises(InvalidTransitionError):
+            service.deactivate("cxn_1", by=PARTNER, idempotency_key="k")
+        assert rivals == [Action.REACTIVATE]
+
+    def test_a_lost_race_of_a_request_with_a_version_is(self) -> None:
+        rivals = [Action.DEACTIVATE]
+
+        def meanwhile(store: ConnectionStore) -> None:
+            connection = store.get(ConnectionId("cxn_1"))
+            assert connection is not None
+            assert store.save(getattr(connection, rivals.pop())(by=OUR_KEY, at=T0))
+
+        service = ConnectionService(Overtaken(meanwhile), new_id=lambda: "cxn_1")
+        service.create(by=OUR_KEY, destination=THEIRS)
+        for _ in range(2):
+            with pytest.raises(StaleConnectionError) as lost:
+                service.activate("cxn_1", by=PARTNER, expected_version=1, idempotency_key="k")
+            assert (lost.value.expected_version, lost.value.actual_version) == (1, 2)
+
+    def test_another_request_with_the_key(self, host: Host) -> None:
+        connection = host.create(idempotency_key="k")
+        others: list[tuple[str, tuple[str, ...], dict[str, Any]]] = [
+            ("create", (), {"destination": "org_other"}),
+            ("create", (), {"destination": THEIRS, "name": "Partner"}),
+            ("create", (), {"destination": THEIRS, "scopes": ["x.y"]}),
+            ("create", (), {"destination": THEIRS, "allow_self": True}),
+            ("deactivate", (connection.id,), {}),
+            ("deactivate", ("cxn_none",), {}),
+            ("activate", (connection.id,), {}),
+        ]
+        for question, arguments, named in others:
+            refusal = host.asks(question, *arguments, by=OUR_KEY, idempotency_key="k", **named)
+            assert type(refusal) is IdempotencyKeyReusedError
+            assert refusal.key == "k"
+            assert error_document(refusal)[0] == 422
+        assert host.events(connection) == 1
+        assert host.minted == 1
+
+    def test_versions_make_different_requests(self, host: Host) -> None:
+        connection = host.create()
+        named = {"by": OUR_KEY, "idempotency_key": "k"}
+        host.asks("deactivate", connection.id, expected_version=1, **named)
+        for version in (None, 2):
+            refusal = host.asks("deactivate", connection.id, expected_version=version, **named)
+            assert type(refusal) is IdempotencyKeyReusedError
+
+    def test_the_same_request_however_it_is_put(self, host: Host) -> None:
+        first = host.asks(
+            "create", by=OUR_KEY, destination=THEIRS, scopes=["b.c", "a.b"], idempotency_key="k"
+        )
+        again = host.asks(
+            "create",
+            by=OUR_COLLEAGUE,
+            destination=Organization(id=THEIRS),
+            scopes={"a.b", "b.c"},
+            name=None,
+            idempotency_key="k",
+        )
+        assert again == first
+        assert again.connection.creator == OUR_KEY
+
+    def test_keys_are_an_organizations_own(self, host: Host) -> None:
+        connection = host.create(idempotency_key="k")
+        other = host.create(PARTNER, OUR_KEY.organization_id, idempotency_key="k")
+        assert other != connection
+        accepted = host.asks("activate", connection.id, by=PARTNER, idempotency_key="k2")
+        refused = host.asks("activate", connection.id, by=OUR_KEY, idempotency_key="k2")
+        assert isinstance(accepted, Change)
+        assert type(refused) is ForbiddenTransitionError
+
+    @pytest.mark.parametrize("key", ["", "x" * 256, "nul\x00", "umlaut ä", "line\n"])
+    def test_what_is_no_key(self, host: Host, key: str) -> None:
+        with pytest.raises(ValueError, match="an idempotency key"), host.service() as service:
+            service.create(by=OUR_KEY, destination=THEIRS, idempotency_key=key)
+        assert host.asks("list", by=OUR_KEY).connections == ()
+
+    def test_bad_arguments_are_no_outcome(self, host: Host) -> None:
+        with pytest.raises(ValidationError), host.service() as service:
+            service.create(by=OUR_KEY, destination="nobody", idempotency_key="k")
+        assert host.create(idempotency_key="k").version == 1
+
+    def test_forgetting(self, host: Host) -> None:
+        connection = host.create(idempotency_key="old")
+        host.clock.ticks(hours=24)
+        host.asks("activate", connection.id, by=PARTNER, idempotency_key="young")
+        assert host.asks("forget_idempotency_keys", timedelta(hours=24)) == 0
+        host.clock.ticks(milliseconds=1)
+        assert host.asks("forget_idempotency_keys", timedelta(hours=24)) == 1
+        anew = host.asks("create", by=OUR_KEY, destination=THEIRS, idempotency_key="old")
+        assert type(anew) is DuplicateConnectionError
+        again = host.asks("activate", connection.id, by=PARTNER, idempotency_key="young")
+        assert isinstance(again, Change)
+        assert host.asks("forget_idempotency_keys", timedelta(0)) == 1
+
+    def test_a_negative_age(self, host: Host) -> None:
+        with pytest.raises(ValueError, match="cannot be negative"), host.service() as service:
+            service.forget_idempotency_keys(timedelta(seconds=-1))
+
+
+class Damaged(InMemoryStore):
+    """A store whose content somebody has edited by hand."""
+
+    def edit_outcome(self, outcome: str) -> None:
+        self._records = {key: each._replace(outcome=outcome) for key, each in self._records.items()}
+
+    def edit_history(self, keep: slice) -> None:
+        self._events = {key: events[keep] for key, events in self._events.items()}
+
+    def edit_connection(self, **changes: Any) -> None:
+        self._connections = {
+            key: each.model_copy(update=changes) for key, each in self._connections.items()
+        }
+
+
+class TestDamage:
+    """Nothing is served from what was not written so."""
+
+    @pytest.fixture
+    def store(self) -> Damaged:
+        return Damaged()
+
+    @pytest.fixture
+    def service(self, store: Damaged) -> ConnectionService:
+        service = ConnectionService(store, clock=Clock(), new_id=lambda: "cxn_1")
+        service.create(by=OUR_KEY, destination=THEIRS, idempotency_key="k")
+        service.activate("cxn_1", by=PARTNER)
+        return service
+
+    def again(self, service: ConnectionService) -> Change:
+        return service.create(by=OUR_KEY, destination=THEIRS, idempotency_key="k")
+
+    @pytest.mark.parametrize(
+        "outcome",
+        [
+            "",
+            "null",
+            "5",
+            "[]",
+            "{}",
+            '{"connection_id": "cxn_1"}',
+            '{"connection_id": "1", "version": 1}',
+            '{"connection_id": "cxn_1", "version": null}',
+            '{"connection_id": "cxn_1", "version": "first"}',
+            '{"code": "no_such_code", "facts": {}}',
+            '{"code": "wrong_role", "facts": {}}',
+            '{"code": "wrong_role", "facts": null}',
+            '{"code": "wrong_role", "facts": {"decision": {}, "actor": {}}}',
+            '{"code": "stale_connection", "facts": {"surprise": 1}}',
+        ],
+    )
+    def test_an_outcome(self, service: ConnectionService, store: Damaged, outcome: str) -> None:
+        store.edit_outcome(outcome)
+        with pytest.raises(InvalidRecordError, match="it cannot be read") as caught:
+            self.again(service)
+        assert caught.value.record == "the outcome of 'k' for org_ABC123"
+
+    @pytest.mark.parametrize("version", [0, -1, 3])
+    def test_an_outcome_of_no_event(
+        self, service: ConnectionService, store: Damaged, version: int
+    ) -> None:
+        store.edit_outcome(f'{{"connection_id": "cxn_1", "version": {version}}}')
+        with pytest.raises(InvalidRecordError, match=f"it has no event {version}") as caught:
+            self.again(service)
+        assert caught.value.record == "the history of cxn_1"
+
+    def test_an_outcome_of_no_connection(self, service: ConnectionService, store: Damaged) -> None:
+        store.edit_outcome('{"connection_id": "cxn_2", "version": 1}')
+        with pytest.raises(InvalidRecordError, match="it has no event 1"):
+            self.again(service)
+
+    @pytest.mark.parametrize(
+        ("keep", "reason"),
+        [
+            (slice(0, 0), "begins with a creation"),
+            (slice(1, 2), "begins with a creation"),
+            (slice(0, 1), "it leads to another status, version than is stored"),
+            (slice(None, None, -1), "begins with a creation"),
+        ],
+        ids=str,
+    )
+    def test_a_history(
+        self, service: ConnectionService, store: Damaged, keep: slice, reason: str
+    ) -> None:
+        store.edit_history(keep)
+        with pytest.raises(InvalidRecordError, match=reason) as caught:
+            service.history("cxn_1", by=OUR_KEY)
+        assert caught.value.record == "the history of cxn_1"
+        with pytest.raises(InvalidRecordError, match=reason):
+            self.again(service)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"name": "Another"},
+            {"scopes": frozenset({"all.read"})},
+            {"source_organization_id": OrganizationId("org_XYZ789")},
+            {"created_at": T0 - timedelta(days=1)},
+            {"updated_at": T0 + timedelta(days=1)},
+            {"status": Status.PENDING},
+        ],
+        ids=lambda changes: next(iter(changes)),
+    )
+    def test_a_connection(
+        self, service: ConnectionService, store: Damaged, changes: dict[str, Any]
+    ) -> None:
+        store.edit_connection(**changes)
+        with pytest.raises(InvalidRecordError, match=f"another {next(iter(changes))} than"):
+            service.history("cxn_1", by=PARTNER)
+
+    def test_events_that_came_since_are_left_out(
+        self, service: ConnectionService, store: Damaged
+    ) -> None:
+        """Somebody may act between the reading of a Connection and of its events."""
+        before = store.get(ConnectionId("cxn_1"))
+        assert before is not None
+        service.deactivate("cxn_1", by=OUR_KEY)
+        store.edit_connection(**dict(before))
+        assert len(service.history("cxn_1", by=OUR_KEY)) == 2
+
+
+def test_every_role_has_a_direction() -> None:
+    """Outbound is the source's, inbound the destination's, and there is no third."""
+    service = ConnectionService(InMemoryStore())
+    service.create(by=OUR_KEY, destination=THEIRS)
+    holders = {Role.SOURCE: OUR_KEY, Role.DESTINATION: PARTNER}
+    for direction, role in zip(Direction, Role, strict=True):
+        assert service.list(by=holders[role], direction=direction).connections
+        other = next(actor for held, actor in holders.items() if held is not role)
+        assert service.list(by=other, direction=direction).connections == ()
