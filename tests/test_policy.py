@@ -353,6 +353,18 @@ class TestWays:
         )
 
 
+#: What no version has written down.
+UNREADABLE: list[dict[str, Any]] = [
+    {"status": "frozen"},
+    {"action": "expire"},
+    {"roles": ["owner"]},
+    {"target": "frozen"},
+    {"denials": ["bad_mood"]},
+    {"remedy": [{"action": "expire", "roles": [], "before": "active", "after": "active"}]},
+    {"remedy": [{"action": "activate", "roles": ["x"], "before": "pending", "after": "x"}]},
+]
+
+
 class TestWrittenDown:
     """A decision that was written down can be read again, word for word."""
 
@@ -371,18 +383,10 @@ class TestWrittenDown:
 
     @pytest.mark.parametrize(
         "change",
-        [
-            {"status": "frozen"},
-            {"action": "expire"},
-            {"roles": ["owner"]},
-            {"target": "frozen"},
-            {"denials": ["bad_mood"]},
-            {"remedy": [{"action": "expire", "roles": [], "before": "active", "after": "active"}]},
-            {"remedy": [{"action": "activate", "roles": ["x"], "before": "pending", "after": "x"}]},
-        ],
+        UNREADABLE,
         ids=str,
     )
-    def test_what_is_not_known_is_refused(self, change: dict[str, object]) -> None:
+    def test_what_is_not_known_is_refused(self, change: dict[str, Any]) -> None:
         record = decide(PARTNER, Action.ACTIVATE, PENDING).as_dict()
         with pytest.raises(ValueError, match="is not a valid"):
             Decision.from_dict(record | change)
@@ -407,7 +411,7 @@ class TestPermittingStatuses:
             verdict.status
             for verdict in VERDICTS
             if verdict.action is action
-            and verdict.roles == {role}
+            and verdict.roles == frozenset({role})
             and verdict.status is not None
             and verdict.target is not None
         )

@@ -46,6 +46,7 @@ from connect_core.policy import (
     authorize_access,
     authorize_create,
     decide,
+    decide_create,
     permitting_statuses,
 )
 from connect_core.scopes import DEFAULT_SCOPES
