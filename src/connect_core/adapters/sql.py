@@ -589,13 +589,15 @@ class SqlConnectionStore:
             record = attempt()
             try:
                 self._database().execute(_REMEMBER, place | record._asdict())
-            except IntegrityError:  # another transaction has kept its record meanwhile
+            except IntegrityError as error:  # another transaction has kept its record meanwhile
                 savepoint.rollback()
-                kept = self._recall(place)
-                if kept is None:  # and this one, of a stricter isolation, cannot see it
-                    raise
-                return kept
-        return record
+                overtaken = error
+            else:
+                return record
+        kept = self._recall(place)
+        if kept is None:  # and this one, of a stricter isolation, cannot see it
+            raise overtaken
+        return kept
 
     def forget(self, before: datetime) -> int:
         """See `ConnectionStore.forget`."""
