@@ -3,51 +3,25 @@
 The model is a handful of plain values and the rules written out once more, by hand.
 """
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from model import EFFECTS, Model
 from support import ACTORS, ORGANIZATIONS, actors, take
 
 from connect_core import (
     Action,
     Actor,
     Connection,
-    ConnectionEvent,
     DuplicateConnectionError,
     ForbiddenTransitionError,
-    InvalidTransitionError,
-    NotAPartyError,
     SelfConnectionError,
     authorize_create,
     decide_access,
     replay,
 )
-
-#: What each action needs and does: who may, from where, to where.
-EFFECTS = {
-    Action.ACTIVATE: ({"destination"}, {"pending"}, "active"),
-    Action.DEACTIVATE: ({"source", "destination"}, {"pending", "active"}, "inactive"),
-    Action.REACTIVATE: ({"source"}, {"inactive"}, "pending"),
-}
-
-
-@dataclass
-class Model:
-    """What one Connection should be."""
-
-    source: str
-    destination: str
-    status: str = "pending"
-    version: int = 1
-    events: list[ConnectionEvent] = field(default_factory=list[ConnectionEvent])
-
-    def roles_of(self, actor: Actor) -> set[str]:
-        """Which part of the two the actor's organization has."""
-        parts = {"source": self.source, "destination": self.destination}
-        return {role for role, holder in parts.items() if holder == actor.organization_id}
 
 
 class Connections(RuleBasedStateMachine):
@@ -110,24 +84,14 @@ class Connections(RuleBasedStateMachine):
         if pair not in self.real:
             return
         model, connection = self.models[pair], self.real[pair]
-        permitted_roles, permitted_statuses, target = EFFECTS[action]
-        roles = model.roles_of(actor)
-        if not roles:
-            expected: type[Exception] | None = NotAPartyError
-        elif not roles & permitted_roles:
-            expected = ForbiddenTransitionError
-        elif model.status not in permitted_statuses:
-            expected = InvalidTransitionError
-        else:
-            expected = None
+        expected = model.refusal(actor, action)
         if expected is not None:
             with pytest.raises(expected) as caught:
                 take(connection, action, actor, clock)
             assert type(caught.value) is expected
             return
         self.real[pair], event = take(connection, action, actor, clock)
-        model.status, model.version = target, model.version + 1
-        model.events.append(event)
+        model.take(action, event)
 
     @rule(pair=consumes(pairs), stranger=actors)
     def create_for_others(self, pair: tuple[str, str], stranger: Actor) -> None:
