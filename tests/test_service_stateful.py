@@ -171,7 +171,7 @@ class Requests(RuleBasedStateMachine):
             assert isinstance(answer, Change)
             connection, event = answer
             assert connection.scopes == scopes
-            self.models[connection.name] = Model(source, destination, events=[event])
+            self.models[connection.id] = Model(source, destination, events=[event])
         return existing.get((source, destination)) or next(reversed(self.models), "cxn_none")
 
     @rule(
@@ -262,7 +262,7 @@ class Requests(RuleBasedStateMachine):
                 limit=limit,
                 after=after,
             )
-            found += [connection.name for connection in page.connections]
+            found += [connection.id for connection in page.connections]
             after = page.next
             if after is None:
                 break
