@@ -20,6 +20,7 @@ def test_its_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
     examples = list(document.examples())
     for example in examples:
         example.evaluate()
+    document.namespace["engine"].dispose()
     assert len(examples) == README.count("```python") == 3
     assert "Only the destination may activate" in capsys.readouterr().out
 
