@@ -479,6 +479,13 @@ class TestList:
         page = host.asks("list", by=OUR_KEY)
         assert (list(page.connections), page.prev, page.next) == (population, None, None)
 
+    def test_ten_to_a_page_unless_told(self, host: Host) -> None:
+        for number in range(11):
+            host.create(to=f"org_{number}")
+        page = host.asks("list", by=OUR_KEY)
+        assert len(page.connections) == 10
+        assert page.next == page.connections[-1].id
+
     def test_none(self, host: Host, population: list[Connection]) -> None:
         page = host.asks("list", by=STRANGER)
         assert page == ((), None, None)

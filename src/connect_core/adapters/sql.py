@@ -15,9 +15,11 @@ with the columns `source_organization_id`, `destination_organization_id` and `st
 """
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from time import sleep
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -313,6 +315,8 @@ def actionable(actor: Actor, action: str, on: object = connections) -> ColumnEle
 
 #: How long SQLite waits for another process's transaction, in milliseconds.
 _BUSY_TIMEOUT: Final = 30_000
+#: How long to wait before trying again what SQLite does not wait for, in milliseconds.
+_PAUSE: Final = 20
 #: A number that no other application is likely to lock in PostgreSQL.
 _CREATION_LOCK: Final = 0x636F6E6E
 
@@ -375,10 +379,22 @@ def _on_connect(connection: Any, _: object) -> None:
     connection.isolation_level = None  # the driver's own idea of transactions knows no savepoints
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Set write-ahead logging, for which SQLite does not wait by itself if others are at work."""
+    for patience in reversed(range(_BUSY_TIMEOUT // _PAUSE)):
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if not patience:
+                raise
+            sleep(_PAUSE / 1000)
 
 
 def _on_begin(connection: Any) -> None:
