@@ -387,14 +387,16 @@ def _on_connect(connection: Any, _: object) -> None:
 
 def _write_ahead(cursor: Any) -> None:
     """Set write-ahead logging, for which SQLite does not wait by itself if others are at work."""
-    for patience in reversed(range(_BUSY_TIMEOUT // _PAUSE)):
+    waited = 0
+    while True:
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError:
-            if not patience:
+            if waited >= _BUSY_TIMEOUT:
                 raise
             sleep(_PAUSE / 1000)
+            waited += _PAUSE
 
 
 def _on_begin(connection: Any) -> None:
