@@ -1,0 +1,153 @@
+"""What a database holds after a race or a crash, checked by other means than the library's own.
+
+The rows are read as they are, and each step is looked up in the matrix that was typed by hand.
+"""
+
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from databases import database
+from oracle import VERDICTS, Verdict
+from sqlalchemy import Engine, Select, create_engine, select, text
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+from workers import PATIENCE, Request
+
+from connect_core import Action, ConnectionId, Role, Status, replay
+from connect_core.adapters.sql import (
+    SqlConnectionStore,
+    configure_engine,
+    connection_events,
+    connections,
+)
+
+Row = Mapping[str, Any]
+_CELLS = {(verdict.status, verdict.action, verdict.roles): verdict for verdict in VERDICTS}
+
+
+class Arena(NamedTuple):
+    """A database for processes to meet in.
+
+    Attributes:
+        kind: which database, one of `databases.DATABASES`.
+        url: for the processes.
+        engine: for the test. It holds nothing open between its transactions.
+        application: what PostgreSQL knows the processes by.
+    """
+
+    kind: str
+    url: str
+    engine: Engine
+    application: str
+
+    def terminate_backends(self) -> int:
+        """End every connection of the processes to PostgreSQL; how many there were is told."""
+        return len(self._of_backends("pg_terminate_backend(pid)"))
+
+    def wait_until_alone(self) -> None:
+        """Wait for PostgreSQL to notice that the processes are gone: one may still be committing.
+
+        SQLite has nobody that could go on after the process.
+        """
+        if self.kind == "postgresql":
+            deadline = time.monotonic() + PATIENCE
+            while self._of_backends("pid"):
+                assert time.monotonic() < deadline, "a dead process's backend lives on"
+                time.sleep(0.001)
+
+    def _of_backends(self, what: str) -> Sequence[object]:
+        query = f"SELECT {what} FROM pg_stat_activity WHERE application_name = :name"  # noqa: S608
+        with self.engine.connect() as database:
+            return database.execute(text(query), {"name": self.application}).all()
+
+
+@contextmanager
+def arena(kind: str, directory: Path) -> Generator[Arena]:
+    """An empty database, still without tables. Nobody uses it any more when it is taken away."""
+    with database(kind, directory) as url:
+        application = f"connect_core_{uuid4().hex}"
+        engine = configure_engine(create_engine(url, poolclass=NullPool))
+        if kind == "postgresql":
+            url = url.update_query_dict({"application_name": application})
+        found = Arena(kind, url.render_as_string(hide_password=False), engine, application)
+        try:
+            yield found
+        finally:
+            if kind == "postgresql":
+                found.terminate_backends()
+
+
+def rows(engine: Engine, query: Select[Any]) -> Sequence[Row]:
+    """The rows as the database has them."""
+    with engine.connect() as database:
+        found = database.execute(query).mappings()
+        return [{str(name): value for name, value in row.items()} for row in found]
+
+
+def histories(engine: Engine, *ids: str) -> dict[str, Sequence[Row]]:
+    """The events of the Connections with these ids, or of all; each history has been checked.
+
+    Every ordered pair has one row; every row has the contiguous history that leads to it, in which
+    each step is one that the matrix permits; and there are no other events.
+    """
+    chosen, events_chosen = select(connections), select(connection_events)
+    if ids:
+        chosen = chosen.where(connections.c.id.in_(ids))
+        events_chosen = events_chosen.where(connection_events.c.connection_id.in_(ids))
+    events_chosen = events_chosen.order_by(
+        connection_events.c.connection_id, connection_events.c.version
+    )
+    stored = {row["id"]: row for row in rows(engine, chosen)}
+    grouped = groupby(rows(engine, events_chosen), lambda event: str(event["connection_id"]))
+    found: dict[str, Sequence[Row]] = {each: list(events) for each, events in grouped}
+    pairs = {
+        (row["source_organization_id"], row["destination_organization_id"])
+        for row in stored.values()
+    }
+    assert len(pairs) == len(stored), "an ordered pair has two Connections"
+    assert stored.keys() == found.keys(), "a Connection without a history, or the reverse"
+    with Session(engine) as session:
+        store = SqlConnectionStore(session)
+        for each, events in found.items():
+            _check_chain(stored[each], events)
+            assert replay(store.history(ConnectionId(each))) == store.get(ConnectionId(each))
+    return found
+
+
+def _check_chain(row: Row, events: Sequence[Row]) -> None:
+    """Contiguous, permitted step by step, and leading to the row."""
+    assert [event["version"] for event in events] == list(range(1, row["version"] + 1))
+    status = None
+    for event in events:
+        assert event["previous_status"] == status, event
+        roles = roles_in(row, event["actor_organization_id"])
+        assert event["roles"] == sorted(roles), event
+        status = cell(status, event["action"], roles).target
+        assert status is not None, f"not permitted: {event}"
+        assert event["status"] == status, event
+    assert row["status"] == status
+    assert row["updated_at"] == events[-1]["occurred_at"]
+
+
+def roles_in(row: Row, organization: str) -> frozenset[Role]:
+    """The roles that an organization holds, by comparing its id."""
+    return frozenset(role for role in Role if row[f"{role}_organization_id"] == organization)
+
+
+def cell(status: str | None, action: str, roles: frozenset[Role]) -> Verdict:
+    """What the matrix says."""
+    return _CELLS[None if status is None else Status(status), Action(action), roles]
+
+
+def verdict_on(request: Request, status: str | None) -> Verdict:
+    """What the matrix says of a request in this status."""
+    row = {
+        "source_organization_id": request.source,
+        "destination_organization_id": request.destination,
+    }
+    return cell(status, request.action, roles_in(row, request.organization))
