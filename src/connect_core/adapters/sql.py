@@ -96,8 +96,8 @@ class UtcTime(TypeDecorator[datetime]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """The type of the column."""
         if dialect.name == "postgresql":
-            return dialect.type_descriptor(TIMESTAMP(timezone=True, precision=3))
-        return dialect.type_descriptor(String(24))
+            return TIMESTAMP(timezone=True, precision=3)
+        return String(24)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """What is stored for a time."""
@@ -129,8 +129,8 @@ class JsonValue(TypeDecorator[object]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """The type of the column."""
         if dialect.name == "postgresql":
-            return dialect.type_descriptor(JSONB(none_as_null=True))
-        return dialect.type_descriptor(Text())
+            return JSONB(none_as_null=True)
+        return Text()
 
     def process_bind_param(self, value: object, dialect: Dialect) -> Any:
         """What is stored for a value."""
