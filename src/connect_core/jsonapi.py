@@ -36,7 +36,12 @@ from connect_core.errors import (
     SelfConnectionError,
     StaleConnectionError,
 )
-from connect_core.history import Timestamp, format_timestamp, not_before_creation
+from connect_core.history import (
+    ConnectionEvent,
+    Timestamp,
+    format_timestamp,
+    not_before_creation,
+)
 from connect_core.identifiers import ActorId, ConnectionId, OrganizationId
 from connect_core.lifecycle import Status
 from connect_core.parties import Actor, ActorType, Name
@@ -129,6 +134,15 @@ class _ConnectionDocument(_Member):
     data: _ConnectionData
 
 
+class _RecordMeta(_Member):
+    history: list[ConnectionEvent]
+
+
+class _RecordDocument(_Member):
+    data: _ConnectionData
+    meta: _RecordMeta | None = None
+
+
 # --- Reading -------------------------------------------------------------------------------------
 
 
@@ -176,7 +190,11 @@ def parse_connection(document: Document, *, version: int = 1) -> Connection:
         InvalidDocumentError: with every problem and its place; `malformed` if it is not JSON.
         pydantic.ValidationError: `version` is not a version.
     """
-    data = _validated(_ConnectionDocument, document).data
+    return _connection(_validated(_ConnectionDocument, document).data, version)
+
+
+def _connection(data: _ConnectionData, version: int) -> Connection:
+    """The Connection that a resource object is of."""
     attributes = data.attributes
     return Connection.model_validate(
         {
@@ -193,6 +211,45 @@ def parse_connection(document: Document, *, version: int = 1) -> Connection:
         },
         context={"allow_self": True},
     )
+
+
+class Record(NamedTuple):
+    """A Connection in a file of them.
+
+    Attributes:
+        connection: the Connection. Its version is the number of its events; 1 if there are none.
+        events: how it came to stand where it stands, oldest first, or None if the record does not
+            tell. Each is valid by itself; whether they lead to the Connection is not checked.
+        pointer: where its resource object stands in the record.
+    """
+
+    connection: Connection
+    events: tuple[ConnectionEvent, ...] | None
+    pointer: str
+
+
+def parse_record(text: bytes | bytearray | str) -> Record:
+    """Read a record of an export: a Connection's document, or only the resource object in it.
+
+    A document may have a ``meta`` with the ``history``, as `record_document` writes it.
+
+    Args:
+        text: the JSON as bytes (UTF-8) or text.
+
+    Raises:
+        InvalidDocumentError: with every problem and its place; `malformed` if it is not JSON.
+    """
+    value, repeated = _load(text)
+    if _is_resource(value):
+        return Record(_connection(_valid(_ConnectionData, value, repeated), 1), None, "")
+    document = _valid(_RecordDocument, value, repeated)
+    events = None if document.meta is None else tuple(document.meta.history)
+    return Record(_connection(document.data, len(events or ()) or 1), events, "/data")
+
+
+def _is_resource(value: object) -> bool:
+    """Whether it is an object, and no document."""
+    return isinstance(value, Mapping) and "data" not in value
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -222,6 +279,11 @@ def _validated(model: type[_Model], document: Document) -> _Model:
     repeated: list[Problem] = []
     if isinstance(document, (bytes, bytearray, str)):
         value, repeated = _load(document)
+    return _valid(model, value, repeated)
+
+
+def _valid(model: type[_Model], value: object, repeated: list[Problem]) -> _Model:
+    """A JSON value as `model`, or every problem with it, its repeated members included."""
     try:
         validated = model.model_validate(value, context=_context(value))
     except ValidationError as error:
@@ -242,7 +304,8 @@ def _invalid(problems: list[Problem]) -> InvalidDocumentError:
 
 def _context(document: object) -> dict[str, object]:
     """What one part of a document has to agree with in another: the id, if there is one."""
-    resource_id = _member(_member(document, "data"), "id")
+    data = _member(document, "data")
+    resource_id = _member(document if data is None else data, "id")
     return {"id": resource_id} if isinstance(resource_id, str) else {}
 
 
@@ -342,6 +405,12 @@ def _pointer(location: tuple[str | int, ...]) -> str:
 def connection_document(connection: Connection) -> dict[str, object]:
     """The document of one Connection, as the guide shows it."""
     return {"data": _resource(connection)}
+
+
+def record_document(connection: Connection, events: Iterable[ConnectionEvent]) -> dict[str, object]:
+    """The document of a Connection with all of its events in ``meta``, for `parse_record`."""
+    history = [event.model_dump(mode="json") for event in events]
+    return {"data": _resource(connection), "meta": {"history": history}}
 
 
 def list_document(

@@ -1,0 +1,57 @@
+"""The command line: Connections in a database, files of them, and the rules for who wants to see.
+
+No rule is stated here. Commands go through `connect_core.ConnectionService`, every question is put
+to the policy or to the lifecycle.
+
+The answer goes to stdout and nothing else does. It is composed first and written at once, in
+colour on a terminal only (`NO_COLOR` is honoured), at most 80 columns wide, and in ASCII where
+stdout takes nothing else. Refusals go to stderr, with exit code 1. Wrong usage, which includes a
+database that cannot be opened, is told on stderr, too, with exit code 2.
+
+What needs SQLAlchemy is imported when it is needed, so that everything else starts quickly.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Final
+
+import typer
+
+from connect_core import __version__
+from connect_core.adapters.cli import commands, demo, rules, transfer
+
+#: The command line. Help and usage errors are plain text, not Rich's panels.
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def _connect_core(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """The life of a data-sharing Connection, and who may do what to it."""
+    if version:
+        typer.echo(f"connect-core {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+_COMMANDS: Final[dict[str, Callable[..., None]]] = {
+    "create": commands.create,
+    "activate": commands.activate,
+    "deactivate": commands.deactivate,
+    "reactivate": commands.reactivate,
+    "list": commands.list_,
+    "show": commands.show,
+    "history": commands.history,
+    "check": commands.check,
+    "import": transfer.import_,
+    "export": transfer.export,
+    "demo": demo.demo,
+    "table": rules.table,
+    "diagram": rules.diagram,
+    "decide": rules.decide,
+}
+
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command)

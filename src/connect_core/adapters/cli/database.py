@@ -1,0 +1,121 @@
+"""Opening the database, and asking the service something in a transaction of its own.
+
+This module needs SQLAlchemy, so commands import it when they run.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import typer
+from platformdirs import user_data_path
+from sqlalchemy import URL, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from connect_core import Actor, ConnectError, Connection, ConnectionService, error_document
+from connect_core.adapters.cli.options import acting, unusable
+from connect_core.adapters.cli.output import way, write, write_json
+from connect_core.adapters.sql import SqlConnectionStore, open_engine
+
+_Answer = TypeVar("_Answer")
+
+
+@contextmanager
+def opened(database: str) -> Generator[Engine]:
+    """The engine of the database that `--database` names. Whatever fails there is wrong usage."""
+    try:
+        engine = _engine(_url(database))
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+    except DBAPIError as error:
+        raise unusable(str(error.orig)) from None
+    except SQLAlchemyError as error:
+        raise unusable(str(error)) from None
+
+
+def _url(database: str) -> URL:
+    """A URL as it is given; the URL of the SQLite file that is named; or that of the default."""
+    if "://" in database:
+        try:
+            return make_url(database)
+        except (ArgumentError, ValueError):  # whose texts may quote a password
+            raise unusable("it is neither a file nor a URL that SQLAlchemy can read") from None
+    return URL.create("sqlite", database=str(Path(database) if database else _default()))
+
+
+def _default() -> Path:
+    directory = user_data_path("connect-core", appauthor=False)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unusable(f"{directory} cannot be made: {error.strerror}") from None
+    return directory / "connections.db"
+
+
+def _engine(url: URL) -> Engine:
+    try:
+        return open_engine(url)
+    except ModuleNotFoundError as error:
+        extra = "connect-core[postgres]" if error.name == "psycopg" else error.name
+        raise unusable(
+            f"it needs {error.name}, which is not installed. Install it with: pip install '{extra}'"
+        ) from None
+    except TypeError as error:  # an option in the URL that the driver does not know
+        raise unusable(str(error)) from None
+
+
+def seeing_one_state(engine: Engine) -> Engine:
+    """An engine for transactions that only read, and see the database as it was at first."""
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="REPEATABLE READ")
+    return engine.execution_options(only_reads=True)
+
+
+def ask(
+    database: str,
+    actor: str,
+    question: Callable[[ConnectionService, Actor], _Answer],
+    *,
+    as_json: bool,
+    only_reads: bool = False,
+) -> _Answer:
+    """What the service answers, in one transaction. A refusal is told, and ends the command.
+
+    It is told once the transaction is committed: the service may have kept it for an idempotency
+    key.
+    """
+    by = acting(actor)
+    with opened(database) as opened_engine:
+        engine = opened_engine.execution_options(only_reads=only_reads)
+        with Session(engine) as session, session.begin():
+            service = ConnectionService(SqlConnectionStore(session))
+            try:
+                return question(service, by)
+            except ConnectError as error:
+                refusal, connection = error, _concerned(service, by, error)
+    return refuse(refusal, connection, as_json=as_json)
+
+
+def _concerned(service: ConnectionService, by: Actor, error: ConnectError) -> Connection | None:
+    """The Connection that a refusal is about, if the caller may know of it."""
+    connection_id = getattr(error, "connection_id", None) or getattr(error, "existing_id", None)
+    with suppress(ConnectError):
+        return None if connection_id is None else service.get(connection_id, by=by)
+    return None
+
+
+def refuse(
+    error: ConnectError, connection: Connection | None = None, *, as_json: bool = False
+) -> NoReturn:
+    """Tell a refusal on stderr, with what would help and who has to do it. The exit code is 1."""
+    if as_json:
+        write_json(error_document(error)[1], err=True)
+    else:
+        decision = getattr(error, "decision", None)
+        remedy = way(decision.remedy, connection) if decision is not None else ""
+        write(str(error), *([remedy] if remedy else []), err=True)
+    raise typer.Exit(1)

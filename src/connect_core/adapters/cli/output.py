@@ -1,0 +1,190 @@
+"""How answers look: tables and verdicts at most 80 columns wide, and JSON."""
+
+import json
+import re
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+from typing import Final
+
+import typer
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from connect_core import Connection, ConnectionEvent, Decision, Denial, Role, Step, steps_to
+
+#: No line is longer, however wide the terminal is.
+_WIDEST: Final = 80
+
+
+def console(*, err: bool = False) -> Console:
+    """Stdout, or stderr, as it is now. Text is never read as markup."""
+    found = Console(stderr=err, markup=False, highlight=False, emoji=False)
+    found.width = min(found.width, _WIDEST)
+    return found
+
+
+def write(*parts: RenderableType, err: bool = False) -> None:
+    """Write the parts, a blank line between them, without the blanks that Rich fills lines with."""
+    out = console(err=err)
+    with out.capture() as written:
+        for part in parts:
+            out.print(part)
+            out.line()
+    lines = [line.rstrip() for line in written.get().rstrip().split("\n")]
+    text = "\n".join(lines).encode(out.encoding, "backslashreplace").decode(out.encoding)
+    typer.echo(text, err=err, color=True)  # as it is: Rich has decided about the colour
+
+
+def json_text(value: object) -> str:
+    """JSON for people and programs, in ASCII only where stdout takes nothing else."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=2)
+    return text
+
+
+def write_json(value: object, *, err: bool = False) -> None:
+    """Past Rich: the same on every terminal, not wrapped and not coloured."""
+    typer.echo(json_text(value), err=err)
+
+
+def either(text: str, plain: str) -> str:
+    """`text`, or `plain` where stdout takes only ASCII."""
+    return plain if console().options.ascii_only else text
+
+
+#: Characters that a terminal would obey, or not show, instead of showing them.
+_UNSHOWN: Final = (
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb]"
+)
+
+
+def shown(text: str) -> str:
+    """Text from outside, for people to read. What would disturb the text around it is spelt out."""
+    return re.sub(_UNSHOWN, lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def tabular(*headers: str) -> Table:
+    """A table with its head underlined. What does not fit goes on below, never lost."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    return table
+
+
+def labelled() -> Table:
+    """Labels on the left, texts on the right."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(min_width=len("to active"))
+    grid.add_column(overflow="fold")
+    return grid
+
+
+def instant(at: datetime) -> str:
+    """A time in UTC for people to read."""
+    return f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+# --- Decisions -----------------------------------------------------------------------------------
+
+
+def who(roles: Collection[Role]) -> str:
+    """The roles in one word."""
+    return "both" if len(roles) > 1 else next(iter(roles), "outsider")
+
+
+def reasons(denials: Iterable[Denial]) -> str:
+    """``wrong role, wrong status``."""
+    return ", ".join(denials).replace("_", " ")
+
+
+def way(steps: Iterable[Step], connection: Connection | None) -> str:
+    """Who must do what, a line a step; with the organizations' ids, if it is on a `connection`."""
+    return "\n".join(
+        f"{step}{_ids(step.roles, connection)}: {step.before} -> {step.after}" for step in steps
+    )
+
+
+def _ids(roles: Iterable[Role], connection: Connection | None) -> str:
+    if connection is None:
+        return ""
+    return f" ({', '.join(connection.organization_of(role) for role in sorted(roles))})"
+
+
+def answer(decision: Decision, tick: str) -> Text:
+    """Where it leads, or the first reason why it is denied."""
+    if decision:
+        return Text(f"{tick} {decision.target}", "green")
+    return Text(reasons(decision.denials[:1]), "dim")
+
+
+def verdict(decision: Decision, connection: Connection | None = None) -> Table:
+    """A decision with its reasons; for a `connection`, with the way that makes it active."""
+    grid = labelled()
+    for label, text in _said(decision, connection):
+        grid.add_row(Text(label, _STYLES.get(label, "dim")), text)
+    return grid
+
+
+_STYLES: Final = {"allowed": "bold green", "denied": "bold red"}
+
+
+def _said(decision: Decision, connection: Connection | None) -> Iterator[tuple[str, str]]:
+    """All there is to say about a decision, as labels and texts."""
+    if decision:
+        yield "allowed", decision.explanation
+        return
+    yield "denied", reasons(decision.denials)
+    yield "why", decision.explanation
+    yield "advice", decision.advice
+    remedy = way(decision.remedy, connection)
+    yield "remedy", remedy or "none: no step would let this actor do it"
+    if connection is not None and not remedy and (left := steps_to(connection)):
+        yield "to active", way(left, connection)
+
+
+# --- Connections ---------------------------------------------------------------------------------
+
+
+def card(connection: Connection) -> Table:
+    """All that is known about a Connection, and the way that makes it active."""
+    facts = {
+        "id": connection.id,
+        "name": shown(connection.name or "(none)"),
+        "status": connection.status,
+        "version": str(connection.version),
+        "source": connection.source_organization_id,
+        "to": connection.destination_organization_id,
+        "scopes": ", ".join(sorted(connection.scopes)),
+        "creator": connection.creator.id,
+        "created": f"{instant(connection.created_at)} UTC",
+        "updated": f"{instant(connection.updated_at)} UTC",
+        "to active": way(steps_to(connection), connection),
+    }
+    grid = labelled()
+    for label, text in facts.items():
+        if text:
+            grid.add_row(Text(label, "dim"), text)
+    return grid
+
+
+def event_table(events: Iterable[ConnectionEvent]) -> Table:
+    """What happened to a Connection, an event a row."""
+    table = tabular("v", "when (UTC)", "action", "before", "after", "who", "role")
+    for event in events:
+        table.add_row(
+            str(event.version),
+            instant(event.occurred_at),
+            event.action,
+            event.previous_status or "(none)",
+            event.status,
+            event.actor.id,
+            who(event.roles),
+        )
+    return table

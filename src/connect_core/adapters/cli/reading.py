@@ -1,0 +1,281 @@
+"""Reading a file of records one at a time, however long it is.
+
+Three kinds of file are told apart by how they begin. A *list document* is an object with an array
+as its ``data``, whose elements are the records. If the first value in a file goes on over several
+lines, the records are the *values*, one after another. Otherwise they are the *lines*.
+
+What a record says is not looked at here, only where it ends. A line may hold anything, so that a
+bad one does not spoil the others. In the other two kinds of file nobody could tell where the next
+record begins: what is not JSON breaks the file.
+"""
+
+import json
+import re
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Final, NamedTuple, Protocol
+
+#: How much is read at a time, in bytes.
+_CHUNK: Final = 1 << 16
+#: The longest record, in characters. A file may be anything; what is held of it must have an end.
+_LONGEST: Final = 1 << 24
+#: A mistake, or an end, that is so near to where reading has got to may not be one. The longest
+#: word that JSON readers know is shorter: ``-Infinity``.
+_MARGIN: Final = 12
+
+_NOT_BLANK: Final = re.compile(r"[^ \t\r\n]")
+# Numbers are not computed: how long they may be is for the record's reader to say.
+_DECODER: Final = json.JSONDecoder(parse_int=str, parse_float=str)
+
+
+class Readable(Protocol):
+    """A file of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes, at most so many; none at the end."""
+        ...
+
+
+class Found(NamedTuple):
+    """A record in a file.
+
+    Attributes:
+        line: the line on which it begins, counted from 1.
+        pointer: the JSON Pointer of its place in the document that it is a part of.
+        text: the record itself, which may be anything at all.
+    """
+
+    line: int
+    pointer: str
+    text: bytes
+
+
+class BrokenFileError(Exception):
+    """Nobody could tell where the next record begins.
+
+    Attributes:
+        line: where, counted from 1.
+        reason: what is wrong there, without a full stop.
+    """
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(line, reason)
+        self.line = line
+        self.reason = reason
+
+
+def records(file: Readable, advance: Callable[[int], None] = lambda _: None) -> Iterator[Found]:
+    """The records in a file, in order.
+
+    Args:
+        file: the file, in UTF-8. What is not UTF-8 is left to whoever reads the record.
+        advance: is told how many bytes have been read since it was told last.
+
+    Raises:
+        BrokenFileError: where the file does not go on as it began.
+    """
+    text = _Text(file, advance)
+    if _is_list(text):
+        return _elements(text)
+    return _values(text) if _has_long_values(text) else _lines(text)
+
+
+# --- Kinds of files ------------------------------------------------------------------------------
+
+
+def _is_list(text: "_Text") -> bool:
+    """Whether it begins with an object whose `data` is an array."""
+    with text.looking_ahead():
+        try:
+            for name in _members(text):
+                if name == "data":
+                    return text.peek() == "["
+                text.value()
+        except BrokenFileError:
+            pass
+        return False
+
+
+def _has_long_values(text: "_Text") -> bool:
+    """Whether its first value goes on over several lines."""
+    with text.looking_ahead():
+        try:
+            text.peek()
+            first = text.line
+            text.value()
+        except BrokenFileError:
+            return False
+        return text.line > first
+
+
+def _lines(text: "_Text") -> Iterator[Found]:
+    while text.peek():
+        line = text.line
+        yield Found(line, "", _bytes(text.rest_of_line()))
+
+
+def _values(text: "_Text") -> Iterator[Found]:
+    while text.peek():
+        line = text.line
+        yield Found(line, "", _bytes(text.value()))
+
+
+def _elements(text: "_Text") -> Iterator[Found]:
+    """The elements of `data` in the object that begins here."""
+    seen = False
+    for name in _members(text):
+        if name != "data":
+            text.value()
+            continue
+        if seen:
+            raise text.broken("the member 'data' stands twice")
+        seen = True
+        yield from _array(text)
+    if text.peek():
+        raise text.broken("there is something behind the end of the document")
+
+
+def _array(text: "_Text") -> Iterator[Found]:
+    text.expect("[")
+    if text.peek() == "]":
+        text.expect("]")
+        return
+    for index in count():
+        text.peek()
+        line = text.line
+        yield Found(line, f"/data/{index}", _bytes(text.value()))
+        if text.expect(",]") == "]":
+            return
+
+
+def _members(text: "_Text") -> Iterator[str]:
+    """The names in the object that begins here. The caller takes the value behind each."""
+    text.expect("{")
+    if text.peek() == "}":
+        text.expect("}")
+        return
+    while True:
+        if text.peek() != '"':
+            raise text.broken("the name of a member is due")
+        yield json.loads(text.value())
+        if text.expect(",}") == "}":
+            return
+
+
+def _bytes(text: str) -> bytes:
+    """The bytes that `text` was read from."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+# --- Text ----------------------------------------------------------------------------------------
+
+
+class _Text:
+    """The text of a file from some place on. Only as much is held as has to be.
+
+    Attributes:
+        line: the line of that place, counted from 1.
+    """
+
+    def __init__(self, file: Readable, advance: Callable[[int], None]) -> None:
+        self.line = 1
+        self._file = file
+        self._advance = advance
+        # Bytes that are not UTF-8 become surrogates, which `_bytes` turns back.
+        self._decoder = getincrementaldecoder("utf-8-sig")("surrogateescape")
+        self._buffer = ""
+        self._position = 0
+        self._kept = False
+        self._ended = False
+
+    @contextmanager
+    def looking_ahead(self) -> Generator[None]:
+        """Read on from the beginning, and return there."""
+        self._kept = True
+        yield
+        self._kept, self._position, self.line = False, 0, 1
+
+    def peek(self) -> str:
+        """The next character that is not blank; none at the end."""
+        while True:
+            found = _NOT_BLANK.search(self._buffer, self._position)
+            self._take(len(self._buffer) if found is None else found.start())
+            if found is not None:
+                return found.group()
+            if not self._more():
+                return ""
+
+    def expect(self, characters: str) -> str:
+        """Take the next character that is not blank, which has to be one of these."""
+        found = self.peek()
+        if not found or found not in characters:
+            due = " or ".join(f"'{character}'" for character in characters)
+            raise self.broken(f"{due} is due, and there is {repr(found) if found else 'the end'}")
+        return self._take(self._position + 1)
+
+    def value(self) -> str:
+        """Take the JSON value that comes next."""
+        self.peek()
+        while True:
+            mistake, end, certain = self._decoded()
+            if certain or not self._more():
+                break
+        if mistake is not None:
+            self._take(end)
+            raise self.broken(mistake)
+        return self._take(end)
+
+    def rest_of_line(self) -> str:
+        """Take what is left of the line."""
+        start = 0
+        while (end := self._buffer.find("\n", self._position + start)) < 0:
+            start = len(self._buffer) - self._position
+            if not self._more():
+                end = len(self._buffer)
+                break
+        return self._take(end)
+
+    def broken(self, reason: str) -> BrokenFileError:
+        """The error that says what is wrong here."""
+        return BrokenFileError(self.line, reason)
+
+    def _decoded(self) -> tuple[str | None, int, bool]:
+        """What is wrong with the value here, or None; where it ends; and if that is certain."""
+        try:
+            end = _DECODER.raw_decode(self._buffer, self._position)[1]
+        except RecursionError:
+            return "it is nested too deeply", self._position, True
+        except json.JSONDecodeError as error:
+            certain = self._is_far(error.pos) and not error.msg.startswith("Unterminated string")
+            return error.msg, error.pos, certain
+        return None, end, self._is_far(end)
+
+    def _is_far(self, place: int) -> bool:
+        """Whether what comes later cannot matter to what was found at `place`."""
+        return place + _MARGIN < len(self._buffer)
+
+    def _take(self, end: int) -> str:
+        """Move to `end`, and return what is passed over."""
+        taken = self._buffer[self._position : end]
+        self.line += taken.count("\n")
+        self._position = end
+        return taken
+
+    def _more(self) -> bool:
+        """Read on, unless there is nothing more. What has been taken is dropped."""
+        if self._ended:
+            return False
+        if not self._kept:
+            self._buffer = self._buffer[self._position :]
+            self._position = 0
+        if len(self._buffer) > _LONGEST:
+            raise self.broken(f"a record has more than {_LONGEST} characters")
+        # A long record is read in ever longer pieces: to look at it again costs as much each time.
+        chunk = self._file.read(max(_CHUNK, len(self._buffer)))
+        self._advance(len(chunk))
+        self._ended = not chunk
+        text = self._decoder.decode(chunk, final=self._ended)
+        self._buffer += text
+        return bool(chunk or text)

@@ -1,0 +1,154 @@
+"""``connect-core table``, ``diagram`` and ``decide``: the rules, as the policy has them."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Annotated, Final, NamedTuple
+
+import typer
+from rich.table import Table
+
+from connect_core import Action, Cell, ConnectionLifecycle, Decision, decision_table
+from connect_core.adapters.cli.options import JsonOption, one_of
+from connect_core.adapters.cli.output import (
+    answer,
+    either,
+    tabular,
+    verdict,
+    who,
+    write,
+    write_json,
+)
+
+# --- connect-core table --------------------------------------------------------------------------
+
+#: Every set of roles that an actor can hold, by its word; the outsider's last.
+_ROLES: Final = {
+    who(cell.roles): cell.roles
+    for cell in sorted(decision_table(), key=lambda cell: not cell.roles)
+}
+
+
+def table(as_json: JsonOption = False) -> None:
+    """Show the decision matrix: every status, action and role."""
+    if as_json:
+        write_json([_row(cell, decision) for cell, decision in decision_table().items()])
+    else:
+        write(_matrix(tick=either("✓", "ok")))
+
+
+def _row(cell: Cell, decision: Decision) -> dict[str, object]:
+    """The decision with the cell's own status, which an outsider's decision does not tell."""
+    row = {"status": cell.status, "action": cell.action, "roles": sorted(cell.roles)}
+    return row | decision.as_dict() | row
+
+
+def _matrix(tick: str) -> Table:
+    matrix = tabular("status", "action", *_ROLES)
+    questions = dict.fromkeys((cell.status, cell.action) for cell in decision_table())
+    for status, rows in groupby(questions, key=lambda question: question[0]):
+        matrix.add_section()
+        for _, action in rows:
+            decisions = [decision_table()[Cell(status, action, roles)] for roles in _ROLES.values()]
+            answers = [answer(decision, tick) for decision in decisions]
+            matrix.add_row(status or "(none)", action, *answers)
+    return matrix
+
+
+# --- connect-core diagram ------------------------------------------------------------------------
+
+
+class _Arrow(NamedTuple):
+    """A transition of the lifecycle, in words."""
+
+    source: str
+    event: str
+    guards: list[str]
+    target: str
+
+    def label(self) -> str:
+        return f"{self.event} [{', '.join(self.guards)}]"
+
+
+def _arrows() -> Iterator[_Arrow]:
+    """The transitions as the lifecycle declares them, state by state."""
+    for state in ConnectionLifecycle.states:
+        for transition in state.transitions:
+            guards = [str(guard) for guard in transition.cond]
+            for target in transition.targets:
+                yield _Arrow(state.id, transition.event, guards, target.id)
+
+
+def _text(arrows: list[_Arrow]) -> str:
+    margin = max(len(arrow.source) for arrow in arrows)
+    reach = max(len(arrow.label()) for arrow in arrows)
+    groups: list[str] = []
+    for source, leaving in groupby(arrows, key=lambda arrow: arrow.source):
+        lines = [f"--{arrow.label():-<{reach}}-->  {arrow.target}" for arrow in leaving]
+        groups.append(f"{source:{margin}}  " + f"\n{'':{margin}}  ".join(lines))
+    return "\n\n".join(groups)
+
+
+def _mermaid(_: list[_Arrow]) -> str:
+    return format(ConnectionLifecycle, "mermaid").rstrip()
+
+
+def _dot(arrows: list[_Arrow]) -> str:
+    """Drawn here: python-statemachine's own needs pydot, and has memory addresses in it."""
+    edges = [
+        f'  {arrow.source} -> {arrow.target} [label="{arrow.event}\\n{", ".join(arrow.guards)}"];'
+        for arrow in arrows
+    ]
+    initial = next(state.id for state in ConnectionLifecycle.states if state.initial)
+    head = ["  rankdir=LR;", "  node [shape=box, style=rounded];"]
+    start = ['  "" [shape=point];', f'  "" -> {initial};']
+    return "\n".join(["digraph ConnectionLifecycle {", *head, *start, *edges, "}"])
+
+
+_DRAWINGS: Final = {"text": _text, "mermaid": _mermaid, "dot": _dot}
+
+
+def diagram(
+    format: Annotated[str, one_of(_DRAWINGS, "How to draw it.")] = "text",
+    as_json: JsonOption = False,
+) -> None:
+    """Draw the lifecycle."""
+    arrows = list(_arrows())
+    drawing = _DRAWINGS[format](arrows)
+    if as_json:
+        transitions = [arrow._asdict() for arrow in arrows]
+        write_json({"format": format, "diagram": drawing, "transitions": transitions})
+    else:
+        typer.echo(drawing)
+
+
+# --- connect-core decide -------------------------------------------------------------------------
+
+#: Every status by its word, and that there is no Connection yet by another.
+_STATUSES: Final = {cell.status or "none": cell.status for cell in decision_table()}
+
+
+def decide(
+    status: Annotated[str, one_of(_STATUSES, "Where the Connection stands, or none.")],
+    action: Annotated[str, one_of(list(Action), "What is asked for.")],
+    role: Annotated[str, one_of(_ROLES, "What the actor is; both: in a self-connection.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether an action is allowed, and why.
+
+    The exit code is 0 if it is allowed, 1 if it is denied, 2 if the question makes no sense.
+    """
+    decision = decision_table().get(Cell(_STATUSES[status], Action(action), _ROLES[role]))
+    if decision is None:
+        raise typer.BadParameter(_no_such_cell(status), param_hint="'--action'")
+    if as_json:
+        write_json(decision.as_dict())
+    else:
+        write(verdict(decision))
+    raise typer.Exit(0 if decision else 1)
+
+
+def _no_such_cell(status: str) -> str:
+    here = dict.fromkeys(
+        cell.action for cell in decision_table() if cell.status is _STATUSES[status]
+    )
+    return f"with --status {status} it can only be {' or '.join(here)}."
