@@ -38,7 +38,6 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy import Connection as Database
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, mapped_column
 from sqlglot import exp
 from support import T0, take
@@ -325,13 +324,9 @@ def hosted(
 # --- DuckDB --------------------------------------------------------------------------------------
 
 
-_POSTGRESQL: Any = postgresql.dialect  # SQLAlchemy does not type its constructor
-
-
 def text_of(clause: ClauseElement) -> str:
     """The SQL text, with its values in it, for engines that SQLAlchemy does not speak to."""
-    dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # or % is doubled
-    return str(clause.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    return str(clause.compile(compile_kwargs={"literal_binds": True}))
 
 
 class Duck:
