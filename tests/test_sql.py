@@ -687,6 +687,19 @@ class TestEngines:
         assert count(again, connections) == 1
         again.dispose()
 
+    def test_to_open_waits_for_nobody(self, engine: Engine) -> None:
+        """Neither for a writer nor for one who creates the tables elsewhere."""
+        if engine.url.database is None:  # where there is nobody else
+            return
+        url = engine.url
+        with Session(engine) as session, session.begin():
+            service_in(session).create(by=OUR_KEY, destination=THEIRS)
+            if engine.dialect.name == "postgresql":
+                session.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": 0x636F6E6E})
+                options = f"{url.query['options']} -clock_timeout=1000"
+                url = url.update_query_dict({"options": options})
+            open_engine(url).dispose()
+
     def test_sqlite(self, tmp_path: Path) -> None:
         engine = open_engine(f"sqlite:///{tmp_path / 'connections.db'}")
         with engine.connect() as connection:

@@ -4,6 +4,7 @@ From the top of the repository::
 
     uv run python -m tests.benchmarks               # one table
     uv run python -m tests.benchmarks --json FILE   # and the same as JSON
+    uv run python -m tests.benchmarks --only store  # a part of it
 
 It exits with 1 if a bound does not hold, and with 0 otherwise. What is compared is timed side by
 side in one run, so that the ratios mean something on a busy machine; the times themselves are
@@ -14,7 +15,7 @@ import argparse
 import json
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from .commands import activating
 from .decisions import asking
 from .imports import importing
 from .results import Figure, Section
+from .store import storing
 from .wire import answering
 
 _WIDTH = 80
@@ -35,14 +37,19 @@ _ROUNDS = 300
 _PROCESS_ROUNDS = 25
 
 
-def measure() -> list[Section]:
-    """Every question, measured."""
-    return [
-        asking(_ROUNDS),
-        activating(_ROUNDS),
-        answering(_ROUNDS),
-        importing(_PROCESS_ROUNDS),
-    ]
+#: The parts, by the names of their modules.
+_PARTS: Mapping[str, Callable[[], Sequence[Section]]] = {
+    "decisions": lambda: [asking(_ROUNDS)],
+    "commands": lambda: [activating(_ROUNDS)],
+    "wire": lambda: [answering(_ROUNDS)],
+    "imports": lambda: [importing(_PROCESS_ROUNDS)],
+    "store": lambda: storing(_ROUNDS),
+}
+
+
+def measure(parts: Collection[str]) -> list[Section]:
+    """Every question of these parts, measured."""
+    return [section for part in parts for section in _PARTS[part]()]
 
 
 def _time(seconds: float | None) -> str:
@@ -112,8 +119,11 @@ def main() -> int:
     """Measure, print, and say by the exit code whether every bound holds."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    parser.add_argument(
+        "--only", action="append", choices=_PARTS, metavar="PART", help=", ".join(_PARTS)
+    )
     arguments = parser.parse_args()
-    sections = measure()
+    sections = measure(arguments.only or _PARTS)
     console = Console()
     console.print(table_of(sections), width=min(console.width, _WIDTH))
     if arguments.json is not None:

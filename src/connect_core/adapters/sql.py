@@ -11,20 +11,25 @@ migrations. The databases hold whatever a database can: one row for an ordered p
 version, no status that does not exist, no step that the lifecycle does not have.
 
 `visible` and `actionable` are derived from the decision table and fit any table or mapped class
-with the columns `source_organization_id`, `destination_organization_id` and `status`.
+with the columns `source_organization_id`, `destination_organization_id` and `status`. Sorted and
+cut to a page, a filter that fits both roles makes the database read all rows of the organization;
+`ConnectionService.list` does not.
 """
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from time import sleep
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import (
     URL,
+    BindParameter,
     CheckConstraint,
     Column,
     ColumnElement,
@@ -37,7 +42,7 @@ from sqlalchemy import (
     MetaData,
     PrimaryKeyConstraint,
     QueuePool,
-    RowMapping,
+    Row,
     Select,
     String,
     Table,
@@ -51,17 +56,19 @@ from sqlalchemy import (
     false,
     func,
     insert,
+    inspect,
     literal,
     make_url,
     or_,
     select,
     tuple_,
-    union_all,
+    union,
     update,
 )
 from sqlalchemy import Connection as Database
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.engine import AdaptedConnection
+from sqlalchemy.exc import ArgumentError, IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -326,30 +333,47 @@ def open_engine(url: str | URL) -> Engine:
 
     SQLite: see `configure_engine`. A database in memory has one connection, for one transaction at
     a time. PostgreSQL: through psycopg, unless the URL names another driver; connections that the
-    server has closed are replaced.
+    server has closed are replaced. For asynchronous drivers see `configure_engine`.
 
     Args:
         url: any SQLAlchemy URL, such as ``sqlite:///connect.db`` or ``postgresql://host/name``.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: the URL cannot be read, or the database not be opened.
+        sqlalchemy.exc.SQLAlchemyError: the URL cannot be read or names an asynchronous driver, or
+            the database cannot be opened.
         ModuleNotFoundError: the driver is not installed; for PostgreSQL take the extra `postgres`.
     """
     url = make_url(url)
     options: dict[str, Any] = {"pool_pre_ping": True}
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg")
+    if url.get_dialect().is_async:
+        raise ArgumentError(
+            f"{url.drivername} is an asynchronous driver: make the engine with create_async_engine,"
+            " give its sync_engine to configure_engine, and create the tables with run_sync"
+        )
     if url.get_backend_name() == "sqlite":
         options = {}
         if url.database in (None, "", ":memory:"):
             options = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
             options["connect_args"] = {"check_same_thread": False}
     engine = configure_engine(create_engine(url, **options))
+    if not _has_tables(engine):
+        _create_tables(engine)
+    return engine
+
+
+def _has_tables(engine: Engine) -> bool:
+    """Whether the tables are there. To look waits for nobody; to create them does."""
+    with engine.execution_options(only_reads=True).connect() as connection:
+        return all(map(inspect(connection).has_table, metadata.tables))
+
+
+def _create_tables(engine: Engine) -> None:
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":  # where two processes could both find them absent
             connection.execute(select(func.pg_advisory_xact_lock(_CREATION_LOCK)))
         metadata.create_all(connection)
-    return engine
 
 
 def configure_engine(engine: Engine) -> Engine:
@@ -372,6 +396,7 @@ def configure_engine(engine: Engine) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)
+        event.listen(engine, "invalidate", _on_invalidate)
     return engine
 
 
@@ -379,13 +404,13 @@ def _on_connect(connection: Any, _: object) -> None:
     connection.isolation_level = None  # the driver's own idea of transactions knows no savepoints
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}")
-    _write_ahead(cursor)
+    _write_ahead(cursor, pause=partial(_pause, connection))
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 
 
-def _write_ahead(cursor: Any) -> None:
+def _write_ahead(cursor: Any, *, pause: Callable[[], None]) -> None:
     """Set write-ahead logging, for which SQLite does not wait by itself if others are at work."""
     waited = 0
     while True:
@@ -395,8 +420,17 @@ def _write_ahead(cursor: Any) -> None:
         except sqlite3.OperationalError:
             if waited >= _BUSY_TIMEOUT:
                 raise
-            sleep(_PAUSE / 1000)
+            pause()
             waited += _PAUSE
+
+
+def _pause(connection: Any) -> None:
+    """Wait a moment; with an asynchronous driver, let other tasks go on meanwhile."""
+    seconds = _PAUSE / 1000
+    if isinstance(connection, AdaptedConnection):
+        connection.run_async(lambda _: asyncio.sleep(seconds))
+    else:
+        sleep(seconds)
 
 
 def _on_begin(connection: Any) -> None:
@@ -404,9 +438,22 @@ def _on_begin(connection: Any) -> None:
     connection.exec_driver_sql("BEGIN DEFERRED" if only_reads else "BEGIN IMMEDIATE")
 
 
+def _on_invalidate(connection: Any, *_: object) -> None:
+    """Let go of the lock before the connection of a task that was cancelled is closed.
+
+    SQLite does not end the transaction of a connection that is closed while somebody holds a cursor
+    with rows left, and the traceback of the cancelled task may hold one for long.
+    """
+    with suppress(asyncio.CancelledError, sqlite3.Error):  # a second time, or closed already
+        connection.rollback()
+
+
 # --- Rows ----------------------------------------------------------------------------------------
 
 _Model = TypeVar("_Model", bound=BaseModel)
+
+_CONNECTION_COLUMNS: Final = tuple(connections.c.keys())
+_EVENT_COLUMNS: Final = tuple(connection_events.c.keys())
 
 
 def _connection_row(connection: Connection) -> dict[str, object]:
@@ -447,22 +494,23 @@ def _event_row(event: ConnectionEvent) -> dict[str, object]:
     }
 
 
-def _connection(row: RowMapping) -> Connection:
-    """The Connection in a row of `connections`."""
-    values: dict[str, Any] = {str(name): value for name, value in row.items()}
-    creator = {"id": values.pop("creator_id"), "organization_id": row["source_organization_id"]}
-    return _valid(Connection, values | {"creator": creator}, f"connections {row['id']}")
+def _connection(row: Row[Any]) -> Connection:
+    """The Connection in a row of `connections`, all columns."""
+    values: dict[str, Any] = dict(zip(_CONNECTION_COLUMNS, row, strict=True))
+    source = values["source_organization_id"]
+    values["creator"] = {"id": values.pop("creator_id"), "organization_id": source}
+    return _valid(Connection, values, f"connections {values['id']}")
 
 
-def _event(row: RowMapping) -> ConnectionEvent:
-    """The event in a row of `connection_events`."""
-    values: dict[str, Any] = {str(name): value for name, value in row.items()}
-    actor = {
+def _event(row: Row[Any]) -> ConnectionEvent:
+    """The event in a row of `connection_events`, all columns."""
+    values: dict[str, Any] = dict(zip(_EVENT_COLUMNS, row, strict=True))
+    values["actor"] = {
         "id": values.pop("actor_id"),
         "organization_id": values.pop("actor_organization_id"),
     }
-    record = f"connection_events {row['connection_id']} version {row['version']}"
-    return _valid(ConnectionEvent, values | {"actor": actor}, record)
+    record = f"connection_events {values['connection_id']} version {values['version']}"
+    return _valid(ConnectionEvent, values, record)
 
 
 def _valid(model: type[_Model], values: dict[str, Any], record: str) -> _Model:
@@ -502,6 +550,9 @@ _RECALL: Final = select(idempotency_keys).where(
 _ADD: Final = insert(connections)
 _ADD_EVENT: Final = insert(connection_events)
 _REMEMBER: Final = insert(idempotency_keys)
+#: The place from which a page goes on, and how long it is.
+_PLACE: Final = (bindparam("created_at", type_=UtcTime), bindparam("id", type_=_Id))
+_LIMIT: Final[BindParameter[int]] = bindparam("limit", type_=Integer)
 #: How many Connections `SqlConnectionStore.everything` holds at a time.
 _BATCH: Final = 1000
 
@@ -568,28 +619,22 @@ class SqlConnectionStore:
         One query. Each standing is read from its own index, no further than the page goes, so that
         a page costs the same however many rows there are.
         """
-        place = [connections.c.created_at, connections.c.id]
-        order = [column.desc() if newest_first else column.asc() for column in place]
-        conditions: list[ColumnElement[bool]] = []
-        if beyond is not None:
-            here = tuple_(*place)
-            there = tuple_(literal(beyond.created_at, UtcTime), literal(str(beyond.id), _Id))
-            conditions.append(here < there if newest_first else here > there)
-        parts = [
-            select(connections.c.id).where(*parties, *conditions).order_by(*order).limit(limit)
-            for parties in map(partial(_parties, selection), selection.standings)
-            if parties
-        ]
-        if not parts:
+        parties = {Role.SOURCE: selection.source, Role.DESTINATION: selection.destination}
+        ours = selection.organization_id
+        fitting = tuple(each for each in selection.standings if parties[each.role] in (None, ours))
+        if not fitting:
             return ()
-        ids = union_all(*(select(part.subquery()) for part in parts))
-        statement = select(connections).where(connections.c.id.in_(ids)).order_by(*order)
-        rows = self._database().execute(statement.limit(limit)).mappings()
-        return [_connection(row) for row in rows]
+        given = frozenset(role for role, party in parties.items() if party is not None)
+        values: dict[str, object] = {role.value: str(parties[role]) for role in given}
+        values |= {"organization_id": str(ours), "limit": limit}
+        if beyond is not None:
+            values |= {"created_at": beyond.created_at, "id": str(beyond.id)}
+        statement = _page(fitting, given, beyond is not None, newest_first)
+        return [_connection(row) for row in self._database().execute(statement, values)]
 
     def history(self, connection_id: ConnectionId) -> Sequence[ConnectionEvent]:
         """See `ConnectionStore.history`."""
-        rows = self._database().execute(_HISTORY, {"id": str(connection_id)}).mappings()
+        rows = self._database().execute(_HISTORY, {"id": str(connection_id)})
         return [_event(row) for row in rows]
 
     def once(
@@ -666,9 +711,7 @@ class SqlConnectionStore:
         """
         batch = select(connections).order_by(connections.c.id).limit(_BATCH)
         last = ""
-        while (
-            rows := self._database().execute(batch.where(connections.c.id > last)).mappings().all()
-        ):
+        while rows := self._database().execute(batch.where(connections.c.id > last)).all():
             found = [_connection(row) for row in rows]
             last = str(found[-1].id)
             events = self._events_of([str(connection.id) for connection in found])
@@ -684,7 +727,7 @@ class SqlConnectionStore:
         return self._session.connection({"clause": connections})
 
     def _one(self, statement: Select[Any], which: dict[str, object]) -> Connection | None:
-        row = self._database().execute(statement, which).mappings().one_or_none()
+        row = self._database().execute(statement, which).one_or_none()
         return None if row is None else _connection(row)
 
     def _recall(self, place: dict[str, str]) -> IdempotencyRecord | None:
@@ -718,8 +761,8 @@ class SqlConnectionStore:
         these = select(connection_events).where(connection_events.c.connection_id.in_(ids))
         in_order = these.order_by(connection_events.c.connection_id, connection_events.c.version)
         events: dict[str, list[ConnectionEvent]] = {}
-        for row in self._database().execute(in_order).mappings():
-            events.setdefault(row["connection_id"], []).append(_event(row))
+        for row in self._database().execute(in_order):
+            events.setdefault(row.connection_id, []).append(_event(row))
         return events
 
 
@@ -729,17 +772,56 @@ def _claims(connection: Connection) -> set[object]:
     return {str(connection.id), pair}
 
 
-def _parties(selection: Selection, standing: Standing) -> list[ColumnElement[bool]]:
-    """What one standing of a selection asks of the parties and the status; nothing if none fits."""
-    wanted = {Role.SOURCE: selection.source, Role.DESTINATION: selection.destination}
-    if wanted[standing.role] not in (None, selection.organization_id):
-        return []
-    wanted[standing.role] = selection.organization_id
-    conditions = [
-        connections.c[f"{role}_organization_id"] == str(organization_id)
-        for role, organization_id in wanted.items()
-        if organization_id is not None
-    ]
+@lru_cache
+def _page(
+    standings: tuple[Standing, ...], given: frozenset[Role], placed: bool, newest_first: bool
+) -> Select[Any]:
+    """The statement for a page: of these standings, with these parties given, from a place on.
+
+    Kept, for making it takes longer than carrying it out. What differs between two pages of the
+    same kind comes as parameters.
+    """
+    parts: list[Select[Any]] = []
+    for standing in standings:
+        others = given - {standing.role}
+        part = _stretch(standing, placed, newest_first).where(
+            connections.c[f"{standing.role}_organization_id"] == bindparam("organization_id"),
+            *(connections.c[f"{role}_organization_id"] == bindparam(role.value) for role in others),
+        )
+        # Two parties have one Connection at most. Asked for the first few of them, PostgreSQL may
+        # look for it among all that one of the two has.
+        parts.append(part if others else part.limit(_LIMIT))
+    # A union, for a Connection of an organization with itself is found in both roles.
+    found = union(*(select(part.subquery()) for part in parts)).subquery()
+    order = _in_order([found.c.created_at, found.c.id], newest_first)
+    return select(found).order_by(*order).limit(_LIMIT)
+
+
+def _stretch(standing: Standing, placed: bool, newest_first: bool) -> Select[Any]:
+    """The Connections of a status, or of all, in order from a place on: a stretch of an index.
+
+    A status is written as a range, and comes first in the order, though all rows have the same.
+    With ``=`` PostgreSQL may take the index that has no status in it, and read whatever lies
+    between two Connections of that status, which can be everything that an organization has.
+    """
+    columns: list[ColumnElement[Any]] = [connections.c.created_at, connections.c.id]
+    start: list[ColumnElement[Any]] = list(_PLACE) if placed else []
+    statement = select(connections)
     if standing.status is not None:
-        conditions.append(connections.c.status == standing.status.value)
-    return conditions
+        columns.insert(0, connections.c.status)
+        start.insert(0, literal(standing.status.value))
+        last = columns[0] >= start[0] if newest_first else columns[0] <= start[0]
+        statement = statement.where(last)
+    if start:
+        here, there = tuple_(*columns[: len(start)]), tuple_(*start)
+        if placed:
+            statement = statement.where(here < there if newest_first else here > there)
+        else:
+            statement = statement.where(here <= there if newest_first else here >= there)
+    return statement.order_by(*_in_order(columns, newest_first))
+
+
+def _in_order(
+    columns: Sequence[ColumnElement[Any]], newest_first: bool
+) -> list[ColumnElement[Any]]:
+    return [column.desc() if newest_first else column.asc() for column in columns]

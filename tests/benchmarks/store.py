@@ -1,0 +1,358 @@
+"""The store: a step against the same by hand, and a page of a million against one of a thousand.
+
+On SQLite, in a file with write-ahead logging, and on PostgreSQL. Where no PostgreSQL answers, the
+figures that need it are said to be missing, and their bounds do not hold.
+"""
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from timeit import Timer
+from typing import Any, NamedTuple
+
+import pytest
+from databases import postgresql
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Engine,
+    Select,
+    bindparam,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy import Connection as Database
+from sqlalchemy.orm import Session
+
+from connect_core import Action, Actor, ConnectionService, Role, Status
+from connect_core.adapters.sql import (
+    SqlConnectionStore,
+    actionable,
+    connection_events,
+    connections,
+    open_engine,
+    visible,
+)
+from connect_core.history import utc_now
+from connect_core.service import MAX_PAGE_SIZE
+
+from .results import AtMost, Fact, Figure, Section
+from .timing import Sample, paired_ratio, race
+
+_BOUND = AtMost(1.5)
+_A_THOUSAND_A_SECOND = AtMost(0.001)
+_ACTIONS = (Action.ACTIVATE, Action.DEACTIVATE, Action.REACTIVATE)
+
+
+def storing(rounds: int) -> list[Section]:
+    """All that there is to say of the store."""
+    sections: list[Section] = []
+    with TemporaryDirectory(prefix="connect-core-") as directory:
+        databases: dict[str, Fresh] = {
+            "SQLite": partial(_sqlite, Path(directory)),
+            "PostgreSQL": _postgresql,
+        }
+        for name, fresh in databases.items():
+            try:
+                sections += [_stepping(name, fresh, 5 * rounds), _paging(name, fresh, rounds)]
+            except (pytest.skip.Exception, pytest.fail.Exception) as reason:
+                sections.append(Section(name, (), (Fact(f"NOT MEASURED: {reason.msg}", False),)))
+    return sections
+
+
+# --- Databases -----------------------------------------------------------------------------------
+
+#: An empty database of one kind, gone afterwards.
+Fresh = Callable[[], AbstractContextManager[Engine]]
+
+
+@contextmanager
+def _sqlite(directory: Path) -> Generator[Engine]:
+    path = directory / f"{len(list(directory.iterdir()))}.db"
+    engine = open_engine(URL.create("sqlite", database=str(path)))
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+        for file in directory.glob(f"{path.name}*"):
+            file.unlink()
+
+
+@contextmanager
+def _postgresql() -> Generator[Engine]:
+    """It does not wait for the disk: that time is the same for all, and hides what differs."""
+    with postgresql() as url:
+        options = f"{url.query['options']} -csynchronous_commit=off"
+        engine = open_engine(url.update_query_dict({"options": options}))
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+def _seconds(action: Callable[[], object]) -> Sample:
+    """Samples of one call, of what lasts about a millisecond."""
+    return partial(Timer(action).timeit, 1)
+
+
+# --- A step --------------------------------------------------------------------------------------
+
+_OURS = Actor(id="api_ABC123", organization_id="org_ABC123")
+_SERVICE = "service.activate, ..."
+_BY_HAND = "the same by hand, in a Session"
+_CONNECTION_ONLY = "the same by hand, without a Session"
+
+
+class Step(NamedTuple):
+    """One step of a life that goes round."""
+
+    action: Action
+    by: Actor
+    role: Role
+    before: Status
+    after: Status
+
+
+def _life(partner: Actor) -> tuple[Step, ...]:
+    return (
+        Step(Action.ACTIVATE, partner, Role.DESTINATION, Status.PENDING, Status.ACTIVE),
+        Step(Action.DEACTIVATE, _OURS, Role.SOURCE, Status.ACTIVE, Status.INACTIVE),
+        Step(Action.REACTIVATE, _OURS, Role.SOURCE, Status.INACTIVE, Status.PENDING),
+    )
+
+
+_SELECT = select(connections).where(connections.c.id == bindparam("which"))
+_UPDATE = update(connections).where(
+    connections.c.id == bindparam("which"), connections.c.version == bindparam("seen")
+)
+_INSERT = insert(connection_events)
+
+
+def _by_hand(database: Database, connection_id: str, step: Step) -> None:
+    """What a service would write that has this one step to take, and knows its rules by heart."""
+    row = database.execute(_SELECT, {"which": connection_id}).mappings().one()
+    assert row["status"] == step.before.value
+    assert row[f"{step.role}_organization_id"] == step.by.organization_id
+    now, version = utc_now(), row["version"] + 1
+    which = {"which": connection_id, "seen": row["version"]}
+    values = {"status": step.after.value, "updated_at": now, "version": version}
+    assert database.execute(_UPDATE, which | values).rowcount == 1
+    event_row = {
+        "connection_id": connection_id,
+        "version": version,
+        "action": step.action.value,
+        "previous_status": step.before.value,
+        "status": step.after.value,
+        "actor_id": str(step.by.id),
+        "actor_organization_id": str(step.by.organization_id),
+        "roles": [step.role.value],
+        "occurred_at": now,
+        "terms": None,
+    }
+    database.execute(_INSERT, event_row)
+
+
+def _in_service(engine: Engine, connection_id: str, step: Step) -> None:
+    with Session(engine) as session, session.begin():
+        service = ConnectionService(SqlConnectionStore(session))
+        getattr(service, step.action)(connection_id, by=step.by)
+
+
+def _in_session(engine: Engine, connection_id: str, step: Step) -> None:
+    with Session(engine) as session, session.begin():
+        _by_hand(session.connection(), connection_id, step)
+
+
+def _in_connection(engine: Engine, connection_id: str, step: Step) -> None:
+    with engine.begin() as database:
+        _by_hand(database, connection_id, step)
+
+
+def _walking(engine: Engine, partner: str, take: Callable[[Engine, str, Step], None]) -> Sample:
+    """Samples of one step after another in the life of a Connection of its own."""
+    life = cycle(_life(Actor(id="usr_Rk3v", organization_id=partner)))
+    with Session(engine) as session, session.begin():
+        service = ConnectionService(SqlConnectionStore(session))
+        connection_id = str(service.create(by=_OURS, destination=partner).connection.id)
+    return _seconds(lambda: take(engine, connection_id, next(life)))
+
+
+def _stepping(name: str, fresh: Fresh, rounds: int) -> Section:
+    """How long a step takes that is read, checked, written and committed.
+
+    The baseline is what a competent host would write: Core on the connection of its Session, for
+    the step has to land together with the host's own work. It reads the row, updates it where the
+    version is still the same, and inserts the event, from statements and columns like ours.
+    """
+    with fresh() as engine:
+        times = race(
+            {
+                _SERVICE: _walking(engine, "org_A", _in_service),
+                _BY_HAND: _walking(engine, "org_B", _in_session),
+                _CONNECTION_ONLY: _walking(engine, "org_C", _in_connection),
+            },
+            rounds,
+        )
+    ours, theirs, barest = times[_SERVICE], times[_BY_HAND], times[_CONNECTION_ONLY]
+    figures = [
+        Figure(
+            _SERVICE,
+            median(ours),
+            _BY_HAND,
+            median(theirs),
+            _BOUND,
+            paired_ratio=paired_ratio(ours, theirs),
+        ),
+        Figure(
+            _SERVICE,
+            median(ours),
+            _CONNECTION_ONLY,
+            median(barest),
+            paired_ratio=paired_ratio(ours, barest),
+        ),
+    ]
+    if name == "SQLite":
+        figures.append(Figure("one step, best", min(ours), bound=_A_THOUSAND_A_SECOND))
+    return Section(f"A step on {name}, committed (medians)", tuple(figures))
+
+
+# --- A page --------------------------------------------------------------------------------------
+
+_SMALL, _LARGE = 10**3, 10**6
+#: Whose Connections all are but those of `_OTHER`: half of them in each direction.
+_ALL = Actor(id="usr_1", organization_id="org_ALL")
+#: Who has as many in the large table as in the small one.
+_OTHER = Actor(id="usr_2", organization_id="org_OTHER")
+_OTHERS = 250
+_PAGE, _PAGES = 10, 1_000
+
+#: The numbers below a size, and the time that many seconds after another, in either database.
+_NUMBERS = {
+    "sqlite": "WITH RECURSIVE numbers(n) AS "
+    "(SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {size})",
+    "postgresql": "WITH numbers AS (SELECT n FROM generate_series(0, {size} - 1) n)",
+}
+_TIME = {
+    "sqlite": "strftime('%Y-%m-%dT%H:%M:%S.000Z', 1764000000 + n, 'unixepoch')",
+    "postgresql": "to_timestamp(1764000000 + n)",
+}
+_SCOPES = {"sqlite": """'["inquiry.read"]'""", "postgresql": """'["inquiry.read"]'::jsonb"""}
+
+
+def _filling(dialect: str, size: int) -> str:
+    """A statement that makes so many Connections, one a second."""
+    who = f"CASE WHEN n % ({2 * size} / {_OTHERS}) < 2 THEN 'org_OTHER' ELSE 'org_ALL' END"
+    columns = {
+        "id": "'cxn_' || (10000000 + n)",
+        "source_organization_id": f"CASE n % 2 WHEN 0 THEN {who} ELSE 'org_' || n END",
+        "destination_organization_id": f"CASE n % 2 WHEN 1 THEN {who} ELSE 'org_' || n END",
+        "status": "CASE n % 3 WHEN 0 THEN 'pending' WHEN 1 THEN 'active' ELSE 'inactive' END",
+        "scopes": _SCOPES[dialect],
+        "creator_id": "'api_1'",
+        "created_at": _TIME[dialect],
+        "updated_at": _TIME[dialect],
+        "version": "1",
+    }
+    numbers, values = _NUMBERS[dialect].format(size=size), ", ".join(columns.values())
+    rows = f"{numbers} SELECT {values} FROM numbers"  # noqa: S608  # the text is all our own
+    return f"INSERT INTO connections ({', '.join(columns)}) {rows}"
+
+
+def _fill(engine: Engine, size: int) -> None:
+    """A table of so many Connections, and the statistics on it.
+
+    The indexes are made afterwards, which is faster and comes to the same.
+    """
+    with engine.begin() as database:
+        for index in connections.indexes:
+            index.drop(database)
+        database.execute(text(_filling(engine.dialect.name, size).replace(":", r"\:")))
+        for index in connections.indexes:
+            index.create(database)
+        database.exec_driver_sql("ANALYZE")
+
+
+def _pages(session: Session) -> dict[str, Callable[[], object]]:
+    """The first page and the thousandth, or the last full one if there are not so many."""
+    service = ConnectionService(SqlConnectionStore(session))
+    lists: dict[str, dict[str, str]] = {
+        "list": {},
+        "list, pending": {"status": "pending"},
+        **{f"list, to {action}": {"actionable": action} for action in _ACTIONS},
+    }
+    pages: dict[str, Callable[[], object]] = {}
+    for name, asked in lists.items():
+        page = partial(service.list, by=_ALL, limit=_PAGE, **asked)
+        pages[f"{name}: first page"] = page
+        pages[f"{name}: page {_PAGES:,}"] = partial(page, after=_before_last(service, asked))
+    return pages
+
+
+def _before_last(service: ConnectionService, asked: Mapping[str, str]) -> str:
+    """The Connection after which the thousandth page comes, found by turning larger pages."""
+    page = service.list(by=_ALL, limit=MAX_PAGE_SIZE, **asked)
+    ids = [connection.id for connection in page.connections]
+    while page.next is not None and len(ids) < _PAGE * _PAGES:
+        page = service.list(by=_ALL, limit=MAX_PAGE_SIZE, after=page.next, **asked)
+        ids += [connection.id for connection in page.connections]
+    return ids[-_PAGE - 1]
+
+
+def _newest(session: Session, condition: ColumnElement[bool]) -> Callable[[], object]:
+    """A query of a host's own: the newest rows that one of the filters selects."""
+    column = connections.c
+    query: Select[Any] = select(connections).where(condition)
+    newest_first = query.order_by(column.created_at.desc(), column.id.desc()).limit(_PAGE)
+    return lambda: session.execute(newest_first).all()
+
+
+def _filters(session: Session) -> dict[str, Callable[[], object]]:
+    """The filters in queries of a host's own.
+
+    Those of both roles are asked for by who has as many rows in either table. For there a database
+    reads all that the organization has, as nothing that it offers would merge two indexes in order.
+    """
+    one_way = {
+        f"actionable, {action}": actionable(_ALL, action)
+        for action in (Action.ACTIVATE, Action.REACTIVATE)
+    }
+    both_ways = {
+        f"visible, {_OTHERS} rows": visible(_OTHER.organization_id),
+        f"actionable, deactivate, {_OTHERS} rows": actionable(_OTHER, Action.DEACTIVATE),
+    }
+    return {name: _newest(session, condition) for name, condition in (one_way | both_ways).items()}
+
+
+def _paging(name: str, fresh: Fresh, rounds: int) -> Section:
+    """How long a page takes of a million, against the same of a thousand.
+
+    The organization that asks has nearly all of the rows of both tables.
+    """
+    with fresh() as small, fresh() as large:
+        _fill(small, _SMALL)
+        _fill(large, _LARGE)
+        with Session(small) as few, Session(large) as many:
+            of_few, of_many = _pages(few) | _filters(few), _pages(many) | _filters(many)
+            figures = [
+                _compared(question, of_few[question], of_many[question], rounds)
+                for question in of_few
+            ]
+    return Section(f"{_LARGE:,} Connections on {name} (medians)", tuple(figures))
+
+
+def _compared(
+    question: str, of_few: Callable[[], object], of_many: Callable[[], object], rounds: int
+) -> Figure:
+    """One question to the large table, against the same to the small one."""
+    baseline = f"{_SMALL:,} Connections"
+    samples = {question: _seconds(of_many), baseline: _seconds(of_few)}
+    times = race(samples, rounds)
+    ours, theirs = times[question], times[baseline]
+    ratio = paired_ratio(ours, theirs)
+    return Figure(question, median(ours), baseline, median(theirs), _BOUND, paired_ratio=ratio)

@@ -1,0 +1,414 @@
+"""How the databases answer what the library asks: from an index, reading no more than is due.
+
+The statements are those that the store and the filters really send, with their parameters: each
+question is asked once, what it sends is caught on the way, and the database explains it. It does
+so on a table that is filled as in life, with its statistics up to date: many organizations, one of
+them much larger than the others, and almost nothing pending there, though much is elsewhere.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pytest
+from databases import Backend, backend
+from sqlalchemy import Connection as Database
+from sqlalchemy import Engine, Select, event, insert, literal, null, select
+from sqlalchemy.orm import Session
+from support import T0
+
+from connect_core import (
+    Action,
+    Actor,
+    ConnectionId,
+    ConnectionService,
+    Direction,
+    IdempotencyKey,
+    IdempotencyRecord,
+    OrganizationId,
+    Page,
+    Status,
+)
+from connect_core.adapters.sql import (
+    JsonValue,
+    SqlConnectionStore,
+    actionable,
+    connection_events,
+    connections,
+    idempotency_keys,
+    metadata,
+    visible,
+)
+from connect_core.service import MAX_PAGE_SIZE
+
+ROWS: Final = 30_000
+LIMIT: Final = 10
+#: What a page of `LIMIT` may cost. PostgreSQL: the most rows that one step of the plan handles,
+#: and a page is put together from up to four stretches of an index, each one row longer than the
+#: page. SQLite: the instructions of its virtual machine, which are counted exactly.
+AFFORDABLE: Final = {"postgresql": 4 * (LIMIT + 1), "sqlite": 4_000}
+
+BIG = Actor(id="usr_1", organization_id="org_BIG")
+#: One of the others.
+SMALL = Actor(id="usr_2", organization_id="org_7")
+#: What the creation of each Connection says; that it is another's is of no matter here.
+TERMS: Final = {
+    "source_organization_id": "org_7",
+    "destination_organization_id": "org_8",
+    "scopes": ["inquiry.read"],
+}
+
+
+# --- A table as in life --------------------------------------------------------------------------
+
+
+def _parties(number: int) -> tuple[str, str]:
+    """Every tenth Connection is the big organization's, half of them in each direction."""
+    if number == 0:
+        return "org_BIG", "org_BIG"
+    partner = f"org_p{number}"
+    return {0: ("org_BIG", partner), 1: (partner, "org_BIG")}.get(
+        number % 20, (f"org_{number % 197}", partner)
+    )
+
+
+def _status(number: int) -> Status:
+    """Elsewhere two of three are pending; of the big organization's only the oldest are."""
+    if number % 20 > 1:
+        return Status.PENDING if number % 3 else Status.ACTIVE
+    if number < 400:
+        return Status.PENDING
+    return Status.ACTIVE if number % 40 < 20 else Status.INACTIVE
+
+
+def _time(number: int) -> datetime:
+    """Three Connections a millisecond."""
+    return T0 + timedelta(milliseconds=number // 3)
+
+
+def _row(number: int) -> dict[str, object]:
+    source, destination = _parties(number)
+    return {
+        "id": f"cxn_{number * 7919 % ROWS:05}",  # in no order
+        "source_organization_id": source,
+        "destination_organization_id": destination,
+        "name": f"Partner {number}",
+        "status": _status(number).value,
+        "scopes": ["inquiry.read"],
+        "creator_id": "api_1",
+        "created_at": _time(number),
+        "updated_at": _time(number),
+        "version": 1,
+    }
+
+
+def fill(engine: Engine) -> None:
+    """All three tables, each with as many rows, and the statistics on them."""
+    column = connections.c
+    first_event = select(
+        column.id,
+        literal(1),
+        literal("create"),
+        null(),
+        literal("pending"),
+        column.creator_id,
+        column.source_organization_id,
+        literal(["source"], JsonValue),
+        column.created_at,
+        literal(TERMS, JsonValue),
+    )
+    record = select(
+        column.source_organization_id,
+        column.id,
+        literal("f" * 64),
+        literal("{}"),
+        column.created_at,
+    )
+    with engine.begin() as connection:
+        connection.execute(insert(connections), [_row(number) for number in range(ROWS)])
+        for table, rows in ((connection_events, first_event), (idempotency_keys, record)):
+            connection.execute(insert(table).from_select(list(table.c.keys()), rows))
+        connection.exec_driver_sql("ANALYZE")
+
+
+@pytest.fixture(scope="module", params=["sqlite-file", "postgresql"])
+def filled(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """The filled tables on each database."""
+    directory: Path = tmp_path_factory.mktemp("plans")
+    stored: Backend
+    with backend(request.param, directory) as stored:
+        fill(stored.engine)
+        yield stored.engine
+
+
+# --- The questions -------------------------------------------------------------------------------
+
+#: What a session is used for. Whatever it changes is undone.
+Question = Callable[[Session], object]
+
+#: What a list can be asked for; each is a page's rows, at every place.
+LISTS: Final[dict[str, dict[str, Any]]] = {
+    "all": {},
+    **{f"status {status}": {"status": status} for status in Status},
+    **{f"direction {direction}": {"direction": direction} for direction in Direction},
+    **{
+        f"actionable {action}": {"actionable": action}
+        for action in Action
+        if action is not Action.CREATE
+    },
+    "outbound and active": {"direction": "outbound", "status": "active"},
+    "inbound and pending": {"direction": "inbound", "status": "pending"},
+    "destination": {"destination": "org_p2000"},
+    "destination itself": {"destination": "org_BIG"},
+}
+#: Connections of the big organization: the one in the middle, and the oldest but few.
+_MIDDLE, _LATE = _row(ROWS // 2)["id"], _row(400)["id"]
+PLACES: Final[dict[str, dict[str, Any]]] = {
+    "first": {},
+    "after the middle": {"after": _MIDDLE},
+    "before the middle": {"before": _MIDDLE},
+    "after a late one": {"after": _LATE},
+    "before a late one": {"before": _LATE},
+}
+
+
+def listing(limit: int = LIMIT, **asked: Any) -> Callable[[Session], Page]:
+    """A page of the big organization's Connections."""
+    return lambda session: ConnectionService(SqlConnectionStore(session)).list(
+        by=BIG, limit=limit, **asked
+    )
+
+
+PAGES: Final = {
+    f"{list_}, {place}": listing(**asked, **where)
+    for list_, asked in LISTS.items()
+    for place, where in PLACES.items()
+}
+
+
+def newest(condition: Any) -> Question:
+    """A query of a host's own, with one of the filters in it."""
+    column = connections.c
+    query: Select[Any] = select(connections).where(condition)
+    newest_first = query.order_by(column.created_at.desc(), column.id.desc()).limit(LIMIT)
+    return lambda session: session.execute(newest_first).all()
+
+
+FILTERS: Final = {
+    f"{name} {actor.organization_id}": newest(condition)
+    for actor in (BIG, SMALL)
+    for name, condition in {
+        "visible": visible(actor.organization_id),
+        **{f"actionable {action}": actionable(actor, action) for action in list(Action)[1:]},
+    }.items()
+}
+
+
+def save(session: Session) -> None:
+    """Take a step."""
+    oldest = _row(20)["id"]
+    ConnectionService(SqlConnectionStore(session)).deactivate(str(oldest), by=BIG)
+
+
+def recall(session: Session) -> IdempotencyRecord:
+    """Repeat a request that was made."""
+    key = IdempotencyKey(str(_MIDDLE))
+    return SqlConnectionStore(session).once(OrganizationId("org_BIG"), key, lambda: NEW)
+
+
+def remember(session: Session) -> IdempotencyRecord:
+    """Make a request for the first time."""
+    key = IdempotencyKey("new")
+    return SqlConnectionStore(session).once(OrganizationId("org_BIG"), key, lambda: NEW)
+
+
+NEW: Final = IdempotencyRecord("0" * 64, "{}", T0)
+SINGLE: Final[dict[str, Question]] = {
+    "get": lambda session: SqlConnectionStore(session).get(ConnectionId(str(_MIDDLE))),
+    "find": lambda session: SqlConnectionStore(session).find(
+        OrganizationId("org_BIG"), OrganizationId("org_p2000")
+    ),
+    "history": lambda session: SqlConnectionStore(session).history(ConnectionId(str(_MIDDLE))),
+    "save": save,
+    "recall": recall,
+    "remember": remember,
+    "forget": lambda session: SqlConnectionStore(session).forget(_time(ROWS // 100)),
+}
+#: Where fetching each row by its id would be so dear that the whole table looks cheap.
+LONG_PAGES: Final = {
+    f"{list_}, a long page": listing(MAX_PAGE_SIZE, **asked) for list_, asked in LISTS.items()
+}
+QUESTIONS: Final = {**PAGES, **LONG_PAGES, **FILTERS, **SINGLE}
+
+
+# --- The plans -----------------------------------------------------------------------------------
+
+
+class Plan(NamedTuple):
+    """How a database answers one statement."""
+
+    #: The steps that go through a whole table, or a whole index.
+    whole: list[str]
+    #: The indexes in which something is looked up.
+    indexes: set[str]
+    #: What it takes, in the unit of `AFFORDABLE`.
+    cost: int
+
+
+class Asked(NamedTuple):
+    """A statement as it is sent to the database."""
+
+    text: str
+    parameters: Any
+
+
+@contextmanager
+def sent_by(engine: Engine) -> Generator[list[Asked]]:
+    """What is sent meanwhile, but for what begins and ends transactions."""
+    sent: list[Asked] = []
+
+    def listener(_: object, __: object, text: str, parameters: Any, *___: object) -> None:
+        if text.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE"):
+            sent.append(Asked(text, parameters))
+
+    event.listen(engine, "before_cursor_execute", listener)
+    try:
+        yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", listener)
+
+
+def plans(engine: Engine, question: Question) -> list[Plan]:
+    """The plans of all that a question sends, each explained where the question was asked."""
+    with sent_by(engine) as sent, Session(engine) as session:
+        question(session)  # and rolled back
+    assert sent, "nothing was asked"
+    explain = _explained_by_sqlite if engine.dialect.name == "sqlite" else _explained_by_postgresql
+    found: list[Plan] = []
+    for asked in sent:
+        with engine.connect() as database:
+            found.append(explain(database, asked))
+    return found
+
+
+def _explained_by_sqlite(database: Database, asked: Asked) -> Plan:
+    """SCAN goes through all rows, of an index where one is named; SEARCH looks some up."""
+    rows = database.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked.text}", asked.parameters)
+    steps = [str(row[-1]).split() for row in rows]
+    own = {step[1] for step in steps if step[0] in ("CO-ROUTINE", "MATERIALIZE")}
+    return Plan(
+        whole=[" ".join(step) for step in steps if step[0] == "SCAN" and step[1] not in own],
+        indexes={step[step.index("INDEX") + 1] for step in steps if "INDEX" in step[3:]},
+        cost=_instructions(database, asked),
+    )
+
+
+def _instructions(database: Database, asked: Asked) -> int:
+    """How many instructions SQLite carries out."""
+    done: list[None] = []
+    driver: Any = database.connection.dbapi_connection
+    driver.set_progress_handler(lambda: done.append(None), 1)
+    try:
+        result = database.exec_driver_sql(asked.text, asked.parameters)
+        if result.returns_rows:
+            result.all()
+    finally:
+        driver.set_progress_handler(None, 1)
+    return len(done)
+
+
+def _explained_by_postgresql(database: Database, asked: Asked) -> Plan:
+    """The statement is carried out, and each step says how many rows it has handled."""
+    explain = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) "
+    ((explained,),) = database.exec_driver_sql(f"{explain}{asked.text}", asked.parameters)
+    steps = list(_steps(explained[0]["Plan"]))
+    return Plan(
+        whole=[
+            f"{step['Node Type']} of {step.get('Relation Name', step.get('Index Name'))}"
+            for step in steps
+            if "Scan" in step["Node Type"] and not _looks_up(step)
+        ],
+        indexes={step["Index Name"] for step in steps if "Index Name" in step},
+        cost=max(map(_handled, steps)),
+    )
+
+
+def _steps(step: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A step of a plan, and all that it is made of."""
+    yield step
+    for part in step.get("Plans", ()):
+        yield from _steps(part)
+
+
+def _looks_up(step: dict[str, Any]) -> bool:
+    """Whether a scan is of the rows that an index has found, or of what another step gives."""
+    return "Index Cond" in step or step["Node Type"] in ("Bitmap Heap Scan", "Subquery Scan")
+
+
+def _handled(step: dict[str, Any]) -> int:
+    """The rows that a step gives, and those that it has read for nothing."""
+    read = sum(step[name] for name in step if name.startswith(("Actual Rows", "Rows Removed")))
+    return int(read * step["Actual Loops"])
+
+
+# --- The tests -----------------------------------------------------------------------------------
+
+
+class TestPlans:
+    """No statement goes through a whole table, nor through a whole index."""
+
+    @pytest.mark.parametrize("name", QUESTIONS)
+    def test_nothing_is_read_whole(self, filled: Engine, name: str) -> None:
+        for plan in plans(filled, QUESTIONS[name]):
+            assert plan.whole == []
+
+    @pytest.mark.parametrize("name", PAGES)
+    def test_a_page_costs_what_a_page_costs(self, filled: Engine, name: str) -> None:
+        """Filtered or not, at whatever place: no row is read for nothing, nor sorted."""
+        for plan in plans(filled, PAGES[name]):
+            assert plan.cost <= AFFORDABLE[filled.dialect.name]
+
+    def test_every_index_is_of_use(self, filled: Engine) -> None:
+        declared = {index.name for table in metadata.tables.values() for index in table.indexes}
+        used = {
+            index
+            for question in QUESTIONS.values()
+            for plan in plans(filled, question)
+            for index in plan.indexes
+        }
+        assert declared - used == set()
+
+    def test_the_questions_have_answers(self, filled: Engine) -> None:
+        """Or it would be easy to be quick."""
+        with Session(filled) as session:
+            page = listing(after=_MIDDLE)(session)
+        assert len(page.connections) == LIMIT
+        assert None not in (page.prev, page.next)
+
+
+class TestTheChecks:
+    """What must not pass does not."""
+
+    def test_a_whole_table(self, filled: Engine) -> None:
+        by_name = select(connections).where(connections.c.name == "Partner 7")
+        (plan,) = plans(filled, lambda session: session.execute(by_name))
+        assert len(plan.whole) == 1
+        assert "connections" in plan.whole[0]
+
+    def test_a_whole_index(self, filled: Engine) -> None:
+        ids = select(connections.c.id).order_by(connections.c.id)
+        (plan,) = plans(filled, lambda session: session.execute(ids).all())
+        assert len(plan.whole) == 1
+
+    @pytest.mark.parametrize("column", ["created_at", "updated_at"])
+    def test_more_than_a_page(self, filled: Engine, column: str) -> None:
+        """What is skipped has been read, and what is sorted, too."""
+        some = select(connections).where(connections.c.source_organization_id == "org_BIG")
+        skipping = some.order_by(connections.c[column]).limit(LIMIT).offset(1400)
+        (plan,) = plans(filled, lambda session: session.execute(skipping).all())
+        assert plan.whole == []
+        assert plan.cost > AFFORDABLE[filled.dialect.name]
