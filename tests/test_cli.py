@@ -2,19 +2,32 @@
 
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout, suppress
-from io import StringIO
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from oracle import VERDICTS, Verdict
+from terminal import (
+    command,
+    complaint,
+    decoloured,
+    environment,
+    on_a_terminal,
+    piped,
+    process,
+    run,
+    run_json,
+    script,
+    seeded,
+    squeezed,
+)
 
 from connect_core import (
     Action,
@@ -36,80 +49,16 @@ ESCAPE = "\x1b"
 DECIDE = ["decide", "--status", "active", "--action", "reactivate", "--role", "source"]
 DIAGRAMS = [["diagram", "--format", name] for name in ("text", "mermaid", "dot")]
 ANSWERS = [["demo"], ["table"], ["diagram"], *DIAGRAMS, DECIDE, ["--version"]]
-HELP = [["--help"], *([name, "--help"] for name in ("demo", "table", "diagram", "decide"))]
+CHANGES = ["create", "activate", "deactivate", "reactivate"]
+QUESTIONS = ["list", "show", "history", "check"]
+COMMANDS = [*CHANGES, *QUESTIONS, "import", "export", "demo", "table", "diagram", "decide"]
+HELP = [["--help"], *([name, "--help"] for name in COMMANDS)]
 JSON = [[*command, "--json"] for command in (["demo"], ["table"], *DIAGRAMS, DECIDE)]
 EVERYTHING = [[], *ANSWERS, *HELP, *JSON]
-#: One of each kind, where each costs a process.
-A_FEW = [["demo"], ["demo", "--json"], ["table"], ["diagram"], DECIDE, ["decide", "--help"]]
 
 every = pytest.mark.parametrize("arguments", EVERYTHING, ids=" ".join)
-a_few = pytest.mark.parametrize("arguments", A_FEW, ids=" ".join)
+coloured = pytest.mark.parametrize("arguments", [["demo"], ["table"], DECIDE], ids=" ".join)
 every_verdict = pytest.mark.parametrize("verdict", VERDICTS, ids=str)
-
-
-def outcome(*arguments: str) -> tuple[int, str, str]:
-    """The exit code, and what the command writes to stdout and to stderr."""
-    # Not Typer's CliRunner: whether it keeps the two apart depends on the version of Click.
-    out, err = StringIO(), StringIO()
-    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as left:
-        cli.app(arguments, prog_name="connect-core")
-    assert isinstance(left.value.code, int)
-    return left.value.code, out.getvalue(), err.getvalue()
-
-
-def run(*arguments: str, code: int = 0) -> str:
-    """What the command writes to stdout; nothing goes to stderr."""
-    exit_code, written, complained = outcome(*arguments)
-    assert (exit_code, complained) == (code, "")
-    return written
-
-
-def run_json(*arguments: str, code: int = 0) -> Any:
-    """The same as JSON, which is written as the standard library writes it."""
-    written = run(*arguments, "--json", code=code)
-    value = json.loads(written)
-    assert written == json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    return value
-
-
-def complaint(*arguments: str) -> str:
-    """What the command says on stderr about wrong usage; nothing goes to stdout."""
-    exit_code, written, complained = outcome(*arguments)
-    assert (exit_code, written) == (2, "")
-    assert complained.startswith("Usage: connect-core")
-    return complained
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """This process's environment without what decides about colour, width and encoding."""
-    decides = {"NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS", "PYTHONIOENCODING", "TERM"}
-    kept = {name: value for name, value in os.environ.items() if name not in decides}
-    return {**kept, "TERM": "xterm-256color", **variables}
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-W", "error", "-m", "connect_core", *arguments]
-
-
-def piped(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[bytes]":
-    """The command in a process of its own, its output going into pipes."""
-    return subprocess.run(  # noqa: S603  # our own command
-        command(*arguments), env=environment(**variables), capture_output=True, check=False
-    )
-
-
-def on_a_terminal(*arguments: str, columns: int = 80, **variables: str) -> str:
-    """What the command writes to a terminal that is so wide."""
-    leader, follower = pty.openpty()
-    sized = environment(COLUMNS=str(columns), **variables)
-    with subprocess.Popen(command(*arguments), env=sized, stdout=follower):  # noqa: S603  # as above
-        os.close(follower)
-        written = b""
-        with suppress(OSError):  # which is how a terminal says that the other end is closed
-            while chunk := os.read(leader, 65536):
-                written += chunk
-    os.close(leader)
-    return written.decode().replace("\r\n", "\n")
 
 
 def question(verdict: Verdict) -> list[str]:
@@ -123,15 +72,9 @@ def cell_of(verdict: Verdict) -> Cell:
     return Cell(verdict.status, verdict.action, verdict.roles)
 
 
-def decoloured(text: str) -> str:
-    """The text without escape codes, and without the blanks that they kept at the ends of lines."""
-    plain = re.sub(r"\x1b\[[\d;]*m", "", text)
-    return "".join(f"{line.rstrip()}\n" for line in plain.splitlines())
-
-
-def squeezed(text: str) -> str:
-    """The text without its line breaks and alignment."""
-    return " ".join(text.split())
+def code_of(arguments: list[str]) -> int:
+    """The exit code that is due: only the question of `DECIDE` is answered with a no."""
+    return 1 if arguments[: len(DECIDE)] == DECIDE else 0
 
 
 class TestDecide:
@@ -439,6 +382,38 @@ v  when (UTC)           action      before    after     who         role
 Do these events, replayed, give the same Connection? Yes.
 """ in run("demo")
 
+    def test_says_where_it_was_kept(self, told: Any) -> None:
+        assert told["database"] == "a temporary SQLite file"
+        assert (
+            "\nDo these events, replayed, give the same Connection? Yes.\n\n"
+            "All of this was kept in a temporary SQLite database, which is gone now.\n\n"
+            "The Connection's document\n"
+        ) in run("demo")
+
+    def test_leaves_no_file_behind(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        run("demo", XDG_DATA_HOME=str(tmp_path))
+        assert list(tmp_path.iterdir()) == []
+
+    def test_needs_no_database_of_yours(self) -> None:
+        assert run("demo", CONNECT_CORE_DATABASE="mysql://nowhere") == run("demo")
+
+    def test_keeps_the_story_in_a_sqlite_file(
+        self, told: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The directory is kept, so that what the demo left in it can be read."""
+
+        @contextmanager
+        def kept(prefix: str) -> Generator[str]:
+            assert prefix == "connect-core-"
+            yield str(tmp_path)
+
+        monkeypatch.setattr(cli.demo, "TemporaryDirectory", kept)
+        run("demo")
+        asked = ["cxn_ABC123", "--as", "usr_Rk3v@org_DEF456", "--database", f"{tmp_path}/demo.db"]
+        assert run_json("show", *asked) == told["document"]
+        assert run_json("history", *asked)["data"] == told["history"]
+
     def test_ends_with_the_document(self, told: Any) -> None:
         document = json.dumps(told["document"], indent=2)
         assert run("demo").endswith(f"\n\nThe Connection's document\n\n{document}\n")
@@ -447,7 +422,7 @@ Do these events, replayed, give the same Connection? Yes.
         def replay_in_part(events: Sequence[ConnectionEvent]) -> Connection:
             return replay(events[:-1])
 
-        monkeypatch.setattr(cli, "replay", replay_in_part)
+        monkeypatch.setattr(cli.demo, "replay", replay_in_part)
         assert "\nDo these events, replayed, give the same Connection? No!\n" in run("demo")
         assert run_json("demo")["replay_gives_the_same"] is False
 
@@ -457,77 +432,72 @@ class TestOutput:
 
     @every
     def test_fits_80_columns(self, arguments: list[str]) -> None:
-        written = run(
-            *arguments, code=1 if "decide" in arguments and "--help" not in arguments else 0
-        )
-        lines = written.splitlines()
+        lines = run(*arguments, code=code_of(arguments)).splitlines()
         assert lines
         assert [line for line in lines if line != line.rstrip()] == []
         if "--json" not in arguments:
             assert max(map(len, lines)) <= 80
 
+    @every
     @pytest.mark.parametrize("columns", [80, 300])
-    def test_is_no_wider_on_a_wide_terminal(self, columns: int) -> None:
-        for arguments in (["demo"], ["table"], DECIDE):
-            wide = on_a_terminal(*arguments, columns=columns, NO_COLOR="1")
-            assert decoloured(wide) == piped(*arguments).stdout.decode()
+    def test_is_no_wider_on_a_wide_terminal(self, arguments: list[str], columns: int) -> None:
+        wide = on_a_terminal(*arguments, columns=columns, NO_COLOR="1")
+        assert decoloured(wide) == run(*arguments, code=code_of(arguments))
 
     def test_folds_on_a_narrow_terminal_and_loses_nothing(self) -> None:
         narrow, usual = (
-            piped("table", COLUMNS=columns, PYTHONIOENCODING="ascii").stdout.decode()
-            for columns in ("50", "80")
+            run("table", COLUMNS=columns, PYTHONIOENCODING="ascii") for columns in ("50", "80")
         )
         assert max(map(len, narrow.splitlines())) <= 50
         assert Counter(filter(str.isalpha, narrow)) == Counter(filter(str.isalpha, usual))
 
-    @a_few
-    def test_in_a_pipe_has_no_escape_codes(self, arguments: list[str]) -> None:
-        done = piped(*arguments)
-        assert ESCAPE.encode() not in done.stdout
-        assert done.stderr == b""
+    @every
+    def test_elsewhere_has_no_escape_codes(self, arguments: list[str]) -> None:
+        assert ESCAPE not in run(*arguments, code=code_of(arguments))
 
-    @pytest.mark.parametrize("arguments", [["demo"], ["table"], DECIDE], ids=" ".join)
+    @coloured
     def test_on_a_terminal_has_colour(self, arguments: list[str]) -> None:
-        coloured = on_a_terminal(*arguments)
+        written = on_a_terminal(*arguments)
         colour = "1;31m" if arguments[0] == "decide" else "32m"
-        assert colour in coloured
-        codes = set(re.findall(r"\x1b\[([\d;]*)m", coloured))
+        assert colour in written
+        codes = set(re.findall(r"\x1b\[([\d;]*)m", written))
         assert codes <= {"0", "1", "2", "32", "1;31", "1;32"}  # and nothing else stands out
-        assert decoloured(coloured) == piped(*arguments).stdout.decode()
+        assert decoloured(written) == run(*arguments, code=code_of(arguments))
 
-    @pytest.mark.parametrize("arguments", [["demo"], ["table"], DECIDE], ids=" ".join)
+    @coloured
     def test_no_color_is_honoured_on_a_terminal(self, arguments: list[str]) -> None:
         plain = on_a_terminal(*arguments, NO_COLOR="1")
         codes = set(re.findall(r"\x1b\[([\d;]*)m", plain))
         assert codes <= {"0", "1", "2"}  # bold and faint are no colours
 
-    @pytest.mark.parametrize("arguments", [JSON[0], *DIAGRAMS], ids=" ".join)
+    @pytest.mark.parametrize("arguments", [*JSON, *DIAGRAMS], ids=" ".join)
     def test_what_programs_read_is_the_same_on_a_terminal(self, arguments: list[str]) -> None:
-        assert on_a_terminal(*arguments, columns=20) == piped(*arguments).stdout.decode()
+        assert on_a_terminal(*arguments, columns=20) == run(*arguments, code=code_of(arguments))
 
-    @a_few
+    @every
     def test_stdout_that_takes_only_ascii(self, arguments: list[str]) -> None:
-        done = piped(*arguments, PYTHONIOENCODING="ascii")
-        assert (done.returncode == 1) is ("decide" in arguments and "--help" not in arguments)
-        assert done.stderr == b""
-        assert done.stdout.isascii()
+        assert run(*arguments, code=code_of(arguments), PYTHONIOENCODING="ascii").isascii()
 
     def test_colour_in_a_pipe_for_who_asks_for_it(self) -> None:
-        assert b"\x1b[32m" in piped("table", FORCE_COLOR="1").stdout
+        assert "\x1b[32m" in run("table", FORCE_COLOR="1")
 
     def test_text_is_never_markup(self, monkeypatch: pytest.MonkeyPatch) -> None:
         name = "[bold]Partner[/bold] :sunny: [/]"
         attributes = {"destination-organization-id": "org_DEF456", "name": name}
         request = json.dumps({"data": {"attributes": attributes}}, indent=2)
-        monkeypatch.setattr(cli, "_REQUEST", request)
+        monkeypatch.setattr(cli.demo, "_REQUEST", request)
         assert run("demo").count(f'"name": "{name}"') == 2  # in the request and in the document
 
     def test_the_tick_in_ascii(self) -> None:
-        plain = piped("table", PYTHONIOENCODING="ascii").stdout.decode()
+        plain = run("table", PYTHONIOENCODING="ascii")
         assert "|ok inactive " in plain
         assert max(map(len, plain.splitlines())) <= 80
 
-    @a_few
+
+class TestProcesses:
+    """What only a process of its own can show."""
+
+    @pytest.mark.parametrize("arguments", [["table"], ["table", "--json"]], ids=" ".join)
     def test_a_reader_that_leaves_gets_no_traceback(self, arguments: list[str]) -> None:
         reader, writer = os.pipe()
         os.close(reader)
@@ -541,9 +511,8 @@ class TestOutput:
             )
         assert (done.returncode, done.stderr) == (1, b"")
 
-    @a_few
-    def test_is_the_same_every_time(self, arguments: list[str]) -> None:
-        once, again = (piped(*arguments, PYTHONHASHSEED=seed).stdout for seed in ("1", "2"))
+    def test_is_the_same_every_time(self) -> None:
+        once, again = (seeded(seed, EVERYTHING) for seed in (1, 2))
         assert once == again
 
 
@@ -552,9 +521,12 @@ class TestTheCommandItself:
 
     def test_no_command_shows_the_help(self) -> None:
         assert run() == run("--help")
-        assert [f"\n  {name} " in run() for name in ("demo", "table", "diagram", "decide")] == (
-            [True] * 4
-        )
+
+    def test_the_help_lists_the_commands(self) -> None:
+        _, listed = run("--help").split("\nCommands:\n")
+        described = [re.split(r" {2,}", line.strip()) for line in listed.splitlines()]
+        assert [name for name, _ in described] == COMMANDS
+        assert all(re.fullmatch(r"[A-Z].*[^.]\.", text) for _, text in described)  # all of it fits
 
     def test_the_help_names_the_choices(self) -> None:
         told = run("decide", "--help")
@@ -570,15 +542,12 @@ class TestTheCommandItself:
         assert f"No such {'option' if wrong.startswith('-') else 'command'}" in complaint(wrong)
 
     def test_as_a_module(self) -> None:
-        done = piped("demo")
+        done = piped("table")
         assert (done.returncode, done.stderr) == (0, b"")
-        assert done.stdout.decode() == run("demo")
+        assert done.stdout.decode() == run("table")
 
     def test_as_a_script(self) -> None:
-        script = Path(sys.executable).with_name("connect-core")
-        done = subprocess.run(  # noqa: S603  # our own command
-            [script, *DECIDE], env=environment(), capture_output=True, check=False
-        )
+        done = process([script(), *DECIDE])
         assert (done.returncode, done.stderr) == (1, b"")
         assert done.stdout.decode() == run(*DECIDE, code=1)
 
@@ -596,14 +565,17 @@ class TestWithoutTheExtra:
     """Installed without the extra, the command says which one to install, and exits with 2."""
 
     @pytest.fixture(autouse=True)
-    def _cli_is_imported_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delitem(sys.modules, "connect_core.adapters.cli")
+    def _all_is_imported_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        adapters = [name for name in sys.modules if name.startswith("connect_core.adapters.")]
+        for name in adapters:
+            monkeypatch.delitem(sys.modules, name)
 
-    @pytest.mark.parametrize("missing", ["typer", "rich"])
+    @pytest.mark.parametrize("missing", ["typer", "rich", "platformdirs", "sqlalchemy"])
     def test_says_what_to_install(
         self, missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setitem(sys.modules, missing, None)
+        monkeypatch.setattr(sys, "argv", ["connect-core", "demo"])
         with pytest.raises(SystemExit) as left:
             main()
         assert left.value.code == 2
@@ -612,6 +584,18 @@ class TestWithoutTheExtra:
             f"The command line needs {missing}, which comes with an extra. "
             "Install it with: pip install 'connect-core[cli]'\n",
         )
+
+    @pytest.mark.parametrize("name", ["table", "diagram"])
+    def test_what_needs_no_database_needs_no_sqlalchemy(
+        self, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for missing in ("platformdirs", "sqlalchemy"):
+            monkeypatch.setitem(sys.modules, missing, None)
+        monkeypatch.setattr(sys, "argv", ["connect-core", name, "--json"])
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 0
+        assert capsys.readouterr() == (run(name, "--json"), "")
 
     def test_another_missing_module_is_not_explained_away(
         self, monkeypatch: pytest.MonkeyPatch
@@ -625,8 +609,6 @@ class TestWithoutTheExtra:
         blocked = (
             "import sys; sys.modules['typer'] = None; import connect_core.__main__ as m; m.main()"
         )
-        done = subprocess.run(  # noqa: S603  # our own command
-            [sys.executable, "-W", "error", "-c", blocked], capture_output=True, check=False
-        )
+        done = process([sys.executable, "-W", "error", "-c", blocked])
         assert (done.returncode, done.stdout) == (2, b"")
         assert done.stderr.decode().endswith("pip install 'connect-core[cli]'\n")

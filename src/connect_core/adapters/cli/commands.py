@@ -107,7 +107,10 @@ def create(
         ),
     ] = None,
     allow_self: Annotated[
-        bool, typer.Option("--allow-self", help="Let the destination be the source, for tests.")
+        bool,
+        typer.Option(
+            "--allow-self", help="Let your own organization be the destination, for tests."
+        ),
     ] = False,
     idempotency_key: KeyOption = None,
     actor: ActorOption = "",
@@ -216,7 +219,7 @@ def _carry_out(
 
 
 def list_(
-    status: Annotated[str | None, one_of(list(Status), "Only those that stand there.")] = None,
+    status: Annotated[str | None, one_of(list(Status), "Only those with this status.")] = None,
     destination: Annotated[
         OrganizationId | None,
         typer.Option(
@@ -226,7 +229,7 @@ def list_(
         ),
     ] = None,
     direction: Annotated[
-        str | None, one_of(list(Direction), "Only those that share, or that receive.")
+        str | None, one_of(list(Direction), "Only those you share with, or receive from.")
     ] = None,
     actionable: Annotated[
         str | None, one_of(list(Action), "Only those on which you may do this now.")
@@ -234,13 +237,13 @@ def list_(
     after: Annotated[
         ConnectionId | None,
         typer.Option(
-            parser=checked(ConnectionId), metavar="ID", help="Those that come after this one."
+            parser=checked(ConnectionId), metavar="ID", help="Those after this one: older ones."
         ),
     ] = None,
     before: Annotated[
         ConnectionId | None,
         typer.Option(
-            parser=checked(ConnectionId), metavar="ID", help="Those that come before this one."
+            parser=checked(ConnectionId), metavar="ID", help="Those before this one: newer ones."
         ),
     ] = None,
     limit: Annotated[
@@ -358,7 +361,7 @@ def history(
 def check(
     connection_id: IdArgument,
     scope: Annotated[
-        str, typer.Argument(metavar="SCOPE", help="The kind of data, as inquiry.read.")
+        str, typer.Argument(metavar="SCOPE", help="The kind of data, such as inquiry.read.")
     ],
     actor: ActorOption = "",
     database: DatabaseOption = "",

@@ -6,17 +6,26 @@ This module needs SQLAlchemy, so commands import it when they run.
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TypeVar, cast
+from warnings import catch_warnings, filterwarnings
 
 import typer
 from platformdirs import user_data_path
 from sqlalchemy import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SAWarning, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from connect_core import Actor, ConnectError, Connection, ConnectionService, error_document
+from connect_core import (
+    Actor,
+    ConnectError,
+    Connection,
+    ConnectionService,
+    Decision,
+    InvalidRecordError,
+    error_document,
+)
 from connect_core.adapters.cli.options import acting, unusable
-from connect_core.adapters.cli.output import way, write, write_json
+from connect_core.adapters.cli.output import labelled, next_steps, shown, write, write_json
 from connect_core.adapters.sql import SqlConnectionStore, open_engine
 
 _Answer = TypeVar("_Answer")
@@ -25,14 +34,18 @@ _Answer = TypeVar("_Answer")
 @contextmanager
 def opened(database: str) -> Generator[Engine]:
     """The engine of the database that `--database` names. Whatever fails there is wrong usage."""
+    url = _url(database)
+    if _is_in_memory(url):
+        raise unusable("a database in memory would be gone when the command ends")
+    file = f"{shown(url.database or '')}: " if url.get_backend_name() == "sqlite" else ""
     try:
-        engine = _engine(_url(database))
+        engine = _engine(url)
         try:
             yield engine
         finally:
             engine.dispose()
     except DBAPIError as error:
-        raise unusable(str(error.orig)) from None
+        raise unusable(f"{file}{error.orig}") from None
     except SQLAlchemyError as error:
         raise unusable(str(error)) from None
 
@@ -47,6 +60,10 @@ def _url(database: str) -> URL:
     return URL.create("sqlite", database=str(Path(database) if database else _default()))
 
 
+def _is_in_memory(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
+
+
 def _default() -> Path:
     directory = user_data_path("connect-core", appauthor=False)
     try:
@@ -58,14 +75,18 @@ def _default() -> Path:
 
 def _engine(url: URL) -> Engine:
     try:
-        return open_engine(url)
+        with catch_warnings():
+            filterwarnings("error", "Query string argument", SAWarning)  # which is left out
+            return open_engine(url)
     except ModuleNotFoundError as error:
-        extra = "connect-core[postgres]" if error.name == "psycopg" else error.name
+        advice = ". Install it with: pip install 'connect-core[postgres]'"
         raise unusable(
-            f"it needs {error.name}, which is not installed. Install it with: pip install '{extra}'"
+            f"it needs {error.name}, which is not installed"
+            f"{advice if error.name == 'psycopg' else ''}"
         ) from None
-    except TypeError as error:  # an option in the URL that the driver does not know
-        raise unusable(str(error)) from None
+    except (ImportError, SAWarning, TypeError, ValueError) as error:
+        # The driver lacks a library of its own, or does not take an option in the URL.
+        raise unusable(str(error.args[0])) from None
 
 
 def seeing_one_state(engine: Engine) -> Engine:
@@ -113,9 +134,19 @@ def refuse(
 ) -> NoReturn:
     """Tell a refusal on stderr, with what would help and who has to do it. The exit code is 1."""
     if as_json:
-        write_json(error_document(error)[1], err=True)
+        write_json(_document(error), err=True)
     else:
-        decision = getattr(error, "decision", None)
-        remedy = way(decision.remedy, connection) if decision is not None else ""
-        write(str(error), *([remedy] if remedy else []), err=True)
+        decision: Decision | None = getattr(error, "decision", None)
+        steps = [] if decision is None else list(next_steps(decision, connection))
+        text = str(error).replace("allow_self=True", "--allow-self")  # as it is said here
+        write(text, *([labelled(steps)] if steps else []), err=True)
     raise typer.Exit(1)
+
+
+def _document(error: ConnectError) -> dict[str, object]:
+    """The error document. Of a bad record a client is told nothing; who runs this command is."""
+    document = error_document(error)[1]
+    if isinstance(error, InvalidRecordError):
+        (told,) = cast("list[dict[str, object]]", document["errors"])
+        told["details"] = str(error)
+    return document

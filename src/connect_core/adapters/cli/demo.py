@@ -174,7 +174,7 @@ def _play() -> _Told:
 
 
 def demo(as_json: JsonOption = False) -> None:
-    """Play the guide's story on a temporary database, refusals included."""
+    """Play the guide's story on a temporary database, refusals too."""
     told = _play()
     if as_json:
         write_json(told.as_dict())

@@ -53,9 +53,10 @@ def acting(text: str) -> Actor:
 
 
 def unusable(reason: str) -> typer.BadParameter:
-    """The error that says why the database cannot be used."""
+    """The error that says why the database cannot be used, in a driver's words or in ours."""
+    text = " ".join(reason.split())
     return typer.BadParameter(
-        f"{' '.join(reason.split()).rstrip('.')}.",
+        text if text.endswith((".", "?", "!")) else f"{text}.",
         param_hint=f"'--database' (or {DATABASE_VARIABLE})",
     )
 

@@ -66,8 +66,14 @@ _UNSHOWN: Final = (
 
 
 def shown(text: str) -> str:
-    """Text from outside, for people to read. What would disturb the text around it is spelt out."""
-    return re.sub(_UNSHOWN, lambda found: f"\\u{ord(found.group()):04x}", text)
+    """Text from outside, for people to read.
+
+    What would disturb the text around it is spelt out, and so is what stdout does not take, before
+    anything is fitted into 80 columns.
+    """
+    visible = re.sub(_UNSHOWN, lambda found: f"\\u{ord(found.group()):04x}", text)
+    encoding = console().encoding
+    return visible.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def tabular(*headers: str) -> Table:
@@ -78,11 +84,16 @@ def tabular(*headers: str) -> Table:
     return table
 
 
-def labelled() -> Table:
+_STYLES: Final = {"allowed": "bold green", "denied": "bold red"}
+
+
+def labelled(rows: Iterable[tuple[str, str]]) -> Table:
     """Labels on the left, texts on the right."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(min_width=len("to active"))
     grid.add_column(overflow="fold")
+    for label, text in rows:
+        grid.add_row(Text(label, _STYLES.get(label, "dim")), text)
     return grid
 
 
@@ -111,10 +122,12 @@ def way(steps: Iterable[Step], connection: Connection | None) -> str:
     )
 
 
-def _ids(roles: Iterable[Role], connection: Connection | None) -> str:
+def _ids(roles: Collection[Role], connection: Connection | None) -> str:
+    """The organizations that hold the roles, in the order in which a step names the roles."""
     if connection is None:
         return ""
-    return f" ({', '.join(connection.organization_of(role) for role in sorted(roles))})"
+    holders = [connection.organization_of(role) for role in Role if role in roles]
+    return f" ({', '.join(dict.fromkeys(holders))})"
 
 
 def answer(decision: Decision, tick: str) -> Text:
@@ -126,13 +139,7 @@ def answer(decision: Decision, tick: str) -> Text:
 
 def verdict(decision: Decision, connection: Connection | None = None) -> Table:
     """A decision with its reasons; for a `connection`, with the way that makes it active."""
-    grid = labelled()
-    for label, text in _said(decision, connection):
-        grid.add_row(Text(label, _STYLES.get(label, "dim")), text)
-    return grid
-
-
-_STYLES: Final = {"allowed": "bold green", "denied": "bold red"}
+    return labelled(_said(decision, connection))
 
 
 def _said(decision: Decision, connection: Connection | None) -> Iterator[tuple[str, str]]:
@@ -143,9 +150,16 @@ def _said(decision: Decision, connection: Connection | None) -> Iterator[tuple[s
     yield "denied", reasons(decision.denials)
     yield "why", decision.explanation
     yield "advice", decision.advice
-    remedy = way(decision.remedy, connection)
-    yield "remedy", remedy or "none: no step would let this actor do it"
-    if connection is not None and not remedy and (left := steps_to(connection)):
+    if not decision.remedy:
+        yield "remedy", "none: no step would let this actor do it"
+    yield from next_steps(decision, connection)
+
+
+def next_steps(decision: Decision, connection: Connection | None) -> Iterator[tuple[str, str]]:
+    """What would help, and who has to do it: the remedy, or else what makes it active."""
+    if decision.remedy:
+        yield "remedy", way(decision.remedy, connection)
+    elif connection is not None and (left := steps_to(connection)):
         yield "to active", way(left, connection)
 
 
@@ -160,18 +174,14 @@ def card(connection: Connection) -> Table:
         "status": connection.status,
         "version": str(connection.version),
         "source": connection.source_organization_id,
-        "to": connection.destination_organization_id,
+        "destination": connection.destination_organization_id,
         "scopes": ", ".join(sorted(connection.scopes)),
         "creator": connection.creator.id,
         "created": f"{instant(connection.created_at)} UTC",
         "updated": f"{instant(connection.updated_at)} UTC",
         "to active": way(steps_to(connection), connection),
     }
-    grid = labelled()
-    for label, text in facts.items():
-        if text:
-            grid.add_row(Text(label, "dim"), text)
-    return grid
+    return labelled((label, text) for label, text in facts.items() if text)
 
 
 def event_table(events: Iterable[ConnectionEvent]) -> Table:

@@ -1,0 +1,231 @@
+"""The command line, run by tests: in this process, which is fast, and in one of its own.
+
+Whatever the developer's shell has set that would change what is seen is left out, and there is no
+data directory to write to unless a test gives one.
+"""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from typing import Any, TextIO
+from unittest.mock import patch
+
+import pytest
+from typer.main import get_command
+
+from connect_core.adapters import cli
+
+#: What decides about colour, width, encoding and help, besides `OURS`.
+_DECISIVE = {
+    "FORCE_COLOR",
+    "GITHUB_ACTIONS",
+    "NO_COLOR",
+    "PY_COLORS",
+    "TTY_COMPATIBLE",
+    "TTY_INTERACTIVE",
+    "TYPER_USE_RICH",
+}
+#: What the names of our own variables begin with.
+_OURS = ("CONNECT_CORE_", "_CONNECT_CORE_")
+#: What every test sees. Nothing can be made below /dev/null.
+_GIVEN = {
+    "COLUMNS": "80",
+    "HOME": "/dev/null",
+    "PYTHONIOENCODING": "utf-8",
+    "TERM": "xterm-256color",
+    "XDG_DATA_HOME": "/dev/null",
+}
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's environment without what decides about the outcome, and these variables."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _DECISIVE and not name.startswith(_OURS)
+    }
+    return {**kept, **_GIVEN, **variables}
+
+
+# --- In this process -----------------------------------------------------------------------------
+
+
+def outcome(*arguments: str, stdin: bytes = b"", **variables: str) -> tuple[int, str, str]:
+    """The exit code, and what the command writes to stdout and to stderr."""
+    encoding = environment(**variables)["PYTHONIOENCODING"]
+    with _stream(encoding) as out, _stream("utf-8") as err:
+        code = _run(arguments, variables, out, err, stdin)
+        return code, _written(out), _written(err)
+
+
+def _stream(encoding: str, content: bytes = b"") -> TextIOWrapper:
+    """A stream like those of a process; in UTF-8 it takes no lone surrogate."""
+    return TextIOWrapper(BytesIO(content), encoding=encoding, newline="\n")
+
+
+def _written(stream: TextIO) -> str:
+    stream.seek(0)
+    return stream.read()
+
+
+def _run(
+    arguments: Sequence[str],
+    variables: dict[str, str],
+    out: TextIO,
+    err: TextIO,
+    stdin: bytes = b"",
+) -> int:
+    """Run the command with these streams, and give the exit code."""
+    # Not Typer's CliRunner: whether it keeps the two apart depends on the version of Click.
+    with (
+        _stream("utf-8", stdin) as read,
+        patch.dict(os.environ, environment(**variables), clear=True),
+        patch.object(sys, "stdin", read),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as left,
+    ):
+        _command_line()(arguments, prog_name="connect-core")
+    assert isinstance(left.value.code, int)
+    return left.value.code
+
+
+@cache
+def _command_line() -> Callable[..., Any]:
+    """What `cli.app` makes of itself whenever it is called, made once: that is half of the time."""
+    return get_command(cli.app)
+
+
+def on_a_terminal(*arguments: str, columns: int = 80, **variables: str) -> str:
+    """What the command writes to a terminal that is so wide."""
+    leader, follower = pty.openpty()
+    with ThreadPoolExecutor() as pool, os.fdopen(leader, "rb", buffering=0):
+        shown = pool.submit(_read_to_the_end, leader)
+        with os.fdopen(follower, "w", encoding="utf-8") as out, _stream("utf-8") as err:
+            _run(arguments, {"COLUMNS": str(columns), **variables}, out, err)
+        return shown.result().replace("\r\n", "\n")
+
+
+def _read_to_the_end(terminal: int) -> str:
+    written = b""
+    try:
+        while chunk := os.read(terminal, 65536):
+            written += chunk
+    except OSError:  # which is how a terminal says that the other end is closed
+        pass
+    return written.decode()
+
+
+def run(*arguments: str, code: int = 0, stdin: bytes = b"", **variables: str) -> str:
+    """What the command writes to stdout; nothing goes to stderr."""
+    exit_code, written, complained = outcome(*arguments, stdin=stdin, **variables)
+    assert (exit_code, complained) == (code, "")
+    return written
+
+
+def run_json(*arguments: str, code: int = 0, stdin: bytes = b"", **variables: str) -> Any:
+    """The same as JSON, which is written as the standard library writes it."""
+    return _json(run(*arguments, "--json", code=code, stdin=stdin, **variables))
+
+
+def _json(written: str) -> Any:
+    value = json.loads(written)
+    assert written == json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return value
+
+
+def refusal(*arguments: str, stdin: bytes = b"", **variables: str) -> str:
+    """What the command says on stderr when it is refused; nothing goes to stdout."""
+    exit_code, written, complained = outcome(*arguments, stdin=stdin, **variables)
+    assert (exit_code, written) == (1, "")
+    return complained
+
+
+def refusal_json(*arguments: str, stdin: bytes = b"", **variables: str) -> Any:
+    """The same as JSON."""
+    return _json(refusal(*arguments, "--json", stdin=stdin, **variables))
+
+
+def complaint(*arguments: str, stdin: bytes = b"", **variables: str) -> str:
+    """What the command says on stderr about wrong usage; nothing goes to stdout."""
+    exit_code, written, complained = outcome(*arguments, stdin=stdin, **variables)
+    assert (exit_code, written) == (2, "")
+    assert complained.startswith("Usage: connect-core")
+    return complained
+
+
+# --- What is seen -------------------------------------------------------------------------------
+
+
+def decoloured(text: str) -> str:
+    """The text without escape codes, and without the blanks that they kept at the ends of lines."""
+    plain = re.sub(r"\x1b\[[\d;]*m", "", text)
+    return "".join(f"{line.rstrip()}\n" for line in plain.splitlines())
+
+
+def squeezed(text: str) -> str:
+    """The text without its line breaks and alignment."""
+    return " ".join(text.split())
+
+
+# --- In a process of its own ---------------------------------------------------------------------
+
+
+def command(*arguments: str) -> list[str]:
+    """The command, for a process of its own."""
+    return [sys.executable, "-W", "error", "-m", "connect_core", *arguments]
+
+
+def script() -> Path:
+    """The command as it is installed."""
+    return Path(sys.executable).with_name("connect-core")
+
+
+def piped(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[bytes]":
+    """The command in a process of its own, its output going into pipes."""
+    return process(command(*arguments), **variables)
+
+
+def process(
+    arguments: Sequence[str | Path], **variables: str
+) -> "subprocess.CompletedProcess[bytes]":
+    """A process in our `environment`, its output going into pipes."""
+    return subprocess.run(  # noqa: S603  # our own commands
+        arguments,
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+
+
+def seeded(seed: int, commands: Sequence[Sequence[str]], **variables: str) -> str:
+    """What the commands write, one after another in one process whose hashes have this seed."""
+    done = process(
+        [sys.executable, "-W", "error", "-c", _ONE_AFTER_ANOTHER, json.dumps(commands)],
+        PYTHONHASHSEED=str(seed),
+        **variables,
+    )
+    assert done.returncode == 0
+    return done.stdout.decode() + done.stderr.decode()
+
+
+_ONE_AFTER_ANOTHER = """\
+import json, sys
+from connect_core.adapters.cli import app
+
+for arguments in json.loads(sys.argv[1]):
+    try:
+        app(arguments, prog_name="connect-core")
+    except SystemExit as left:
+        print(left.code)
+"""
