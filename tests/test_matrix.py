@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from oracle import BOTH, CREATION, DESTINATION, EXISTING, REMEDIES, SOURCE, VERDICTS, Verdict
 from statemachine.exceptions import TransitionNotAllowed
-from support import Row, actor_with, connection_in, take
+from support import T0, Row, actor_with, connection_in, take
 
 from connect_core import (
     Action,
@@ -169,6 +169,30 @@ def test_commands(verdict: Verdict) -> None:
         untouched = {"status", "updated_at", "version"}
         assert changed.model_dump(exclude=untouched) == connection.model_dump(exclude=untouched)
     assert connection.model_dump() == before
+
+
+@every_existing_cell
+def test_a_step_by_its_name(verdict: Verdict) -> None:
+    """`take` does what the command of that name does, and never creates."""
+    connection, actor = connection_for(verdict), actor_with(verdict.roles)
+    before = connection.model_dump()
+    names: list[Any] = [verdict.action, verdict.action.value]
+    for action in names:
+        if verdict.target is None:
+            with pytest.raises(ERRORS[verdict.denials[0]]) as caught:
+                connection.take(action, by=actor, at=T0)
+            assert_is_the_refusal(caught.value, verdict, "cxn_ABC123")
+        else:
+            change = connection.take(action, by=actor, at=T0)
+            assert change == take(connection, verdict.action, actor, T0)
+            assert change.event.action is verdict.action
+    assert connection.model_dump() == before
+
+
+def test_a_step_that_does_not_exist() -> None:
+    nothing: Any = "expire"
+    with pytest.raises(ValueError, match="'expire' is not a valid Action"):
+        connection_in(Status.ACTIVE).take(nothing, by=actor_with(BOTH))
 
 
 class Model:

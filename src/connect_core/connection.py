@@ -202,7 +202,7 @@ class Connection(Immutable):
             InvalidTransitionError: the Connection is not pending.
             ValueError: `at` is naive.
         """
-        return self._take(Action.ACTIVATE, by, at)
+        return self.take(Action.ACTIVATE, by=by, at=at)
 
     def deactivate(self, *, by: Actor, at: datetime | None = None) -> Change:
         """Withdraw: the rule *deactivate*. Pending or active becomes inactive.
@@ -216,7 +216,7 @@ class Connection(Immutable):
             InvalidTransitionError: the Connection is inactive already.
             ValueError: `at` is naive.
         """
-        return self._take(Action.DEACTIVATE, by, at)
+        return self.take(Action.DEACTIVATE, by=by, at=at)
 
     def reactivate(self, *, by: Actor, at: datetime | None = None) -> Change:
         """Offer again: the rule *reactivate*. Inactive becomes pending, whoever deactivated it.
@@ -231,7 +231,32 @@ class Connection(Immutable):
             InvalidTransitionError: the Connection is not inactive.
             ValueError: `at` is naive.
         """
-        return self._take(Action.REACTIVATE, by, at)
+        return self.take(Action.REACTIVATE, by=by, at=at)
+
+    def take(self, action: Action, *, by: Actor, at: datetime | None = None) -> Change:
+        """Take the step that `action` names: what `activate` and its siblings do.
+
+        Args:
+            action: an `Action`. A Connection that exists can never be created.
+            by: who takes it.
+            at: an aware time; now if omitted. `updated_at` never moves backwards for it.
+
+        Raises:
+            TransitionError: `authorize` refuses it.
+            DuplicateConnectionError: the action is to create.
+            ValueError: there is no such action, or `at` is naive.
+        """
+        decision = authorize(by, action, self)
+        moment = utc_now() if at is None else as_timestamp(at)
+        values = {
+            **self.__dict__,
+            "status": decision.target,
+            "updated_at": moment if moment > self.updated_at else self.updated_at,
+            "version": self.version + 1,
+        }
+        connection = _assemble(type(self), values, self.__pydantic_fields_set__, self)
+        event = connection._event(Action(action), by, decision.roles, self.status)
+        return Change(connection, event)
 
     def apply(self, event: ConnectionEvent) -> "Connection":
         """The Connection after `event`, if `event` could have happened to it next.
@@ -243,7 +268,7 @@ class Connection(Immutable):
                 history, which is this Connection's `version`.
         """
         try:
-            change = self._take(event.action, event.actor, event.occurred_at)
+            change = self.take(event.action, by=event.actor, at=event.occurred_at)
         except ConnectError as refusal:
             raise InvalidHistoryError(self.version, f"was not permitted ({refusal})") from refusal
         _require_same(self.version, event, change.event)
@@ -257,19 +282,6 @@ class Connection(Immutable):
         """
         organization_id: OrganizationId = getattr(self, f"{Role(role)}_organization_id")
         return organization_id
-
-    def _take(self, action: Action, by: Actor, at: datetime | None) -> Change:
-        """Authorize, copy, and say what happened."""
-        decision = authorize(by, action, self)
-        moment = utc_now() if at is None else as_timestamp(at)
-        values = {
-            **self.__dict__,
-            "status": decision.target,
-            "updated_at": moment if moment > self.updated_at else self.updated_at,
-            "version": self.version + 1,
-        }
-        connection = _assemble(type(self), values, self.__pydantic_fields_set__, self)
-        return Change(connection, connection._event(action, by, decision.roles, self.status))
 
     def _event(
         self,

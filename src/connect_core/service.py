@@ -607,7 +607,7 @@ class ConnectionService:
             may_ever = Denial.WRONG_ROLE not in decide(by, action, connection).denials
             if may_ever and expected != connection.version:
                 raise StaleConnectionError(expected, connection.version, connection.id)
-            change = _COMMANDS[action](connection, by=by, at=self._clock())
+            change = connection.take(action, by=by, at=self._clock())
             if not self._store.save(change):
                 raise self._overtaken(connection)
             return change
@@ -674,13 +674,6 @@ class ConnectionService:
                 f"the history of {connection_id}", f"it has no event {version}"
             )
         return Change(replay(events[:version]), events[version - 1])
-
-
-_COMMANDS: Final[dict[Action, Callable[..., Change]]] = {
-    Action.ACTIVATE: Connection.activate,
-    Action.DEACTIVATE: Connection.deactivate,
-    Action.REACTIVATE: Connection.reactivate,
-}
 
 
 def _selection(
