@@ -107,11 +107,25 @@ def _command_line() -> Callable[..., Any]:
 
 def on_a_terminal(*arguments: str, columns: int = 80, **variables: str) -> str:
     """What the command writes to a terminal that is so wide."""
+    sized = {"COLUMNS": str(columns), **variables}
+    with _stream("utf-8") as err:
+        return _shown(lambda terminal: _run(arguments, sized, terminal, err))
+
+
+def with_a_terminal(*arguments: str) -> tuple[str, str]:
+    """What the command writes to stdout, which is none, and to a terminal that is its stderr."""
+    with _stream("utf-8") as out:
+        shown = _shown(lambda terminal: _run(arguments, {}, out, terminal))
+        return _written(out), shown
+
+
+def _shown(write: Callable[[TextIO], object]) -> str:
+    """What is written to a terminal."""
     leader, follower = pty.openpty()
     with ThreadPoolExecutor() as pool, os.fdopen(leader, "rb", buffering=0):
         shown = pool.submit(_read_to_the_end, leader)
-        with os.fdopen(follower, "w", encoding="utf-8") as out, _stream("utf-8") as err:
-            _run(arguments, {"COLUMNS": str(columns), **variables}, out, err)
+        with os.fdopen(follower, "w", encoding="utf-8") as terminal:
+            write(terminal)
         return shown.result().replace("\r\n", "\n")
 
 

@@ -13,9 +13,9 @@ once; by the rules it is pending, and so it is here.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from reprlib import repr as shortened
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -228,18 +228,18 @@ class Record(NamedTuple):
     pointer: str
 
 
-def parse_record(text: bytes | bytearray | str) -> Record:
+def parse_record(value: object, repeated: Sequence[Problem] = ()) -> Record:
     """Read a record of an export: a Connection's document, or only the resource object in it.
 
     A document may have a ``meta`` with the ``history``, as `record_document` writes it.
 
     Args:
-        text: the JSON as bytes (UTF-8) or text.
+        value: the JSON value, which `load_json` has read.
+        repeated: what `load_json` has found in it.
 
     Raises:
-        InvalidDocumentError: with every problem and its place; `malformed` if it is not JSON.
+        InvalidDocumentError: with every problem and its place.
     """
-    value, repeated = _load(text)
     if _is_resource(value):
         return Record(_connection(_valid(_ConnectionData, value, repeated), 1), None, "")
     document = _valid(_RecordDocument, value, repeated)
@@ -278,25 +278,25 @@ def _validated(model: type[_Model], document: Document) -> _Model:
     value: object = document
     repeated: list[Problem] = []
     if isinstance(document, (bytes, bytearray, str)):
-        value, repeated = _load(document)
+        value, repeated = load_json(document)
     return _valid(model, value, repeated)
 
 
-def _valid(model: type[_Model], value: object, repeated: list[Problem]) -> _Model:
+def _valid(model: type[_Model], value: object, repeated: Sequence[Problem]) -> _Model:
     """A JSON value as `model`, or every problem with it, its repeated members included."""
     try:
         validated = model.model_validate(value, context=_context(value))
     except ValidationError as error:
         found = [_problem(details) for details in error.errors(include_url=False)]
-        raise _invalid(found + repeated) from None
+        raise _invalid([*found, *repeated]) from None
     if repeated:
         raise _invalid(repeated)
     return validated
 
 
-def _invalid(problems: list[Problem]) -> InvalidDocumentError:
+def _invalid(problems: Sequence[Problem]) -> InvalidDocumentError:
     """The error that lists the problems; of very many the first, and how many more there are."""
-    listed, more = problems[:_MOST_PROBLEMS], len(problems) - _MOST_PROBLEMS
+    listed, more = list(problems[:_MOST_PROBLEMS]), len(problems) - _MOST_PROBLEMS
     if more > 0:
         listed.append(Problem("", f"there are {more} more problems"))
     return InvalidDocumentError(tuple(listed))
@@ -314,8 +314,15 @@ def _member(value: object, name: str) -> object:
     return cast("Mapping[object, object]", value).get(name) if isinstance(value, Mapping) else None
 
 
-def _load(text: bytes | bytearray | str) -> tuple[object, list[Problem]]:
-    """The JSON value in `text`, and its repeated members, of which the value holds the last."""
+def load_json(text: bytes | bytearray | str) -> tuple[Any, list[Problem]]:
+    """The JSON value in `text`, and its repeated members, of which the value holds the last.
+
+    Args:
+        text: the JSON as bytes (UTF-8) or text.
+
+    Raises:
+        InvalidDocumentError: it is not JSON; `malformed`.
+    """
     repeated: list[_Repeated] = []
 
     def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -409,7 +416,7 @@ def connection_document(connection: Connection) -> dict[str, object]:
 
 def record_document(connection: Connection, events: Iterable[ConnectionEvent]) -> dict[str, object]:
     """The document of a Connection with all of its events in ``meta``, for `parse_record`."""
-    history = [event.model_dump(mode="json") for event in events]
+    history = [_event(event) for event in events]
     return {"data": _resource(connection), "meta": {"history": history}}
 
 
@@ -445,6 +452,32 @@ def _resource(connection: Connection) -> dict[str, object]:
             "creator-type": connection.creator.type.value,
             "created-at": format_timestamp(connection.created_at),
             "updated-at": format_timestamp(connection.updated_at),
+        },
+    }
+
+
+def _event(event: ConnectionEvent) -> dict[str, object]:
+    """What ``event.model_dump(mode="json")`` gives, in plain `str`, and in half the time."""
+    terms, previous = event.terms, event.previous_status
+    return {
+        "connection_id": str(event.connection_id),
+        "version": event.version,
+        "action": event.action.value,
+        "previous_status": None if previous is None else previous.value,
+        "status": event.status.value,
+        "actor": {
+            "id": str(event.actor.id),
+            "organization_id": str(event.actor.organization_id),
+        },
+        "roles": sorted(role.value for role in event.roles),
+        "occurred_at": format_timestamp(event.occurred_at),
+        "terms": None
+        if terms is None
+        else {
+            "source_organization_id": str(terms.source_organization_id),
+            "destination_organization_id": str(terms.destination_organization_id),
+            "name": terms.name,
+            "scopes": sorted(map(str, terms.scopes)),
         },
     }
 

@@ -19,7 +19,7 @@ cut to a page, a filter that fits both roles makes the database read all rows of
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -74,7 +74,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from connect_core.connection import Change, Connection
 from connect_core.errors import InvalidRecordError
-from connect_core.history import ConnectionEvent, as_timestamp, format_timestamp
+from connect_core.history import ConnectionEvent, Terms, as_timestamp, format_timestamp
 from connect_core.identifiers import ConnectionId, IdempotencyKey, OrganizationId
 from connect_core.lifecycle import Action, Role, Status
 from connect_core.parties import MAX_NAME_LENGTH, Actor, Organization, organization_id_of
@@ -490,7 +490,16 @@ def _event_row(event: ConnectionEvent) -> dict[str, object]:
         "actor_organization_id": str(event.actor.organization_id),
         "roles": sorted(role.value for role in event.roles),
         "occurred_at": event.occurred_at,
-        "terms": None if event.terms is None else event.terms.model_dump(mode="json"),
+        "terms": None if event.terms is None else _terms(event.terms),
+    }
+
+
+def _terms(terms: Terms) -> dict[str, object]:
+    return {
+        "source_organization_id": str(terms.source_organization_id),
+        "destination_organization_id": str(terms.destination_organization_id),
+        "name": terms.name,
+        "scopes": sorted(map(str, terms.scopes)),
     }
 
 
@@ -534,6 +543,20 @@ _GET: Final = select(connections).where(connections.c.id == bindparam("id"))
 _FIND: Final = select(connections).where(
     connections.c.source_organization_id == bindparam("source"),
     connections.c.destination_organization_id == bindparam("destination"),
+)
+#: Those that have the id, or the ordered pair, of a row.
+_RIVALS: Final = select(
+    connections.c.id,
+    connections.c.source_organization_id,
+    connections.c.destination_organization_id,
+).where(
+    or_(
+        connections.c.id == bindparam("id"),
+        and_(
+            connections.c.source_organization_id == bindparam("source_organization_id"),
+            connections.c.destination_organization_id == bindparam("destination_organization_id"),
+        ),
+    )
 )
 _SAVE: Final = update(connections).where(
     connections.c.id == bindparam("the_id"), connections.c.version == bindparam("previous_version")
@@ -680,25 +703,21 @@ class SqlConnectionStore:
             taken, be it by an earlier one of them.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: another transaction took one at the same time.
+            sqlalchemy.exc.IntegrityError: it is taken by another transaction, at the same time, and
+                this one cannot see that: its isolation is REPEATABLE READ or stricter.
         """
-        taken = self._taken([history.connection for history in histories])
-        left_out: list[int] = []
-        rows: list[dict[str, object]] = []
-        event_rows: list[dict[str, object]] = []
-        for place, (connection, events) in enumerate(histories):
-            claims = _claims(connection)
-            if claims & taken:
-                left_out.append(place)
-                continue
-            taken |= claims
-            rows.append(_connection_row(connection))
-            event_rows += map(_event_row, events)
-        if rows:
-            database = self._database()
-            database.execute(_ADD, rows)
-            database.execute(_ADD_EVENT, event_rows)
-        return left_out
+        taken: set[object] = set()
+        while True:
+            left_out, rest = _sorted_out(histories, taken)
+            try:
+                self._add_all(rest)
+            except IntegrityError:
+                others = self._others(rest)
+                if not others:  # that this transaction, of a stricter isolation, can see
+                    raise
+                taken |= others
+            else:
+                return left_out
 
     def everything(self) -> Iterator[History]:
         """Every Connection with its history, by id, never holding more than a thousand.
@@ -741,18 +760,24 @@ class SqlConnectionStore:
             )
         return IdempotencyRecord(row["fingerprint"], row["outcome"], row["created_at"])
 
-    def _taken(self, wanted: Sequence[Connection]) -> set[object]:
-        """The ids and the pairs that are taken already."""
-        pair = connections.c.source_organization_id, connections.c.destination_organization_id
-        pairs = [
-            (str(w.source_organization_id), str(w.destination_organization_id)) for w in wanted
-        ]
+    def _add_all(self, histories: Sequence[History]) -> None:
+        """Keep all of them, or none."""
+        rows = [_connection_row(connection) for connection, _ in histories]
+        event_rows = [_event_row(event) for _, events in histories for event in events]
+        with self._session.begin_nested():
+            if rows:
+                database = self._database()
+                database.execute(_ADD, rows)
+                database.execute(_ADD_EVENT, event_rows)
+
+    def _others(self, histories: Sequence[History]) -> set[object]:
+        """The ids and the pairs of those that stand in the way of these.
+
+        One after another: SQLite finds no index for many pairs at once, and reads the whole table.
+        """
         taken: set[object] = set()
-        for condition in (
-            connections.c.id.in_([str(connection.id) for connection in wanted]),
-            tuple_(*pair).in_(pairs),
-        ):
-            for row in self._database().execute(select(connections.c.id, *pair).where(condition)):
+        for connection, _ in histories:
+            for row in self._database().execute(_RIVALS, _connection_row(connection)):
                 taken |= {row[0], (row[1], row[2])}
         return taken
 
@@ -766,10 +791,23 @@ class SqlConnectionStore:
         return events
 
 
-def _claims(connection: Connection) -> set[object]:
-    """What nobody else may have: the id and the ordered pair."""
-    pair = str(connection.source_organization_id), str(connection.destination_organization_id)
-    return {str(connection.id), pair}
+def _sorted_out(
+    histories: Sequence[History], taken: Set[object]
+) -> tuple[list[int], list[History]]:
+    """The places of those whose id or pair is taken, by others or an earlier one; and the rest."""
+    claimed = set(taken)
+    left_out: list[int] = []
+    rest: list[History] = []
+    for place, history in enumerate(histories):
+        connection = history.connection
+        pair = str(connection.source_organization_id), str(connection.destination_organization_id)
+        claims = {str(connection.id), pair}
+        if claims & claimed:
+            left_out.append(place)
+        else:
+            claimed |= claims
+            rest.append(history)
+    return left_out, rest
 
 
 @lru_cache

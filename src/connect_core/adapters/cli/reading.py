@@ -14,7 +14,6 @@ import re
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from itertools import count
 from typing import Final, NamedTuple, Protocol
 
 #: How much is read at a time, in bytes.
@@ -142,12 +141,14 @@ def _array(text: "_Text") -> Iterator[Found]:
     if text.peek() == "]":
         text.expect("]")
         return
-    for index in count():
+    index = 0
+    while True:
         text.peek()
         line = text.line
         yield Found(line, f"/data/{index}", _bytes(text.value()))
         if text.expect(",]") == "]":
             return
+        index += 1
 
 
 def _members(text: "_Text") -> Iterator[str]:
@@ -159,7 +160,9 @@ def _members(text: "_Text") -> Iterator[str]:
     while True:
         if text.peek() != '"':
             raise text.broken("the name of a member is due")
-        yield json.loads(text.value())
+        name: str = json.loads(text.value())
+        text.expect(":")
+        yield name
         if text.expect(",}") == "}":
             return
 
@@ -184,7 +187,10 @@ class _Text:
         self._file = file
         self._advance = advance
         # Bytes that are not UTF-8 become surrogates, which `_bytes` turns back.
-        self._decoder = getincrementaldecoder("utf-8-sig")("surrogateescape")
+        self._decoder = getincrementaldecoder("utf-8")("surrogateescape")
+        # What may stand at the very beginning, and says nothing. The decoder "utf-8-sig" would
+        # drop the beginning of one, too, if that were all there is.
+        self._mark = "\ufeff"
         self._buffer = ""
         self._position = 0
         self._kept = False
@@ -223,9 +229,9 @@ class _Text:
             if certain or not self._more():
                 break
         if mistake is not None:
-            self._take(end)
+            self._record(end)
             raise self.broken(mistake)
-        return self._take(end)
+        return self._record(end)
 
     def rest_of_line(self) -> str:
         """Take what is left of the line."""
@@ -235,7 +241,7 @@ class _Text:
             if not self._more():
                 end = len(self._buffer)
                 break
-        return self._take(end)
+        return self._record(end)
 
     def broken(self, reason: str) -> BrokenFileError:
         """The error that says what is wrong here."""
@@ -256,6 +262,16 @@ class _Text:
         """Whether what comes later cannot matter to what was found at `place`."""
         return place + _MARGIN < len(self._buffer)
 
+    def _record(self, end: int) -> str:
+        """Move to `end`, unless that is too far for a record, and return what is passed over."""
+        if end - self._position > _LONGEST:
+            raise self._too_long()
+        return self._take(end)
+
+    def _too_long(self) -> BrokenFileError:
+        """The error that says that what is held here has become too much."""
+        return self.broken(f"a record has more than {_LONGEST} characters")
+
     def _take(self, end: int) -> str:
         """Move to `end`, and return what is passed over."""
         taken = self._buffer[self._position : end]
@@ -264,18 +280,19 @@ class _Text:
         return taken
 
     def _more(self) -> bool:
-        """Read on, unless there is nothing more. What has been taken is dropped."""
+        """Read on, unless the end was read before. What has been taken is dropped."""
         if self._ended:
             return False
         if not self._kept:
             self._buffer = self._buffer[self._position :]
             self._position = 0
-        if len(self._buffer) > _LONGEST:
-            raise self.broken(f"a record has more than {_LONGEST} characters")
+        if len(self._buffer) > _LONGEST + _MARGIN:
+            raise self._too_long()
         # A long record is read in ever longer pieces: to look at it again costs as much each time.
         chunk = self._file.read(max(_CHUNK, len(self._buffer)))
         self._advance(len(chunk))
         self._ended = not chunk
         text = self._decoder.decode(chunk, final=self._ended)
-        self._buffer += text
-        return bool(chunk or text)
+        self._buffer += text.removeprefix(self._mark)
+        self._mark = "" if text else self._mark
+        return True

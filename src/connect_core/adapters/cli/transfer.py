@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
+from shutil import copymode
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, TextIO
 
 import typer
@@ -79,6 +80,8 @@ def _import(file: BinaryIO, database: str, *, skip_invalid: bool) -> "Tally":
                 tally = load(records(file, advance), SqlConnectionStore(session))
         except ConnectError as error:
             refuse(error)
+        except OSError as error:
+            raise _unusable(file.name, error) from None
         except IntegrityError:
             write("Nothing was imported: somebody else added one of them meanwhile.", err=True)
             raise typer.Exit(1) from None
@@ -94,9 +97,9 @@ def _is_kept(tally: "Tally", *, skip_invalid: bool) -> bool:
 @contextmanager
 def _progress(file: BinaryIO) -> Generator[Callable[[int], None]]:
     """A bar on stderr, if that is a terminal, that is moved on by a number of bytes."""
-    out = console(err=True)
     columns = BarColumn(), DownloadColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
+    hidden = not sys.stderr.isatty()  # be it coloured or not
+    with Progress(*columns, console=console(err=True), transient=True, disable=hidden) as bar:
         task = bar.add_task("", total=_size(file))
         yield lambda size: bar.advance(task, size)
 
@@ -124,7 +127,7 @@ def _complaint(trouble: "Trouble") -> str:
 def _summary(tally: "Tally", imported: int) -> dict[str, object]:
     return {
         "imported": imported,
-        "skipped": tally.bad,
+        "bad": tally.bad,
         "problems": [trouble._asdict() for trouble in tally.troubles],
         "more_problems": tally.untold,
     }
@@ -182,11 +185,12 @@ def export(
 @contextmanager
 def _target(file: str) -> Generator[TextIO]:
     """Where to write. A file gets its name, or replaces the one that has it, when it is whole."""
-    path = Path(file).resolve()
-    if file == "-":
-        yield sys.stdout
-        return
     try:
+        if file == "-":
+            yield sys.stdout
+            sys.stdout.flush()
+            return
+        path = Path(os.path.realpath(file))
         if path.exists() and not path.is_file():  # a device or a pipe cannot be replaced
             with path.open("w", encoding="ascii", newline="\n") as out:
                 yield out
@@ -194,9 +198,18 @@ def _target(file: str) -> Generator[TextIO]:
         part = path.with_name(f".{token_hex(8)}.part")
         try:
             with part.open("x", encoding="ascii", newline="\n") as out:
+                if path.exists():
+                    copymode(path, part)
                 yield out
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise typer.BadParameter(f"{file!r}: {error.strerror}.", param_hint="'FILE'") from None
+        if file == "-" and isinstance(error, BrokenPipeError):
+            raise  # nobody reads on, which is no mistake
+        raise _unusable(file, error) from None
+
+
+def _unusable(file: str, error: OSError) -> typer.BadParameter:
+    """The error that says why a file cannot be used."""
+    return typer.BadParameter(f"{file!r}: {error.strerror}.", param_hint="'FILE'")

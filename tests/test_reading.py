@@ -1,0 +1,752 @@
+"""Reading files of records: list documents, values one after another, and lines."""
+
+import io
+import json
+from collections.abc import Callable
+from itertools import chain, repeat
+from typing import Any, cast
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from connect_core.adapters.cli.reading import BrokenFileError, Found, Readable, records
+
+BOM = b"\xef\xbb\xbf"
+
+
+class Pieces:
+    """A file that is read in pieces of certain sizes, and then of one byte. It ends once."""
+
+    def __init__(self, content: bytes, sizes: list[int] | None = None) -> None:
+        self.rest = content
+        self.asked: list[int] = []
+        self.ended = False
+        self._sizes = chain(sizes or [], repeat(1))
+
+    def read(self, size: int, /) -> bytes:
+        assert not self.ended, "the file has been read beyond its end"
+        self.asked.append(size)
+        length = min(size, next(self._sizes))
+        piece, self.rest = self.rest[:length], self.rest[length:]
+        self.ended = not piece
+        return piece
+
+
+class Endless:
+    """A file that goes on and on."""
+
+    def __init__(self, character: bytes) -> None:
+        self.character = character
+
+    def read(self, size: int, /) -> bytes:
+        return self.character * size
+
+
+def outcome(file: Readable | bytes) -> tuple[list[Found], tuple[int, str] | None]:
+    """The records, and where and why the file is broken, if it is."""
+    found: list[Found] = []
+    try:
+        found.extend(records(io.BytesIO(file) if isinstance(file, bytes) else file))
+    except BrokenFileError as error:
+        return found, (error.line, error.reason)
+    return found, None
+
+
+def read(file: Readable | bytes) -> list[Found]:
+    """The records in a file that is not broken, however it is read."""
+    found, broken = outcome(file)
+    assert broken is None
+    if isinstance(file, bytes):
+        assert outcome(Pieces(file)) == (found, None)
+    return found
+
+
+def lines(*found: tuple[int, bytes]) -> list[Found]:
+    """Records that are in no document."""
+    return [Found(line, "", text) for line, text in found]
+
+
+def elements(*found: tuple[int, bytes]) -> list[Found]:
+    """Records in a list document."""
+    return [Found(line, f"/data/{at}", text) for at, (line, text) in enumerate(found)]
+
+
+ONE: dict[str, Any] = {"id": "cxn_1", "of": {"a": [1, {}]}}
+TWO: dict[str, Any] = {"id": "cxn_2", "data": ["]", "}"]}
+PRETTY = b"""{
+  "jsonapi": {
+    "version": "1.1"
+  },
+  "data": [
+    {
+      "id": "1"
+    },
+    {
+      "id": "2"
+    }
+  ],
+  "links": {
+    "data": []
+  }
+}
+"""
+
+
+class TestListDocuments:
+    """If a file is an object with an array as its `data`, the records are the elements."""
+
+    def test_compact(self) -> None:
+        one, two = (json.dumps(each, separators=(",", ":")).encode() for each in (ONE, TWO))
+        assert read(b'{"data":[%b,%b]}' % (one, two)) == elements((1, one), (1, two))
+
+    def test_pretty(self) -> None:
+        assert read(PRETTY) == elements(
+            (6, b'{\n      "id": "1"\n    }'), (9, b'{\n      "id": "2"\n    }')
+        )
+
+    def test_line_breaks_of_two_characters_are_one(self) -> None:
+        assert read(PRETTY.replace(b"\n", b"\r\n")) == elements(
+            (6, b'{\r\n      "id": "1"\r\n    }'), (9, b'{\r\n      "id": "2"\r\n    }')
+        )
+
+    @pytest.mark.parametrize(
+        "document",
+        [
+            b'{"data":[{},[1]]}',
+            b'  \t{"data" : [ {} , [1] ] } \r ',
+            b'{"meta":{"data":[3,{"data":[4]}]},"data":[{},[1]]}',
+            b'{"a":"\\"data\\":[","b":1.5e3,"c":null,"d":[[]],"data":[{},[1]]}',
+            b'{"data":[{},[1]],"meta":{"data":[3]},"n":-1,"included":[{"data":[5]}]}',
+            b'{"":"","data":[{},[1]],"":""}',
+            b'{"d\\u0061t\\u0061":[{},[1]]}',
+            b'{"DATA":[2],"data ":[3],"data":[{},[1]],"atad":[4]}',
+            BOM + b'{"data":[{},[1]]}',
+        ],
+    )
+    def test_whatever_stands_around_it(self, document: bytes) -> None:
+        assert read(document) == elements((1, b"{}"), (1, b"[1]"))
+
+    def test_elements_may_be_anything(self) -> None:
+        every = [b'"a,]"', b"-1.50E+3", b"true", b"null", b"-Infinity", b"NaN", b"[[],[]]", b"{}"]
+        found = elements(*((1, each) for each in every))
+        for spaces in (b"", b" ", b" " * 30):
+            joined = (spaces + b"," + spaces).join(every)
+            assert read(b'{"data":[%b]}' % joined) == found
+
+    def test_lines_are_those_on_which_elements_begin(self) -> None:
+        assert read(b'\n{\n"data"\n:\n[\n\n{\n}\n,\n{}, []\n]\n}\n\n') == elements(
+            (7, b"{\n}"), (10, b"{}"), (10, b"[]")
+        )
+
+    @pytest.mark.parametrize(
+        "document",
+        [b'{"data":[]}', b'\n{ "data" :\n[\n]\n}\n', b'{"meta":{},"data":[ ],"links":{}}'],
+    )
+    def test_may_be_empty(self, document: bytes) -> None:
+        assert read(document) == []
+
+    @pytest.mark.parametrize(
+        "document",
+        [
+            b"{}",
+            b"{ }",
+            b"[]",
+            b'[{"data":[1]}]',
+            b'"data"',
+            b'{"data":{}}',
+            b'{"data":null}',
+            b'{"data":"[1]"}',
+            b'{"data":1,"data":[1]}',
+            b'{"meta":{"data":[1]}}',
+            b'{"other":[1]}',
+            b'{"DATA":[1]}',
+        ],
+    )
+    def test_what_has_no_array_is_a_record(self, document: bytes) -> None:
+        assert read(document) == lines((1, document))
+
+    @pytest.mark.parametrize(
+        "document",
+        [
+            b"{",
+            b'{"data"',
+            b'{"data":',
+            b'{"data"[1]}',
+            b'{"data":x[1]}',
+            b"{data:[1]}",
+            b'{"meta":,"data":[1]}',
+            b'{"meta":{} "data":[1]}',
+            b'{"meta" {},"data":[1]}',
+            b'{"meta":{},,"data":[1]}',
+            b'{,"data":[1]}',
+            b'{"meta":tru,"data":[1]}',
+            b'{"\xff":"\n","data":[1]}'.replace(b"\n", b"\t"),
+            b'"data":[1]}',
+        ],
+    )
+    def test_what_is_not_json_until_there_is_a_line(self, document: bytes) -> None:
+        assert read(document) == lines((1, document))
+
+    @pytest.mark.parametrize(
+        ("rest", "count", "line", "reason"),
+        [
+            (b"", 0, 1, "Expecting value"),
+            (b"\n ,{}]}", 0, 2, "Expecting value"),
+            (b"x" * 50, 0, 1, "Expecting value"),
+            (b"{}", 1, 1, "',' or ']' is due, and there is the end"),
+            (b"{}\n\n", 1, 3, "',' or ']' is due, and there is the end"),
+            (b"{}\n{}]}", 1, 2, "',' or ']' is due, and there is '{'"),
+            (b"{},\n", 1, 2, "Expecting value"),
+            (b"{},\n]}", 1, 2, "Expecting value"),
+            (b"{},\n\n,{}]}", 1, 3, "Expecting value"),
+            (b"{},{}\n}", 2, 2, "',' or ']' is due, and there is '}'"),
+            (b"{}\n\xff", 1, 2, r"',' or ']' is due, and there is '\udcff'"),
+            (b"{\n\n1:2}]}", 0, 3, "Expecting property name enclosed in double quotes"),
+            (b'{\n"a"\n\n"b"}]}', 0, 4, "Expecting ':' delimiter"),
+            (b'{\n"a":1\n"b"}]}', 0, 3, "Expecting ',' delimiter"),
+            (b'{\n"a":\n"', 0, 3, "Unterminated string starting at"),
+            (b'{\n"a":"b\n"}]}', 0, 2, "Invalid control character at"),
+            (b"{}]\n", 1, 2, "',' or '}' is due, and there is the end"),
+            (b"{}\n]\n]", 1, 3, "',' or '}' is due, and there is ']'"),
+            (b"{}],\n}", 1, 2, "the name of a member is due"),
+            (b"{}],\n", 1, 2, "the name of a member is due"),
+            (b"{}],\n,", 1, 2, "the name of a member is due"),
+            (b"{}],\n1:2}", 1, 2, "the name of a member is due"),
+            (b'{}],\n"a', 1, 2, "Unterminated string starting at"),
+            (b'{}],"a"\n}', 1, 2, "':' is due, and there is '}'"),
+            (b'{}],"a"\n', 1, 2, "':' is due, and there is the end"),
+            (b'{}],"a":\n}', 1, 2, "Expecting value"),
+            (b'{}],"a":1\n"b":2}', 1, 2, "',' or '}' is due, and there is '\"'"),
+            (b'{}],"data":\n[{}]}', 1, 1, "the member 'data' stands twice"),
+            (b'{}],"m":0,\n"d\\u0061ta":1}', 1, 2, "the member 'data' stands twice"),
+            (b"{}]}\n\n{}", 1, 3, "there is something behind the end of the document"),
+            (b'{}]}\n{"data":[1]}', 1, 2, "there is something behind the end of the document"),
+            (b"{}]}}", 1, 1, "there is something behind the end of the document"),
+            (b"{}]}\n\xff", 1, 2, "there is something behind the end of the document"),
+        ],
+    )
+    def test_is_broken_by_what_is_not_json(
+        self, rest: bytes, count: int, line: int, reason: str
+    ) -> None:
+        file = b'{"data":[' + rest
+        expected = elements(*[(1, b"{}")] * count), (line, reason)
+        assert outcome(file) == expected
+        assert outcome(Pieces(file)) == expected
+
+    def test_is_broken_by_its_end_anywhere(self) -> None:
+        document = PRETTY.rstrip()
+        complete = read(document)
+        for end in range(document.index(b"[") + 1, len(document)):
+            found, broken = outcome(document[:end])
+            assert found == [
+                each for each in complete if end >= document.index(each.text) + len(each.text)
+            ]
+            assert broken is not None
+            assert broken[0] <= document.count(b"\n", 0, end) + 1
+
+    def test_gives_each_record_before_it_reads_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("connect_core.adapters.cli.reading._CHUNK", 16)
+        file = Pieces(b'{"data":[%b]}' % b",".join([b'{"id":"1"}'] * 100), [16] * 100)
+        found = records(file)
+        for at in range(90):
+            assert next(found) == Found(1, f"/data/{at}", b'{"id":"1"}')
+            assert len(file.rest) > 1100 - 11 * at - 64
+
+
+class TestLines:
+    """If the first value does not go on over several lines, the records are the lines."""
+
+    def test_one_a_line(self) -> None:
+        assert read(b'{"id":"1"}\n{ "id": "2" }\n[3]\n') == lines(
+            (1, b'{"id":"1"}'), (2, b'{ "id": "2" }'), (3, b"[3]")
+        )
+
+    def test_the_last_may_have_no_end(self) -> None:
+        assert read(b"{}\n[]") == lines((1, b"{}"), (2, b"[]"))
+        assert read(b"{}") == lines((1, b"{}"))
+
+    def test_blank_ones_are_counted_only(self) -> None:
+        assert read(b"\n \t\n{}\n\n\r\n  []\n\n") == lines((3, b"{}"), (6, b"[]"))
+
+    def test_what_stands_behind_a_record_belongs_to_it(self) -> None:
+        assert read(b"\t{} \r\n[] {}\r\n") == lines((1, b"{} \r"), (2, b"[] {}\r"))
+
+    @pytest.mark.parametrize("content", [b"", b" ", b"\n", b"\r\n\t \n", BOM, BOM + b"\n"])
+    def test_there_may_be_none(self, content: bytes) -> None:
+        assert read(content) == []
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            b"x",
+            b"{",
+            b"}",
+            b'"',
+            b'{"id":"1"',
+            b"tru",
+            b"-",
+            b"\x00",
+            b"\xff\xfe",
+            b'{"id":"\xe2\x82"}',
+            b"\xe2\x82",
+            b"\xed\xa0\x80",
+            b"\xef",
+            b"\xef\xbb",
+            b"\xef\xbb\xbe",
+            "{'é': '🎉\u2028\x85'}".encode(),
+            b"[" * 100_000,
+        ],
+    )
+    def test_may_be_anything(self, line: bytes) -> None:
+        assert outcome(line) == (lines((1, line)), None)
+        assert outcome(line + b"\n{}") == (lines((1, line), (2, b"{}")), None)
+        assert outcome(b"{}\n" + line) == (lines((1, b"{}"), (2, line)), None)
+        assert outcome(b"\n" + line + b"\n") == (lines((2, line)), None)
+
+    def test_a_mark_at_the_beginning_is_no_part_of_the_first(self) -> None:
+        assert read(BOM + b"{}\n" + BOM + b"{}") == lines((1, b"{}"), (2, BOM + b"{}"))
+        assert read(BOM + BOM + b"{}") == lines((1, BOM + b"{}"))
+
+    def test_are_not_ended_by_other_characters(self) -> None:
+        text = '{"a":1}\r{"a":2}\x0b\x0c\x85\u2028\u2029{"a":3}'.encode()
+        assert read(text) == lines((1, text))
+
+    def test_the_first_decides(self) -> None:
+        assert read(b'{"a":1}\n{\n"b":2}\n') == lines((1, b'{"a":1}'), (2, b"{"), (3, b'"b":2}'))
+        assert read(b'\n{"a":1\n"b":2}\n') == lines((2, b'{"a":1'), (3, b'"b":2}'))
+        assert read(b"\n\n{}\n{] }\n") == lines((3, b"{}"), (4, b"{] }"))
+        assert read(b'{"a":\n') == lines((1, b'{"a":'))
+
+    def test_may_be_long(self) -> None:
+        long = b'{"a":"' + b"x" * 300_000 + b'"}'
+        content = long + b"\n{}\n" + long
+        assert outcome(content) == (lines((1, long), (2, b"{}"), (3, long)), None)
+
+    def test_numbers_may_be_long(self) -> None:
+        digits = b'{"a":' + b"9" * 20_000 + b"." + b"9" * 20_000 + b"e" + b"9" * 20_000 + b"}"
+        integer = b"-" + b"1" * 20_000
+        assert outcome(digits + b"\n" + integer) == (lines((1, digits), (2, integer)), None)
+        assert outcome(b'{"meta":%b,"data":[%b\n,%b]}' % (integer, integer, digits)) == (
+            elements((1, integer), (2, digits)),
+            None,
+        )
+
+
+class TestValues:
+    """If the first value goes on over several lines, the records are the values."""
+
+    def test_one_behind_the_other(self) -> None:
+        assert read(b'{\n "id": "1"\n}\n{\n "id": "2"\n}\n') == lines(
+            (1, b'{\n "id": "1"\n}'), (4, b'{\n "id": "2"\n}')
+        )
+
+    def test_wherever_they_begin(self) -> None:
+        assert read(b'\n\n {\r\n}{}[\n] "a" 1.5\n\n-Infinity\t{ }\r\n\r\n') == lines(
+            (3, b"{\r\n}"),
+            (4, b"{}"),
+            (4, b"[\n]"),
+            (5, b'"a"'),
+            (5, b"1.5"),
+            (7, b"-Infinity"),
+            (7, b"{ }"),
+        )
+
+    def test_behind_a_mark(self) -> None:
+        assert read(BOM + b"[\n]") == lines((1, b"[\n]"))
+
+    def test_come_back_byte_by_byte(self) -> None:
+        value = b'{\n\t"\\u00e9": "\xc3\xa9\xff\xed\xa0\x80\xf0\x9f\x8e\x89"\r\n}'
+        assert read(value * 2) == lines((1, value), (3, value))
+
+    def test_documents_without_an_array(self) -> None:
+        value = b'{\n "data": {\n  "id": "1"\n }\n}'
+        assert read(value + b"\n" + value) == lines((1, value), (6, value))
+
+    @pytest.mark.parametrize(
+        ("rest", "line", "reason"),
+        [
+            (b"x", 2, "Expecting value"),
+            (b"\n\n}", 4, "Expecting value"),
+            (b",{}", 2, "Expecting value"),
+            (b"{\n\n", 4, "Expecting property name enclosed in double quotes"),
+            (b'{"a":\n1\n"b":2}' + b" " * 20, 4, "Expecting ',' delimiter"),
+            (b'\n"a', 3, "Unterminated string starting at"),
+            (b'\n["\\x"]', 3, r"Invalid \escape"),
+            (b'\n["\\u12x4"]', 3, r"Invalid \uXXXX escape"),
+            (b"\n\xff", 3, "Expecting value"),
+            (b"\n\n" + b"[\n" * 100_000, 4, "it is nested too deeply"),
+            (b"\n\n" + b'{"a":\n' * 100_000, 4, "it is nested too deeply"),
+        ],
+    )
+    def test_what_is_not_json_breaks_the_file(self, rest: bytes, line: int, reason: str) -> None:
+        found, broken = outcome(b"{\n}" + rest)
+        assert found == lines((1, b"{\n}"))
+        assert broken is not None
+        assert broken[0] == line
+        assert broken[1].removesuffix(": ") == reason
+
+    def test_are_certain_only_when_nothing_can_follow(self) -> None:
+        for value in (b'"\\ud83d\\ude00"', b"-1234567.1234567e-1234567", b"-Infinity", b"false"):
+            for spaces in range(15):
+                file = b"{\n}" + b" " * spaces + value
+                assert read(file) == lines((1, b"{\n}"), (2, value))
+
+
+class TestLimits:
+    """What is held of a file has an end; the file may be endless."""
+
+    @pytest.fixture(autouse=True)
+    def short(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("connect_core.adapters.cli.reading._CHUNK", 4)
+        monkeypatch.setattr("connect_core.adapters.cli.reading._LONGEST", 20)
+
+    def test_lines(self) -> None:
+        longest = b"x" * 20
+        for end in (b"", b"\n", b"\n{}"):
+            rest = lines((2, b"{}")) if end == b"\n{}" else []
+            assert outcome(Pieces(longest + end)) == (lines((1, longest)) + rest, None)
+            assert outcome(Pieces(b"{}\n\nx" + longest + end)) == (
+                lines((1, b"{}")),
+                (3, "a record has more than 20 characters"),
+            )
+
+    @pytest.mark.parametrize("chunk", [1, 4, 33, 1000])
+    def test_are_the_same_however_it_is_cut(
+        self, chunk: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("connect_core.adapters.cli.reading._CHUNK", chunk)
+        blank = b" " * 50 + b"\n"
+        too_long = "a record has more than 20 characters"
+        for value in (b'"' + b"x" * 18 + b'"', b"[" + b"1" * 18 + b"]", b"1" * 20):
+            longer = value[:-1] + b"1" + value[-1:]
+            for end in (b"", b"\n", b"\n[]", b"\n" + blank):
+                rest = [b"[]"] if end == b"\n[]" else []
+                assert outcome(io.BytesIO(blank + value + end)) == (
+                    lines((2, value), *((3, each) for each in rest)),
+                    None,
+                )
+                assert outcome(io.BytesIO(blank + longer + end)) == ([], (2, too_long))
+                assert outcome(io.BytesIO(b"[\n]" + blank + value + end)) == (
+                    lines((1, b"[\n]"), (3, value), *((4, each) for each in rest)),
+                    None,
+                )
+                assert outcome(io.BytesIO(b"[\n]" + blank + longer + end)) == (
+                    lines((1, b"[\n]")),
+                    (3, too_long),
+                )
+            assert outcome(io.BytesIO(b'{"data":[%b,\n%b]}' % (value, value))) == (
+                elements((1, value), (2, value)),
+                None,
+            )
+            assert outcome(io.BytesIO(b'{"data":[0,\n%b]}' % longer)) == (
+                elements((1, b"0")),
+                (2, too_long),
+            )
+        mistake = b'["' + b"x" * 15 + b'"'
+        assert outcome(io.BytesIO(b"[\n]" + mistake + b", :" + blank)) == (
+            lines((1, b"[\n]")),
+            (2, "Expecting value"),
+        )
+        assert outcome(io.BytesIO(b"[\n]" + mistake + b",  :" + blank)) == (
+            lines((1, b"[\n]")),
+            (2, too_long),
+        )
+
+    @pytest.mark.parametrize("spaces", [b"", b" ", b"  "])
+    @pytest.mark.parametrize("count", [*range(4, 9), 1000])
+    def test_what_stands_before_the_list(self, count: int, spaces: bytes) -> None:
+        content = b"{" + spaces + b'"m":"",' * count + b'"data":[{}]}'
+        found, broken = outcome(Pieces(content))
+        if len(content) - len(b"[{}]}") < 32:
+            assert (found, broken) == (elements((1, b"{}")), None)
+        else:
+            assert (found, broken) == ([], (1, "a record has more than 20 characters"))
+
+    def test_characters_are_counted(self) -> None:
+        line = "🎉".encode() * 20
+        assert outcome(Pieces(b"{}\n" + line)) == (lines((1, b"{}"), (2, line)), None)
+
+    def test_values(self) -> None:
+        longest = b'[\n"' + b"x" * 15 + b'"]'
+        assert outcome(Pieces(longest)) == (lines((1, longest)), None)
+        assert outcome(Pieces(b"[\n]\n\n" + longest)) == (lines((1, b"[\n]"), (4, longest)), None)
+        assert outcome(Pieces(b"[\n]\n\n" + longest.replace(b"x", b"xx") + b"\n[]")) == (
+            lines((1, b"[\n]")),
+            (4, "a record has more than 20 characters"),
+        )
+
+    def test_elements(self) -> None:
+        longest = b'"' + b"x" * 18 + b'"'
+        for start in (b'{"data":[{},\n', b'{"meta":0,"data":[{},\n'):
+            assert outcome(Pieces(start + longest[:8] + b'"]}')) == (
+                elements((1, b"{}"), (2, longest[:8] + b'"')),
+                None,
+            )
+            assert outcome(Pieces(start + longest.replace(b"x", b"xx") + b"]}")) == (
+                elements((1, b"{}")),
+                (2, "a record has more than 20 characters"),
+            )
+
+    def test_other_members(self) -> None:
+        assert outcome(Pieces(b'{"data":[{}],\n"a":"' + b"x" * 50 + b'"}')) == (
+            elements((1, b"{}")),
+            (2, "a record has more than 20 characters"),
+        )
+        assert outcome(Pieces(b'\n{"a":"' + b"x" * 50 + b'","data":[{}]}')) == (
+            [],
+            (2, "a record has more than 20 characters"),
+        )
+
+    @pytest.mark.parametrize(
+        ("content", "found"),
+        [
+            (b"{}\n" * 100, lines(*((at + 1, b"{}") for at in range(100)))),
+            (b"[\n]" * 100, lines(*((at + 1, b"[\n]") for at in range(100)))),
+            (
+                b'{"data":[%b]}' % b",\n".join([b"{}"] * 100),
+                elements(*((at + 1, b"{}") for at in range(100))),
+            ),
+        ],
+    )
+    def test_are_for_each_record(self, content: bytes, found: list[Found]) -> None:
+        assert read(content) == found
+        assert outcome(Pieces(content, [50] * 100)) == (found, None)
+
+    def test_blanks_are_not_held(self) -> None:
+        blank = b" \n" * 100
+        assert read(blank + b"{}" + blank) == lines((101, b"{} "))
+        assert read(b"{\n}" + blank + b"[]" + blank) == lines((1, b"{\n}"), (102, b"[]"))
+        document = b'{"data":[{}%b,%b[]%b]%b}%b' % ((blank,) * 5)
+        assert read(document) == elements((1, b"{}"), (201, b"[]"))
+
+
+class TestReading:
+    """A file is read once, in its order, and no further than to its end."""
+
+    @pytest.mark.parametrize("character", [b"x", b'"', b"1", b"[", b"{", b"\xff", b"\x00"])
+    def test_endless_files_are_broken(self, character: bytes) -> None:
+        assert outcome(Endless(character)) == (
+            [],
+            (1, "a record has more than 16777216 characters"),
+        )
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"",
+            (b"x" * 19 + b"\n") * 9_000,
+            b"[\n              ]" * 9_000,
+            b'{"data":[%b[]]}' % (b"[               ]," * 9_000),
+        ],
+    )
+    def test_tells_how_many_bytes_were_read(self, content: bytes) -> None:
+        told: list[int] = []
+        for _ in records(io.BytesIO(content), told.append):
+            pass
+        whole, rest = divmod(len(content), 65_536)
+        assert told == [65_536] * whole + ([rest] if rest else []) + [0]
+
+    def test_tells_it_before_the_records(self) -> None:
+        told: list[int] = []
+        found = records(io.BytesIO("é\n".encode() * 100_000), told.append)
+        assert sum(told) == 65_536
+        for _ in range(30_000):
+            next(found)
+            assert 65_536 <= sum(told) <= 2 * 65_536
+
+    def test_long_records_are_read_in_longer_pieces(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("connect_core.adapters.cli.reading._CHUNK", 4)
+        for record in (b"x" * 1021 + b"\n{}", b'["' + b"x" * 1018 + b'"]\n{}'):
+            file = Pieces(record, [10_000] * 100)
+            found, broken = outcome(file)
+            assert (len(found), broken) == (2, None)
+            assert file.asked[:9] == [4, 4, 8, 16, 32, 64, 128, 256, 512]
+
+    def test_the_file_is_not_broken_until_it_is_read(self) -> None:
+        found = records(io.BytesIO(b'{"data":[{},'))
+        assert next(found) == Found(1, "/data/0", b"{}")
+        with pytest.raises(BrokenFileError) as caught:
+            next(found)
+        assert (caught.value.line, caught.value.reason) == (1, "Expecting value")
+        assert str(caught.value) == "(1, 'Expecting value')"
+
+
+# --- Laws ----------------------------------------------------------------------------------------
+
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=3,
+)
+OBJECTS = st.dictionaries(st.text(max_size=5), VALUES, max_size=2)
+LISTS = st.lists(OBJECTS, max_size=4)
+BLANKS = st.sampled_from(["", " ", "\n", "\r\n", "\t\n \n", " " * 15])
+SIZES = st.lists(st.integers(1, 40), max_size=20)
+MEMBERS = st.dictionaries(st.sampled_from(["", "Data", "é", '"']), VALUES, max_size=2)
+
+
+@st.composite
+def dumps(draw: st.DrawFn) -> Callable[[Any], str]:
+    """A way to write JSON."""
+    indent = draw(st.sampled_from([None, 0, 2, "\t"]))
+    ascii_only = draw(st.booleans())
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+
+    def dump(value: Any) -> str:
+        return json.dumps(value, indent=indent, ensure_ascii=ascii_only).replace("\n", end)
+
+    return dump
+
+
+#: What files that are almost right are made of.
+TOKENS = [
+    *(b"{", b"}", b"[", b"]", b",", b":", b'"data":[', b'"data"', b'"a":', b"{}", b"[]", b"{},"),
+    *(b'{"data":[', b'{"data":[{}', b"]}", b"1", b"-", b".5", b"true", b"nul", b'"', b"\\", b"\\u"),
+    *(b"\n", b"\r", b" ", b"\t", b"x", b"\xff", b"\xe2\x82", b"\xac", b"\x00", BOM, b" " * 15),
+]
+
+
+def almost_a_list(before: bytes, inner: bytes, after: bytes) -> bytes:
+    return b'%b{"data":[%b]%b' % (before, inner, after)
+
+
+#: Weighted so that lists that are in order come about.
+FILES = (
+    st.binary(max_size=60)
+    | st.lists(st.sampled_from(TOKENS), max_size=20).map(b"".join)
+    | st.builds(
+        almost_a_list,
+        st.sampled_from([b"", b"\n", BOM, b" "]),
+        st.lists(st.sampled_from([b"{}", b",", b"\n", b"1", b"[]", b"{"]), max_size=5).map(
+            b"".join
+        ),
+        st.sampled_from([b"}", b"\n}\n", b',"a":1}', b'\n,"data":[]}', b"}\n{}", b"", b"]}"]),
+    )
+)
+
+
+def whole(content: bytes) -> list[Any] | None:
+    """The elements of a list document, as a reader of all of it finds them."""
+    text = content.decode("utf-8-sig", "surrogateescape")
+    try:
+        pairs: Any = json.loads(text, object_pairs_hook=tuple)
+    except ValueError:
+        return None
+    if not isinstance(pairs, tuple):
+        return None
+    arrays: list[Any] = [value for name, value in cast(Any, pairs) if name == "data"]
+    return arrays[0] if [isinstance(each, list) for each in arrays] == [True] else None
+
+
+class TestLaws:
+    """For every file."""
+
+    @given(FILES, SIZES)
+    @example(b"\xef", [])
+    @example(b"\xef\xbb", [1])
+    def test_however_it_is_cut(self, content: bytes, sizes: list[int]) -> None:
+        """For all files and all pieces: the outcome is that of the file in one piece."""
+        assert outcome(Pieces(content, sizes)) == outcome(content)
+
+    @given(LISTS, MEMBERS, MEMBERS, dumps(), st.lists(BLANKS, min_size=4, max_size=4), SIZES)
+    def test_list_documents(
+        self,
+        objects: list[dict[str, Any]],
+        before: dict[str, Any],
+        after: dict[str, Any],
+        dump: Callable[[Any], str],
+        blanks: list[str],
+        sizes: list[int],
+    ) -> None:
+        """For all objects, however written: the elements are they, in their places."""
+        a, b, c, d = blanks
+        text = a + "{" + b
+        for name, value in before.items():
+            text += f"{dump(name)}{c}:{d}{dump(value)}{a},{b}"
+        text += f'"data"{a}:{b}[{c}'
+        expected: list[Found] = []
+        for at, each in enumerate(objects):
+            text += f"{d},{a}" if at else ""
+            line = text.count("\n") + 1
+            expected.append(Found(line, f"/data/{at}", dump(each).encode()))
+            text += dump(each)
+        text += f"{b}]{c}"
+        for name, value in after.items():
+            text += f",{d}{dump(name)}{a}:{b}{dump(value)}{c}"
+        text += "}" + d
+        found, broken = outcome(Pieces(text.encode(), sizes))
+        assert broken is None
+        assert found == expected
+        assert [json.loads(each.text) for each in found] == objects
+
+    @given(LISTS, st.booleans(), st.sampled_from(["\n", "\r\n", "\n\n", " \n\t\n "]), SIZES)
+    def test_lines(
+        self, objects: list[dict[str, Any]], ascii_only: bool, end: str, sizes: list[int]
+    ) -> None:
+        """For all objects, each on a line: the lines are they."""
+        if objects and isinstance(objects[0].get("data"), list):
+            objects = [{}, *objects]
+        text, begun = "", list[int]()
+        for each in objects:
+            begun.append(text.count("\n") + 1)
+            text += json.dumps(each, ensure_ascii=ascii_only) + end
+        found, broken = outcome(Pieces(text.encode(), sizes))
+        assert broken is None
+        assert [json.loads(each.text) for each in found] == objects
+        assert [each.line for each in found] == begun
+        assert {each.pointer for each in found} <= {""}
+
+    @given(LISTS, dumps(), BLANKS, SIZES)
+    def test_values(
+        self,
+        objects: list[dict[str, Any]],
+        dump: Callable[[Any], str],
+        blank: str,
+        sizes: list[int],
+    ) -> None:
+        """For all objects behind a value of several lines: the values are they."""
+        text, expected = "[\n]", lines((1, b"[\n]"))
+        for each in objects:
+            text += blank
+            expected.append(Found(text.count("\n") + 1, "", dump(each).encode()))
+            text += dump(each)
+        assert outcome(Pieces(text.encode(), sizes)) == (expected, None)
+
+    @given(FILES)
+    def test_anything(self, content: bytes) -> None:
+        """For all bytes: records stand where they are said to stand, or the file is broken.
+
+        And a list document that is read to its end is one for a reader of all of it, as well.
+        """
+        told: list[int] = []
+        found: list[Found] = []
+        broken: BrokenFileError | None = None
+        end = 0
+        try:
+            for each in records(io.BytesIO(content), told.append):
+                begun = sum(len(line) + 1 for line in content.split(b"\n")[: each.line - 1])
+                place = content.index(each.text, max(begun, end))
+                assert b"\n" not in content[begun:place]
+                assert not found or not content[end:place].strip(b" \t\r\n,")
+                end = place + len(each.text)
+                found.append(each)
+        except BrokenFileError as error:
+            broken = error
+        data = whole(content)
+        if broken is not None:
+            assert 1 <= broken.line <= content.count(b"\n") + 1
+            assert broken.args == (broken.line, broken.reason)
+            assert data is None
+            return
+        assert sum(told) == len(content)
+        if data is None:
+            assert {each.pointer for each in found} <= {""}
+            return
+        assert [each.pointer for each in found] == [f"/data/{at}" for at in range(len(data))]
+        texts = (each.text.decode("utf-8", "surrogateescape") for each in found)
+        assert [json.loads(text, object_pairs_hook=tuple) for text in texts] == data
