@@ -18,6 +18,7 @@ from databases import database
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import URL
+from sqlalchemy.event import listen
 from sqlalchemy.orm import Session
 from support import OUR_KEY, PARTNER, T0, connection_in, histories
 from terminal import (
@@ -46,7 +47,7 @@ from connect_core import (
     list_document,
     replay,
 )
-from connect_core.adapters import cli, sql
+from connect_core.adapters import cli
 from connect_core.adapters.cli import loading, transfer
 from connect_core.adapters.cli.loading import load, shortest_history
 from connect_core.adapters.cli.reading import Found, records
@@ -505,6 +506,13 @@ class TestBadRecords:
         ]
         assert "Nothing was imported: 3 bad records." in complained
 
+    @pytest.mark.parametrize("one", [True, 1.0])
+    def test_what_python_takes_for_one(self, place: Place, one: object) -> None:
+        told = place.refused(
+            "import", place.file(changed(THREE[0], *HISTORY, 0, "version", to=one))
+        )
+        assert told.startswith("line 1, /meta/history/0/version: Input should be a valid integer")
+
     def test_of_very_many_the_first(self, place: Place) -> None:
         file = place.file("nonsense\n" * 105)
         told = place.refused("import", file)
@@ -564,12 +572,25 @@ class TestWhatIsThereAlready:
 
     def test_is_found_by_indexes(self, place: Place) -> None:
         """However many there are: a table that was read for each record would be read too often."""
+        place.add(*THREE)
         with session_on(place.url) as session:
-            statement = f"EXPLAIN QUERY PLAN {sql._RIVALS.compile(session.get_bind())}"
-            plan = session.connection().exec_driver_sql(statement, ("", "", "")).all()
-        steps = [row[-1] for row in plan if "INDEX" in row[-1] or "SCAN" in row[-1]]
-        assert len(steps) >= 2
-        assert not any("SCAN" in step for step in steps)
+            asked: list[tuple[str, Any]] = []
+
+            def ask(_: object, __: object, statement: str, values: Any, *___: object) -> None:
+                if statement.startswith("SELECT"):
+                    asked.append((statement, values))
+
+            listen(session.get_bind(), "before_cursor_execute", ask)
+            assert SqlConnectionStore(session).add_all(THREE) == [0, 1, 2]
+            statement, values = asked[0]
+            plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            steps = [str(row[-1]) for row in plan]
+        assert sum(step.startswith("SEARCH") for step in steps) == 2
+        assert not [step for step in steps if step.startswith("SCAN")]
+
+    def test_is_told_in_the_order_of_the_file(self, place: Place) -> None:
+        told = place.refused("import", place.file(line(THREE[0]) * 2 + "nonsense\n"))
+        assert told.startswith("line 2, /data/id: the id cxn_00000 is taken line 3: Expecting")
 
     def test_across_batches(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(loading, "_BATCH", 1)
@@ -657,11 +678,13 @@ class TestExportedFiles:
         place.run("export", str(target))
         assert target.stat().st_mode & 0o777 == 0o600
 
-    def test_no_room_on_stdout(self, place: Place) -> None:
-        place.add(*THREE)
+    @pytest.mark.parametrize("number", [0, 3])
+    def test_no_room_on_stdout(self, place: Place, number: int) -> None:
+        """Be it noticed at once, or only when what was written is sent on."""
+        place.add(*THREE[:number])
         with Path("/dev/full").open("w") as full:
             done = subprocess.run(  # noqa: S603  # our own command
-                command("export", "--database", place.url),
+                command("export", "--format", "list", "--database", place.url),
                 env=environment(),
                 stdout=full,
                 stderr=subprocess.PIPE,

@@ -29,6 +29,7 @@ from .decisions import asking
 from .imports import importing
 from .results import Figure, Section
 from .store import storing
+from .transfer import transferring
 from .wire import answering
 
 _WIDTH = 80
@@ -44,6 +45,7 @@ _PARTS: Mapping[str, Callable[[], Sequence[Section]]] = {
     "wire": lambda: [answering(_ROUNDS)],
     "imports": lambda: [importing(_PROCESS_ROUNDS)],
     "store": lambda: storing(_ROUNDS),
+    "transfer": lambda: [transferring()],
 }
 
 

@@ -1,0 +1,274 @@
+"""An import of many records, against a bulk insert of the same rows; and the memory it takes.
+
+On SQLite, in a file with write-ahead logging.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import process_time
+from typing import NamedTuple
+
+from sqlalchemy import URL, insert
+from sqlalchemy.orm import Session
+
+from connect_core import Action, Actor, Connection, ConnectionEvent, connection_document
+from connect_core.adapters.cli.loading import load, shortest_history
+from connect_core.adapters.cli.reading import Found, records
+from connect_core.adapters.sql import (
+    History,
+    SqlConnectionStore,
+    connection_events,
+    connections,
+    open_engine,
+)
+from connect_core.jsonapi import record_document
+
+from .results import AtMost, Fact, Figure, Section
+
+_RECORDS = 100_000
+_BOUND = AtMost(3)
+_FLAT = AtMost(1.25)
+#: How many turns the two take, and how many rows are inserted with one statement.
+_TURNS, _BATCH = 10, 1_000
+_INSERT = "bulk insert of the same rows"
+
+
+def transferring(number: int = _RECORDS) -> Section:
+    """How long an import takes of so many records, a multiple of 10,000, and how much memory."""
+    found = [_compared(_WITH_HISTORIES, number), _compared(_A_LIST, number // 4)]
+    return Section(
+        "An import on SQLite (processor time)",
+        tuple(figure for figure, _ in found),
+        (*(fact for _, fact in found), _memory(number // 10, number)),
+    )
+
+
+# --- Records -------------------------------------------------------------------------------------
+
+_ORGANIZATIONS = 1_000
+_STEPS = (Action.ACTIVATE, Action.DEACTIVATE)
+
+
+def _history(number: int) -> History:
+    """One of many Connections: pending, active or inactive, with one, two or three events.
+
+    A thousand organizations have one with each other, created by one key and activated by one
+    person of each. The ids come in no order, as those in use do.
+    """
+    offset, source = divmod(number, _ORGANIZATIONS)
+    key = Actor(id=f"api_{source}", organization_id=f"org_{source}")
+    destination = (source + 1 + offset) % _ORGANIZATIONS
+    person = Actor(id=f"usr_{destination}", organization_id=f"org_{destination}")
+    now = datetime(2026, 11, 24, 12, tzinfo=UTC) + timedelta(seconds=number)
+    connection, event = Connection.create(
+        by=key,
+        destination=person.organization_id,
+        name=f"Connection {number}",
+        id=f"cxn_{sha256(str(number).encode()).hexdigest()[:28]}",
+        at=now,
+    )
+    events = [event]
+    for action in _STEPS[: number % (len(_STEPS) + 1)]:
+        connection, event = connection.take(action, by=person, at=now + timedelta(days=1))
+        events.append(event)
+    return History(connection, events)
+
+
+def _histories(start: int, end: int) -> Iterator[History]:
+    return map(_history, range(start, end))
+
+
+class Form(NamedTuple):
+    """A form of a file: how it is called, how it is written, and what an import makes of it."""
+
+    name: str
+    write: Callable[[Iterable[History]], Iterator[str]]
+    imported: Callable[[History], History]
+
+
+def _lines(histories: Iterable[History]) -> Iterator[str]:
+    for history in histories:
+        yield json.dumps(record_document(*history), separators=(",", ":")) + "\n"
+
+
+def _list(histories: Iterable[History]) -> Iterator[str]:
+    """As a server sends a list: on one line."""
+    before = '{"data":['
+    for connection, _ in histories:
+        yield before + json.dumps(connection_document(connection)["data"], separators=(",", ":"))
+        before = ","
+    yield "]}"
+
+
+def _as_it_is(history: History) -> History:
+    return history
+
+
+def _shortest(history: History) -> History:
+    return shortest_history(history.connection)
+
+
+_WITH_HISTORIES = Form("JSON Lines, with histories", _lines, _as_it_is)
+_A_LIST = Form("list document, no histories", _list, _shortest)
+
+
+# --- Time ----------------------------------------------------------------------------------------
+
+
+def _connection_row(connection: Connection) -> dict[str, object]:
+    return {
+        "id": str(connection.id),
+        "source_organization_id": str(connection.source_organization_id),
+        "destination_organization_id": str(connection.destination_organization_id),
+        "name": connection.name,
+        "status": connection.status.value,
+        "scopes": sorted(map(str, connection.scopes)),
+        "creator_id": str(connection.creator.id),
+        "created_at": connection.created_at,
+        "updated_at": connection.updated_at,
+        "version": connection.version,
+    }
+
+
+def _event_row(event: ConnectionEvent) -> dict[str, object]:
+    return {
+        "connection_id": str(event.connection_id),
+        "version": event.version,
+        "action": event.action.value,
+        "previous_status": event.previous_status and event.previous_status.value,
+        "status": event.status.value,
+        "actor_id": str(event.actor.id),
+        "actor_organization_id": str(event.actor.organization_id),
+        "roles": sorted(role.value for role in event.roles),
+        "occurred_at": event.occurred_at,
+        "terms": event.terms and event.terms.model_dump(mode="json"),
+    }
+
+
+@contextmanager
+def _session(path: Path) -> Generator[Session]:
+    """A transaction on a fresh file."""
+    engine = open_engine(URL.create("sqlite", database=str(path)))
+    try:
+        with Session(engine) as session:
+            yield session
+    finally:
+        engine.dispose()
+
+
+def _insert(session: Session, histories: Iterable[History]) -> float:
+    """The seconds that it takes to insert what stands ready as rows."""
+    kept = list(histories)
+    rows = [_connection_row(connection) for connection, _ in kept]
+    event_rows = [_event_row(event) for _, events in kept for event in events]
+    begun = process_time()
+    database = session.connection()
+    for table, of_table in ((connections, rows), (connection_events, event_rows)):
+        for start in range(0, len(of_table), _BATCH):
+            database.execute(insert(table), of_table[start : start + _BATCH])
+    return process_time() - begun
+
+
+def _commit(session: Session) -> float:
+    """The seconds that it takes."""
+    begun = process_time()
+    session.commit()
+    return process_time() - begun
+
+
+def _compared(form: Form, number: int) -> tuple[Figure, Fact]:
+    """An import and the insert, each into a file of its own and in one transaction.
+
+    They take turns, a tenth at a time: so both meet the same disturbances, and tables of the same
+    size. What makes the rows for the insert is not timed.
+    """
+    theirs = paused = 0.0
+    length = number // _TURNS
+
+    def in_turns(found: Iterable[Found], inserting: Session) -> Iterator[Found]:
+        nonlocal theirs, paused
+        for place, each in enumerate(found):
+            if place % length == 0:
+                begun = process_time()
+                due = map(form.imported, _histories(place, place + length))
+                theirs += _insert(inserting, due)
+                paused += process_time() - begun
+            yield each
+
+    with TemporaryDirectory(prefix="connect-core-") as directory:
+        path = Path(directory) / "records"
+        with path.open("w", encoding="ascii") as file:
+            file.writelines(form.write(_histories(0, number)))
+        with (
+            path.open("rb") as written,
+            _session(path.with_name("imported.db")) as importing,
+            _session(path.with_name("inserted.db")) as inserting,
+        ):
+            begun = process_time()
+            tally = load(in_turns(records(written), inserting), SqlConnectionStore(importing))
+            ours = process_time() - begun - paused + _commit(importing)
+            theirs += _commit(inserting)
+            same = tally.added == number and _content(importing) == _content(inserting)
+    subject = f"{number:,}: {form.name}"
+    return Figure(subject, ours, _INSERT, theirs, _BOUND), Fact(f"the same rows: {form.name}", same)
+
+
+def _content(session: Session) -> str:
+    """All that is in the two tables, in short."""
+    content = sha256()
+    for query in (
+        "SELECT * FROM connections ORDER BY id",
+        "SELECT * FROM connection_events ORDER BY connection_id, version",
+    ):
+        for row in session.connection().exec_driver_sql(query):
+            content.update(repr(tuple(row)).encode())
+    return content.hexdigest()
+
+
+# --- Memory --------------------------------------------------------------------------------------
+
+#: A process that runs the command, and then tells its peak in kilobytes. Linux counts it for the
+#: program that runs; `resource.getrusage` has that of whoever started it, too.
+_CHILD = """
+import re, sys
+from pathlib import Path
+from connect_core.adapters.cli import app
+try:
+    app(sys.argv[1:])
+except SystemExit as left:
+    assert left.code == 0
+print(re.search("VmHWM: *([0-9]+)", Path("/proc/self/status").read_text().expandtabs())[1])
+"""
+
+
+def _memory(few: int, many: int) -> Fact:
+    """Whether the whole process stays as small with many records as with few."""
+    peaks = [_peak(number) for number in (few, many)]
+    ratio = peaks[1] / peaks[0]
+    claim = (
+        f"peak of the process: {peaks[1]:.0f} MB for {many:,}, {peaks[0]:.0f} MB for {few:,}: "
+        f"{ratio:.2f} {_FLAT}"
+    )
+    return Fact(claim, _FLAT.admits(ratio))
+
+
+def _peak(number: int) -> float:
+    """The most memory that is resident while the command imports so many records, in megabytes."""
+    with TemporaryDirectory(prefix="connect-core-") as directory:
+        path = Path(directory) / "records"
+        with path.open("w", encoding="ascii") as file:
+            file.writelines(_lines(_histories(0, number)))
+        done = subprocess.run(  # noqa: S603  # the program and its source are our own
+            [sys.executable, "-P", "-c", _CHILD, "import", path, f"--database={path}.db"],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    return int(done.stdout.split()[-1]) / 1024
