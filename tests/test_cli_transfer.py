@@ -685,7 +685,7 @@ class TestExportedFiles:
         with Path("/dev/full").open("w") as full:
             done = subprocess.run(  # noqa: S603  # our own command
                 command("export", "--format", "list", "--database", place.url),
-                env=environment(),
+                env=environment(PYTHONUNBUFFERED=""),
                 stdout=full,
                 stderr=subprocess.PIPE,
                 check=False,
