@@ -486,6 +486,14 @@ class TestOutsideData:
                 }
             )
 
+    def test_terms_as_plain_values(self) -> None:
+        _, event = create(name="Söhne 🎉")
+        assert event.terms is not None
+        told = event.terms.as_dict()
+        assert told == event.terms.model_dump(mode="json")
+        assert told["scopes"] == ["account.read", "inquiry.read"]
+        assert {type(told["source_organization_id"]), type(told["name"])} == {str}
+
     def test_schemas(self) -> None:
         """What a service publishes about its own API can be generated."""
         schema = Connection.model_json_schema()

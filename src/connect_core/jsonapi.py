@@ -458,7 +458,7 @@ def _resource(connection: Connection) -> dict[str, object]:
 
 def _event(event: ConnectionEvent) -> dict[str, object]:
     """What ``event.model_dump(mode="json")`` gives, in plain `str`, and in half the time."""
-    terms, previous = event.terms, event.previous_status
+    previous = event.previous_status
     return {
         "connection_id": str(event.connection_id),
         "version": event.version,
@@ -471,14 +471,7 @@ def _event(event: ConnectionEvent) -> dict[str, object]:
         },
         "roles": sorted(role.value for role in event.roles),
         "occurred_at": format_timestamp(event.occurred_at),
-        "terms": None
-        if terms is None
-        else {
-            "source_organization_id": str(terms.source_organization_id),
-            "destination_organization_id": str(terms.destination_organization_id),
-            "name": terms.name,
-            "scopes": sorted(map(str, terms.scopes)),
-        },
+        "terms": None if event.terms is None else event.terms.as_dict(),
     }
 
 

@@ -375,7 +375,7 @@ class ConnectionService:
         )
         request = {
             "action": Action.CREATE.value,
-            "terms": terms.model_dump(mode="json"),
+            "terms": terms.as_dict(),
             "allow_self": allow_self,
         }
         return self._once(

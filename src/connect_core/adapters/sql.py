@@ -74,7 +74,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from connect_core.connection import Change, Connection
 from connect_core.errors import InvalidRecordError
-from connect_core.history import ConnectionEvent, Terms, as_timestamp, format_timestamp
+from connect_core.history import ConnectionEvent, as_timestamp, format_timestamp
 from connect_core.identifiers import ConnectionId, IdempotencyKey, OrganizationId
 from connect_core.lifecycle import Action, Role, Status
 from connect_core.parties import MAX_NAME_LENGTH, Actor, Organization, organization_id_of
@@ -490,16 +490,7 @@ def _event_row(event: ConnectionEvent) -> dict[str, object]:
         "actor_organization_id": str(event.actor.organization_id),
         "roles": sorted(role.value for role in event.roles),
         "occurred_at": event.occurred_at,
-        "terms": None if event.terms is None else _terms(event.terms),
-    }
-
-
-def _terms(terms: Terms) -> dict[str, object]:
-    return {
-        "source_organization_id": str(terms.source_organization_id),
-        "destination_organization_id": str(terms.destination_organization_id),
-        "name": terms.name,
-        "scopes": sorted(map(str, terms.scopes)),
+        "terms": None if event.terms is None else event.terms.as_dict(),
     }
 
 

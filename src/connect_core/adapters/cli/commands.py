@@ -136,70 +136,37 @@ def create(
     )
 
 
-def activate(
-    connection_id: IdArgument,
-    expected_version: VersionOption = None,
-    idempotency_key: KeyOption = None,
-    actor: ActorOption = "",
-    database: DatabaseOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Accept an offer: pending becomes active."""
-    _carry_out(
-        database,
-        actor,
-        as_json,
-        lambda service, by: service.activate(
-            connection_id,
-            by=by,
-            expected_version=expected_version,
-            idempotency_key=idempotency_key,
-        ),
-    )
+def _step(method: Callable[..., Change], help: str) -> Callable[..., None]:
+    """The command that takes a step, which is a method of the service."""
+
+    def command(
+        connection_id: IdArgument,
+        expected_version: VersionOption = None,
+        idempotency_key: KeyOption = None,
+        actor: ActorOption = "",
+        database: DatabaseOption = "",
+        as_json: JsonOption = False,
+    ) -> None:
+        _carry_out(
+            database,
+            actor,
+            as_json,
+            lambda service, by: method(
+                service,
+                connection_id,
+                by=by,
+                expected_version=expected_version,
+                idempotency_key=idempotency_key,
+            ),
+        )
+
+    command.__doc__ = help
+    return command
 
 
-def deactivate(
-    connection_id: IdArgument,
-    expected_version: VersionOption = None,
-    idempotency_key: KeyOption = None,
-    actor: ActorOption = "",
-    database: DatabaseOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Withdraw: pending or active becomes inactive."""
-    _carry_out(
-        database,
-        actor,
-        as_json,
-        lambda service, by: service.deactivate(
-            connection_id,
-            by=by,
-            expected_version=expected_version,
-            idempotency_key=idempotency_key,
-        ),
-    )
-
-
-def reactivate(
-    connection_id: IdArgument,
-    expected_version: VersionOption = None,
-    idempotency_key: KeyOption = None,
-    actor: ActorOption = "",
-    database: DatabaseOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Offer again: inactive becomes pending."""
-    _carry_out(
-        database,
-        actor,
-        as_json,
-        lambda service, by: service.reactivate(
-            connection_id,
-            by=by,
-            expected_version=expected_version,
-            idempotency_key=idempotency_key,
-        ),
-    )
+activate = _step(ConnectionService.activate, "Accept an offer: pending becomes active.")
+deactivate = _step(ConnectionService.deactivate, "Withdraw: pending or active becomes inactive.")
+reactivate = _step(ConnectionService.reactivate, "Offer again: inactive becomes pending.")
 
 
 def _carry_out(
