@@ -112,10 +112,10 @@ def on_a_terminal(*arguments: str, columns: int = 80, **variables: str) -> str:
         return _shown(lambda terminal: _run(arguments, sized, terminal, err))
 
 
-def with_a_terminal(*arguments: str) -> tuple[str, str]:
+def with_a_terminal(*arguments: str, stdin: bytes = b"") -> tuple[str, str]:
     """What the command writes to stdout, which is none, and to a terminal that is its stderr."""
     with _stream("utf-8") as out:
-        shown = _shown(lambda terminal: _run(arguments, {}, out, terminal))
+        shown = _shown(lambda terminal: _run(arguments, {}, out, terminal, stdin))
         return _written(out), shown
 
 

@@ -374,7 +374,7 @@ BAD: dict[str, tuple[str, str, str]] = {
     "an unknown status": (
         changed(THREE[1], *ATTRIBUTES, "status", to="archived"),
         "/data/attributes/status",
-        "Input should be 'pending', 'active' or 'inactive'",
+        "Input should be 'pending',",
     ),
     "an id that is none": (
         changed(THREE[1], "data", "id", to="org_1"),
@@ -394,7 +394,7 @@ BAD: dict[str, tuple[str, str, str]] = {
     "an action that does not exist": (
         changed(THREE[1], *HISTORY, 2, "action", to="expire"),
         "/meta/history/2/action",
-        "Input should be 'create', 'activate', 'deactivate' or 'reactivate'",
+        "Input should be 'create',",
     ),
     "a version that is no integer": (
         changed(THREE[1], *HISTORY, 1, "version", to=True),
@@ -769,6 +769,13 @@ class TestProgress:
         assert "0.0/1.5 kB" in shown
         assert "1.5/1.5 kB" in shown
         assert shown.endswith("\x1b[2K")
+
+    def test_of_what_has_no_known_size(self, place: Place) -> None:
+        told = with_a_terminal(
+            "import", "-", "--database", place.url, stdin=line(THREE[0]).encode()
+        )
+        assert told[0] == "1 Connection imported.\n"
+        assert "1.5/? kB" in told[1]
 
 
 class TestOthers:

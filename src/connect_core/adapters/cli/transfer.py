@@ -97,9 +97,11 @@ def _is_kept(tally: "Tally", *, skip_invalid: bool) -> bool:
 @contextmanager
 def _progress(file: BinaryIO) -> Generator[Callable[[int], None]]:
     """A bar on stderr, if that is a terminal, that is moved on by a number of bytes."""
+    if not sys.stderr.isatty():  # be it coloured or not
+        yield lambda _: None
+        return
     columns = BarColumn(), DownloadColumn(), TimeRemainingColumn()
-    hidden = not sys.stderr.isatty()  # be it coloured or not
-    with Progress(*columns, console=console(err=True), transient=True, disable=hidden) as bar:
+    with Progress(*columns, console=console(err=True), transient=True) as bar:
         task = bar.add_task("", total=_size(file))
         yield lambda size: bar.advance(task, size)
 
