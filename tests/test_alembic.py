@@ -333,7 +333,7 @@ class TestWrittenAnew:
     def test_up_and_down(self, engine: Engine, tmp_path: Path) -> None:
         told = environment(engine, copied(tmp_path, with_versions=False))
         command.revision(told, "the first", autogenerate=True, rev_id="first")
-        (path,) = (tmp_path / "environment/versions").iterdir()
+        (path,) = (tmp_path / "environment/versions").glob("*.py")
         written = path.read_text(encoding="utf-8")
         assert re.search(r"^import connect_core\.adapters\.sql$", written, re.MULTILINE)
         command.upgrade(told, "head")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from connect_core.adapters.cli import reading
 from connect_core.adapters.cli.reading import BrokenFileError, Found, Readable, records
 
 BOM = b"\xef\xbb\xbf"
@@ -246,7 +247,7 @@ class TestListDocuments:
             assert broken[0] <= document.count(b"\n", 0, end) + 1
 
     def test_gives_each_record_before_it_reads_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("connect_core.adapters.cli.reading._CHUNK", 16)
+        monkeypatch.setattr(reading, "_CHUNK", 16)
         file = Pieces(b'{"data":[%b]}' % b",".join([b'{"id":"1"}'] * 100), [16] * 100)
         found = records(file)
         for at in range(90):
@@ -398,8 +399,8 @@ class TestLimits:
 
     @pytest.fixture(autouse=True)
     def short(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("connect_core.adapters.cli.reading._CHUNK", 4)
-        monkeypatch.setattr("connect_core.adapters.cli.reading._LONGEST", 20)
+        monkeypatch.setattr(reading, "_CHUNK", 4)
+        monkeypatch.setattr(reading, "_LONGEST", 20)
 
     def test_lines(self) -> None:
         longest = b"x" * 20
@@ -415,7 +416,7 @@ class TestLimits:
     def test_are_the_same_however_it_is_cut(
         self, chunk: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("connect_core.adapters.cli.reading._CHUNK", chunk)
+        monkeypatch.setattr(reading, "_CHUNK", chunk)
         blank = b" " * 50 + b"\n"
         too_long = "a record has more than 20 characters"
         for value in (b'"' + b"x" * 18 + b'"', b"[" + b"1" * 18 + b"]", b"1" * 20):
@@ -556,7 +557,7 @@ class TestReading:
             assert 65_536 <= sum(told) <= 2 * 65_536
 
     def test_long_records_are_read_in_longer_pieces(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("connect_core.adapters.cli.reading._CHUNK", 4)
+        monkeypatch.setattr(reading, "_CHUNK", 4)
         for record in (b"x" * 1021 + b"\n{}", b'["' + b"x" * 1018 + b'"]\n{}'):
             file = Pieces(record, [10_000] * 100)
             found, broken = outcome(file)
