@@ -602,11 +602,13 @@ class ConnectionService:
     ) -> Change:
         def step() -> Change:
             connection = self.get(connection_id, by=by)
-            expected = connection.version if expected_version is None else expected_version
-            # Reading again will not help whoever may never do this, so they are told that.
-            may_ever = Denial.WRONG_ROLE not in decide(by, action, connection).denials
-            if may_ever and expected != connection.version:
-                raise StaleConnectionError(expected, connection.version, connection.id)
+            if (
+                expected_version is not None
+                and expected_version != connection.version
+                # Reading again will not help whoever may never do this: they are told that below.
+                and Denial.WRONG_ROLE not in decide(by, action, connection).denials
+            ):
+                raise StaleConnectionError(expected_version, connection.version, connection.id)
             change = connection.take(action, by=by, at=self._clock())
             if not self._store.save(change):
                 raise self._overtaken(connection)

@@ -200,17 +200,18 @@ def main() -> int:
         with ProcessPoolExecutor(
             arguments.workers, initializer=take_a_copy, initargs=(parent,)
         ) as pool:
-            verdicts = progress(pool.map(survives, everything), len(everything))
-            survivors = [m for m, survived in zip(everything, verdicts, strict=True) if survived]
+            survivors = list(surviving(everything, pool.map(survives, everything)))
     return report(survivors, len(everything), arguments.modules)
 
 
-def progress(verdicts: Iterator[bool], total: int) -> Iterator[bool]:
-    """Pass the verdicts on, and say now and then how far they are."""
-    for count, verdict in enumerate(verdicts, 1):
+def surviving(everything: list[Mutant], verdicts: Iterator[bool]) -> Iterator[Mutant]:
+    """Those that survive; each is told at once, and now and then how far this is."""
+    for count, (mutant, survived) in enumerate(zip(everything, verdicts, strict=True), 1):
         if count % 50 == 0:
-            say(f"{count} of {total}")
-        yield verdict
+            say(f"{count} of {len(everything)}")
+        if survived:
+            say(f"{mutant.module}.py survived: {mutant.before} -> {mutant.after}")
+            yield mutant
 
 
 def report(survivors: list[Mutant], total: int, modules: list[str]) -> int:
