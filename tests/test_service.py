@@ -1,6 +1,6 @@
 """The service: commands and questions over a store, the same over every store."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,6 +34,7 @@ from connect_core import (
     OrganizationId,
     Position,
     Role,
+    Selection,
     SelfConnectionError,
     StaleConnectionError,
     Status,
@@ -284,6 +285,15 @@ class TestSteps:
         offered = host.create()
         assert host.asks("activate", offered.id, by=PARTNER, expected_version=1).event.version == 2
 
+    def test_a_long_life(self, host: Host) -> None:
+        """Versions are numbers like any others, however many steps there were."""
+        offered = host.create()
+        round_trip = (("activate", PARTNER), ("deactivate", PARTNER), ("reactivate", OUR_KEY))
+        with host.service() as service:
+            for version, (action, actor) in enumerate(round_trip * 100, 1):
+                getattr(service, action)(offered.id, by=actor, expected_version=version)
+        assert host.events(offered) == 301
+
     def test_who_may_never_is_not_told_to_read_again(self, host: Host) -> None:
         offered = host.create()
         refusal = host.asks("activate", offered.id, by=OUR_KEY, expected_version=7)
@@ -485,6 +495,30 @@ class TestList:
         page = host.asks("list", by=OUR_KEY)
         assert len(page.connections) == 10
         assert page.next == page.connections[-1].id
+
+    def test_one_more_is_read_than_is_shown(self) -> None:
+        """It tells whether another page follows, and nothing is read in vain."""
+        limits: list[int] = []
+
+        class Watched(InMemoryStore):
+            def page(
+                self,
+                selection: Selection,
+                *,
+                beyond: Position | None,
+                newest_first: bool,
+                limit: int,
+            ) -> Sequence[Connection]:
+                limits.append(limit)
+                return super().page(
+                    selection, beyond=beyond, newest_first=newest_first, limit=limit
+                )
+
+        service = ConnectionService(Watched())
+        offered = service.create(by=OUR_KEY, destination=THEIRS).connection
+        service.list(by=OUR_KEY, limit=7)
+        service.list(by=OUR_KEY, limit=7, after=offered.id)
+        assert limits == [8, 8]
 
     def test_none(self, host: Host, population: list[Connection]) -> None:
         page = host.asks("list", by=STRANGER)
