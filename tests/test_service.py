@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -26,7 +27,9 @@ from connect_core import (
     Direction,
     DuplicateConnectionError,
     ForbiddenTransitionError,
+    IdempotencyKey,
     IdempotencyKeyReusedError,
+    IdempotencyRecord,
     InMemoryStore,
     InvalidRecordError,
     InvalidTransitionError,
@@ -378,7 +381,8 @@ class TestLostRaces:
         assert duplicate.value.existing_id == "cxn_theirs"
         assert [each.id for each in service.list(by=OUR_KEY).connections] == ["cxn_theirs"]
 
-    def test_a_second_create_that_cannot_be_seen(self) -> None:
+    @pytest.mark.parametrize("destination", [THEIRS, OUR_KEY.organization_id])
+    def test_a_second_create_that_cannot_be_seen(self, destination: str) -> None:
         """Under a stricter isolation, what another transaction has added is not there to read."""
 
         class Isolated(InMemoryStore):
@@ -388,7 +392,7 @@ class TestLostRaces:
 
         service = ConnectionService(Isolated())
         with pytest.raises(DuplicateConnectionError) as duplicate:
-            service.create(by=OUR_KEY, destination=THEIRS)
+            service.create(by=OUR_KEY, destination=destination, allow_self=True)
         assert duplicate.value.existing_id is None
         assert duplicate.value.decision.denial is Denial.ALREADY_EXISTS
         assert str(duplicate.value).endswith("for an ordered pair. Use the existing one.")
@@ -514,11 +518,14 @@ class TestList:
                     selection, beyond=beyond, newest_first=newest_first, limit=limit
                 )
 
-        service = ConnectionService(Watched())
-        offered = service.create(by=OUR_KEY, destination=THEIRS).connection
+        ids = iter(["cxn_1", "cxn_2"])
+        service = ConnectionService(Watched(), clock=lambda: T0, new_id=lambda: next(ids))
+        service.create(by=OUR_KEY, destination="org_1")
+        service.create(by=OUR_KEY, destination="org_2")
         service.list(by=OUR_KEY, limit=7)
-        service.list(by=OUR_KEY, limit=7, after=offered.id)
-        assert limits == [8, 8]
+        assert limits == [8]
+        service.list(by=OUR_KEY, limit=7, after="cxn_2")
+        assert limits == [8, 8, 1]  # and whether a page goes before
 
     def test_none(self, host: Host, population: list[Connection]) -> None:
         page = host.asks("list", by=STRANGER)
@@ -798,6 +805,34 @@ class TestIdempotency:
         )
         assert again == first
         assert again.connection.creator == OUR_KEY
+
+    def test_fingerprints_are_for_ever(self) -> None:
+        """They are kept: another version that took them otherwise would refuse what is repeated."""
+        kept: list[IdempotencyRecord] = []
+
+        class Watched(InMemoryStore):
+            def once(
+                self,
+                organization_id: OrganizationId,
+                key: IdempotencyKey,
+                attempt: Callable[[], IdempotencyRecord],
+            ) -> IdempotencyRecord:
+                kept.append(super().once(organization_id, key, attempt))
+                return kept[-1]
+
+        service = ConnectionService(Watched(), new_id=lambda: "cxn_1")
+        service.create(by=OUR_KEY, destination=THEIRS, name="é", idempotency_key="1")
+        service.activate("cxn_1", by=PARTNER, expected_version=1, idempotency_key="2")
+        assert [record.fingerprint for record in kept] == [
+            sha256(request.encode()).hexdigest()
+            for request in (
+                '{"action": "create", "allow_self": false, "terms": {'
+                '"destination_organization_id": "org_DEF456", "name": "\\u00e9", '
+                '"scopes": ["account.read", "inquiry.read"], '
+                '"source_organization_id": "org_ABC123"}}',
+                '{"action": "activate", "connection_id": "cxn_1", "expected_version": 1}',
+            )
+        ]
 
     def test_keys_are_an_organizations_own(self, host: Host) -> None:
         connection = host.create(idempotency_key="k")

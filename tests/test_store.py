@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from inspect import signature
 from itertools import product
 
 import pytest
@@ -17,6 +18,7 @@ from connect_core import (
     ConnectionStore,
     IdempotencyKey,
     IdempotencyRecord,
+    InMemoryStore,
     OrganizationId,
     Position,
     Role,
@@ -25,6 +27,7 @@ from connect_core import (
     Standing,
     Status,
 )
+from connect_core.adapters.sql import SqlConnectionStore
 
 OURS, THEIRS = OUR_KEY.organization_id, PARTNER.organization_id
 ANY = (Standing(Role.SOURCE, None), Standing(Role.DESTINATION, None))
@@ -64,6 +67,15 @@ def keep(stored: Backend, *changes: Change) -> None:
     with stored.store() as store:
         for change in changes:
             assert store.add(change)
+
+
+@pytest.mark.parametrize("store", [InMemoryStore, SqlConnectionStore])
+def test_the_port(store: type[ConnectionStore]) -> None:
+    """A store takes what the port says, by the names and in the ways that it says."""
+    methods = [name for name in vars(ConnectionStore) if not name.startswith("_")]
+    assert len(methods) == 8
+    for name in methods:
+        assert signature(getattr(store, name)) == signature(getattr(ConnectionStore, name)), name
 
 
 class TestAdding:

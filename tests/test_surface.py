@@ -103,7 +103,6 @@ def test_what_could_be_mixed_up_is_given_by_name() -> None:
         connect_core.parse_connection: 1,
         connect_core.list_document: 2,
         connect_core.ConnectionStore.page: 3,
-        connect_core.InMemoryStore.page: 3,
         connect_core.ConnectionService: 2,
         connect_core.ConnectionService.create: 6,
         connect_core.ConnectionService.activate: 3,
