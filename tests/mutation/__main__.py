@@ -18,12 +18,14 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from difflib import unified_diff
+from functools import partial
 from importlib import import_module
 from itertools import combinations
 from pathlib import Path
+from time import monotonic
 from typing import Any, NamedTuple
 
 # Cosmic Ray has no types, and only the group `mutation` installs it.
@@ -46,7 +48,8 @@ MODULES = {
     ),
     "adapters/sql": (["sql", "store", "service", "filters"], "not sqlite-file"),
 }
-TIMEOUT = 300
+#: A mutant that takes so many times as long as the unchanged code, and a while, hangs.
+PATIENCE = 5
 
 
 class Mutant(NamedTuple):
@@ -142,19 +145,25 @@ def take_a_copy(parent: str) -> None:
     shutil.copy(ROOT / "pyproject.toml", _copy)
 
 
-def survives(mutant: Mutant) -> bool:
-    """Whether the tests pass although the module was changed."""
+def survives(mutant: Mutant, seconds: Mapping[str, float]) -> bool:
+    """Whether the tests pass although the module was changed; `seconds` is what they take else."""
     path = _copy / PACKAGE / f"{mutant.module}.py"
     original = path.read_text(encoding="utf-8")
     path.write_text(mutant.source, encoding="utf-8")
     try:
-        return run_tests(mutant.module)
+        return run_tests(mutant.module, timeout=30 + PATIENCE * seconds[mutant.module])
     finally:
         path.write_text(original, encoding="utf-8")
 
 
-def run_tests(module: str) -> bool:
-    """Whether the tests of a module pass in this worker's copy."""
+def timed(module: str) -> float | None:
+    """How long the tests of the unchanged module take, in seconds; None if they fail."""
+    started = monotonic()
+    return monotonic() - started if run_tests(module) else None
+
+
+def run_tests(module: str, timeout: float | None = None) -> bool:
+    """Whether the tests of a module pass in this worker's copy, and in time."""
     tests, words = MODULES[module]
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-k", words]
     environment = os.environ | {
@@ -168,7 +177,7 @@ def run_tests(module: str) -> bool:
             cwd=_copy,
             env=environment,
             capture_output=True,
-            timeout=TIMEOUT,
+            timeout=timeout,
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -191,16 +200,19 @@ def main() -> int:
     say(f"{len(everything)} mutants of {', '.join(arguments.modules)}")
     with tempfile.TemporaryDirectory() as parent:
         with ProcessPoolExecutor(1, initializer=take_a_copy, initargs=(parent,)) as pool:
-            for module, passes in zip(
-                arguments.modules, pool.map(run_tests, arguments.modules), strict=True
+            seconds: dict[str, float] = {}
+            for module, took in zip(
+                arguments.modules, pool.map(timed, arguments.modules), strict=True
             ):
-                if not passes:
+                if took is None:
                     say(f"The tests of {module} fail on the unchanged code; mend that first.")
                     return 2
+                seconds[module] = took
         with ProcessPoolExecutor(
             arguments.workers, initializer=take_a_copy, initargs=(parent,)
         ) as pool:
-            survivors = list(surviving(everything, pool.map(survives, everything)))
+            verdicts = pool.map(partial(survives, seconds=seconds), everything)
+            survivors = list(surviving(everything, verdicts))
     return report(survivors, len(everything), arguments.modules)
 
 
