@@ -730,9 +730,12 @@ class TestEngines:
             open_engine(f"sqlite:///{path}").dispose()
             timer.join()
         else:
+            slept: list[float] = []
+            monkeypatch.setattr(sql, "sleep", slept.append)
             monkeypatch.setattr(sql, "_BUSY_TIMEOUT", 60)
             with pytest.raises(OperationalError, match="database is locked"):
                 open_engine(f"sqlite:///{path}")
+            assert slept == [0.02] * 3
             other.execute("COMMIT")
         other.close()
         again = sqlite3.connect(path)
