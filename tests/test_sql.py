@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from threading import Timer
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from databases import POSTGRESQL, database, postgresql
 from sqlalchemy import (
+    URL,
     Column,
     Engine,
     Integer,
@@ -338,6 +340,12 @@ class TestFilters:
                 others = database.execute(select(on.c.id).where(~mine)).all()
             assert (len(found), len(others)) == (int(allowed), int(not allowed))
 
+    def test_one_status_is_written_with_an_equals_sign(self) -> None:
+        text = str(actionable(PARTNER, Action.ACTIVATE))
+        assert "connections.status = " in text
+        assert " IN " not in text
+        assert " IN " in str(actionable(PARTNER, Action.DEACTIVATE))
+
     def test_visible(self, host: Engine) -> None:
         committed(host)
         for organization, seen in ((OURS, 1), (Organization(id=THEIRS), 1), ("org_XYZ", 0)):
@@ -656,6 +664,23 @@ class TestColumnTypes:
         with engine.connect() as connection, pytest.raises(Exception, match="the time is naive"):
             connection.execute(naive)
 
+    def test_types_of_their_own_on_postgresql(self) -> None:
+        there = URL.create("postgresql").get_dialect()()
+        assert UtcTime().compile(there) == "TIMESTAMP(3) WITH TIME ZONE"
+        assert UtcTime().process_bind_param(T0, there) == T0
+        assert JsonValue().compile(there) == "JSONB"
+        assert JsonValue().process_bind_param(["a"], there) == ["a"]
+        assert JsonValue().process_result_value("1", there) == "1"  # the text, not the number
+
+    @pytest.mark.parametrize("database", ["sqlite", "mysql"])
+    def test_text_elsewhere(self, database: str) -> None:
+        elsewhere = URL.create(database).get_dialect()()
+        assert UtcTime().compile(elsewhere) == "VARCHAR(24)"
+        assert UtcTime().process_bind_param(T0, elsewhere) == "2026-11-24T12:00:00.123Z"
+        assert JsonValue().compile(elsewhere) == "TEXT"
+        assert JsonValue().process_bind_param(["a"], elsewhere) == '["a"]'
+        assert JsonValue().process_result_value('["a"]', elsewhere) == ["a"]
+
     def test_none_is_null(self, engine: Engine) -> None:
         table = Table(
             "moments",
@@ -715,7 +740,7 @@ class TestEngines:
         }
         engine.dispose()
 
-    @pytest.mark.parametrize("patient", [True, False])
+    @pytest.mark.parametrize("patient", [False, True])
     def test_write_ahead_logging_waits_for_others(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patient: bool
     ) -> None:
@@ -770,11 +795,32 @@ class TestEngines:
         committed(engine)
         with Session(engine) as session:
             assert service_in(session).get("cxn_1", by=OUR_KEY).version == 2
+        with Session(engine) as session, ThreadPoolExecutor(1) as pool:
+            service_in(session).list(by=OUR_KEY)
+            waiting = pool.submit(count, engine, connections)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.1)
+            session.rollback()
+            assert waiting.result(30) == 1
         for url in ("sqlite:///:memory:", "sqlite:///"):
             other = open_engine(url)
             assert count(other, connections) == 0
             other.dispose()
         engine.dispose()
+
+    def test_two_processes_never_create_the_tables_at_once(self) -> None:
+        """PostgreSQL would refuse one of them."""
+        with postgresql() as url:
+            holder = create_engine(url)
+            with holder.connect() as other, ThreadPoolExecutor(1) as pool:
+                other.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": 0x636F6E6E})
+                waiting = pool.submit(open_engine, url)
+                with pytest.raises(TimeoutError):
+                    waiting.result(0.3)
+                metadata.create_all(other)
+                other.commit()
+                waiting.result(30).dispose()
+            holder.dispose()
 
     def test_postgresql_through_psycopg(self) -> None:
         with postgresql() as url:
@@ -866,6 +912,17 @@ class TestManyAtOnce:
             assert [history.connection.id for history in store.everything()] == [
                 f"cxn_{n}" for n in range(6)
             ]
+
+    @pytest.mark.parametrize(("destination", "id"), [("org_0", "cxn_x"), ("org_x", "cxn_0")])
+    def test_one_that_is_taken(self, engine: Engine, destination: str, id: str) -> None:
+        """By its ordered pair alone, or by its id alone."""
+        connection, event = Connection.create(by=OUR_KEY, destination=destination, id=id, at=T0)
+        with Session(engine) as session, session.begin():
+            store = SqlConnectionStore(session)
+            (first,) = self.histories(1)
+            assert store.add_all([first]) == []
+            assert store.add_all([History(connection, (event,))]) == [0]
+            assert list(store.everything()) == [first]
 
     def test_only_what_was_read_is_told(self, engine: Engine) -> None:
         """Events that came after the Connection was read do not belong to it."""
