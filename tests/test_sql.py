@@ -757,7 +757,7 @@ class TestEngines:
         else:
             slept: list[float] = []
             monkeypatch.setattr(sql, "sleep", slept.append)
-            monkeypatch.setattr(sql, "_BUSY_TIMEOUT", 60)
+            monkeypatch.setattr(sql, "_BUSY_TIMEOUT", 50)
             with pytest.raises(OperationalError, match="database is locked"):
                 open_engine(f"sqlite:///{path}")
             assert slept == [0.02] * 3
