@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -415,6 +416,19 @@ class TestConstraints:
     def test_events(self, engine: Engine, changes: dict[str, object]) -> None:
         committed(engine)
         self.refused(engine, connection_events, EVENT | changes)
+
+    def test_nothing_else_may_be_null(self, engine: Engine) -> None:
+        may_be = {
+            table.name: {
+                each["name"] for each in inspect(engine).get_columns(table.name) if each["nullable"]
+            }
+            for table in metadata.sorted_tables
+        }
+        assert may_be == {
+            "connections": {"name"},
+            "connection_events": {"previous_status", "terms"},
+            "connection_idempotency_keys": set(),
+        }
 
     def test_a_connection_with_events_stays(self, engine: Engine) -> None:
         committed(engine)
@@ -930,6 +944,31 @@ class TestManyAtOnce:
         with Session(engine) as session:
             (history,) = SqlConnectionStore(session).everything()
         assert [each.version for each in history.events] == [1, 2]
+
+
+def test_statements_are_compiled_once(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    """SQLAlchemy keeps the text, of the host's statements too; to make it takes longer than to run."""
+
+    def run(number: int) -> None:
+        with Session(engine) as session, session.begin():
+            service = ConnectionService(SqlConnectionStore(session), new_id=lambda: f"cxn_{number}")
+            service.create(by=OUR_KEY, destination=f"org_{number}", idempotency_key=f"{number}")
+            service.activate(f"cxn_{number}", by=Actor(id="usr_1", organization_id=f"org_{number}"))
+            service.history(f"cxn_{number}", by=OUR_KEY)
+            service.list(by=OUR_KEY, status="active", after=f"cxn_{number}")
+            session.execute(select(connections).where(connections.c.scopes == ["inquiry.read"]))
+
+    for number in (1, 2):  # with the second, a page has one before it
+        run(number)
+    with caplog.at_level("INFO", "sqlalchemy.engine"):
+        run(3)
+    compiled = {
+        statement.split()[0]
+        for statement, how in pairwise(caplog.messages)
+        if how.startswith("[") and not how.startswith("[cached since")
+    }
+    assert compiled <= {"BEGIN", "SAVEPOINT", "RELEASE"}  # text of its own, with nothing to compile
+    assert "[cached since" in caplog.text
 
 
 def test_a_row_is_plain(tmp_path: Path) -> None:

@@ -46,7 +46,10 @@ MODULES = {
         ["surface", "service", "store", "service_stateful"],
         "not sqlite and not postgresql",
     ),
-    "adapters/sql": (["sql", "store", "service", "filters", "query_plans"], "not sqlite-file"),
+    "adapters/sql": (
+        ["sql", "store", "service", "filters", "query_plans"],
+        "not sqlite-file or to_open",
+    ),
 }
 #: A mutant that takes so many times as long as the unchanged code, and a while, hangs.
 PATIENCE = 5

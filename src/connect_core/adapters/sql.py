@@ -273,8 +273,7 @@ def _holds(organization_id: str, role: Role, on: object) -> ColumnElement[bool]:
 def _stands(statuses: Sequence[Status], on: object) -> ColumnElement[bool]:
     """Whether the status is one of these: true or false, and false where there is none."""
     column = _column(on, "status")
-    as_enumeration = getattr(column.type, "enum_class", None) is Status
-    values = [status if as_enumeration else status.value for status in statuses]
+    values = [status.value for status in statuses]  # an `Enum(Status)` takes them, too
     one_of = column == values[0] if len(values) == 1 else column.in_(values)
     return and_(column.is_not(None), one_of)
 
