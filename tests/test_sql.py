@@ -695,6 +695,52 @@ class TestColumnTypes:
         assert JsonValue().process_bind_param(["a"], elsewhere) == '["a"]'
         assert JsonValue().process_result_value('["a"]', elsewhere) == ["a"]
 
+    def test_each_column(self) -> None:
+        """What a host may read, and what a later version may not change without a migration."""
+        there = URL.create("postgresql").get_dialect()()
+        id_, status, version, time = (
+            'VARCHAR COLLATE "C"',
+            "VARCHAR(16)",
+            "INTEGER",
+            "TIMESTAMP(3) WITH TIME ZONE",
+        )
+        assert {
+            table.name: {column.name: column.type.compile(there) for column in table.columns}
+            for table in metadata.sorted_tables
+        } == {
+            "connections": {
+                "id": id_,
+                "source_organization_id": id_,
+                "destination_organization_id": id_,
+                "name": "VARCHAR(255)",
+                "status": status,
+                "scopes": "JSONB",
+                "creator_id": id_,
+                "created_at": time,
+                "updated_at": time,
+                "version": version,
+            },
+            "connection_events": {
+                "connection_id": id_,
+                "version": version,
+                "action": "VARCHAR(16)",
+                "previous_status": status,
+                "status": status,
+                "actor_id": id_,
+                "actor_organization_id": id_,
+                "roles": "JSONB",
+                "occurred_at": time,
+                "terms": "JSONB",
+            },
+            "connection_idempotency_keys": {
+                "organization_id": id_,
+                "key": id_,
+                "fingerprint": "VARCHAR(64)",
+                "outcome": "TEXT",
+                "created_at": time,
+            },
+        }
+
     def test_none_is_null(self, engine: Engine) -> None:
         table = Table(
             "moments",
@@ -947,7 +993,7 @@ class TestManyAtOnce:
 
 
 def test_statements_are_compiled_once(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
-    """SQLAlchemy keeps the text, of the host's statements too; to make it takes longer than to run."""
+    """SQLAlchemy keeps the text, of a host's statements too: it costs more than to run it."""
 
     def run(number: int) -> None:
         with Session(engine) as session, session.begin():

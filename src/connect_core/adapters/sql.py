@@ -97,7 +97,7 @@ class UtcTime(TypeDecorator[datetime]):
     sorts as the times do; text of another form is given back as it is, and is no time.
     """
 
-    impl = String(24)
+    impl = String
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:

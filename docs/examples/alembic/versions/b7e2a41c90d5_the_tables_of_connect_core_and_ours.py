@@ -41,7 +41,7 @@ def upgrade() -> None:
         ),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
-        sa.Column("created_at", connect_core.adapters.sql.UtcTime(length=24), nullable=False),
+        sa.Column("created_at", connect_core.adapters.sql.UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("organization_id", "key", name="pk_connection_idempotency_keys"),
     )
     with op.batch_alter_table("connection_idempotency_keys", schema=None) as batch_op:
@@ -72,8 +72,8 @@ def upgrade() -> None:
             sa.String().with_variant(sa.String(collation="C"), "postgresql"),
             nullable=False,
         ),
-        sa.Column("created_at", connect_core.adapters.sql.UtcTime(length=24), nullable=False),
-        sa.Column("updated_at", connect_core.adapters.sql.UtcTime(length=24), nullable=False),
+        sa.Column("created_at", connect_core.adapters.sql.UtcTime(), nullable=False),
+        sa.Column("updated_at", connect_core.adapters.sql.UtcTime(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.CheckConstraint(
             "status IN ('pending', 'active', 'inactive')", name="ck_connections_status"
@@ -129,7 +129,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("roles", connect_core.adapters.sql.JsonValue(), nullable=False),
-        sa.Column("occurred_at", connect_core.adapters.sql.UtcTime(length=24), nullable=False),
+        sa.Column("occurred_at", connect_core.adapters.sql.UtcTime(), nullable=False),
         sa.Column("terms", connect_core.adapters.sql.JsonValue(), nullable=True),
         sa.CheckConstraint(
             "action = 'create' AND status = 'pending' AND previous_status IS NULL OR action = 'activate' AND status = 'active' AND previous_status = 'pending' OR action = 'deactivate' AND status = 'inactive' AND previous_status = 'pending' OR action = 'deactivate' AND status = 'inactive' AND previous_status = 'active' OR action = 'reactivate' AND status = 'pending' AND previous_status = 'inactive'",
