@@ -817,7 +817,7 @@ class TestEngines:
         else:
             slept: list[float] = []
             monkeypatch.setattr(sql, "sleep", slept.append)
-            monkeypatch.setattr(sql, "_BUSY_TIMEOUT", 50)
+            monkeypatch.setattr(sql, "_BUSY_TIMEOUT", 41)
             with pytest.raises(OperationalError, match="database is locked"):
                 open_engine(f"sqlite:///{path}")
             assert slept == [0.02] * 3
