@@ -131,7 +131,7 @@ def changed_lines(original: str, source: str) -> tuple[str, str]:
     lines = list(unified_diff(original.splitlines(), source.splitlines(), n=0))[3:]
     removed = [line[1:].strip() for line in lines if line.startswith("-")]
     added = [line[1:].strip() for line in lines if line.startswith("+")]
-    return " ".join(removed), " ".join(added)
+    return " ".join(removed).strip(), " ".join(added).strip()
 
 
 # --- Running the tests ---------------------------------------------------------------------------
