@@ -1,10 +1,11 @@
 """The service: commands and questions over a store, the same over every store."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from databases import Backend
@@ -29,7 +30,6 @@ from connect_core import (
     ForbiddenTransitionError,
     IdempotencyKey,
     IdempotencyKeyReusedError,
-    IdempotencyRecord,
     InMemoryStore,
     InvalidRecordError,
     InvalidTransitionError,
@@ -37,7 +37,6 @@ from connect_core import (
     OrganizationId,
     Position,
     Role,
-    Selection,
     SelfConnectionError,
     StaleConnectionError,
     Status,
@@ -500,32 +499,19 @@ class TestList:
         assert len(page.connections) == 10
         assert page.next == page.connections[-1].id
 
-    def test_one_more_is_read_than_is_shown(self) -> None:
+    def test_one_more_is_read_than_is_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It tells whether another page follows, and nothing is read in vain."""
-        limits: list[int] = []
-
-        class Watched(InMemoryStore):
-            def page(
-                self,
-                selection: Selection,
-                *,
-                beyond: Position | None,
-                newest_first: bool,
-                limit: int,
-            ) -> Sequence[Connection]:
-                limits.append(limit)
-                return super().page(
-                    selection, beyond=beyond, newest_first=newest_first, limit=limit
-                )
-
+        store = InMemoryStore()
+        page = Mock(wraps=store.page)
+        monkeypatch.setattr(store, "page", page)
         ids = iter(["cxn_1", "cxn_2"])
-        service = ConnectionService(Watched(), clock=lambda: T0, new_id=lambda: next(ids))
+        service = ConnectionService(store, clock=lambda: T0, new_id=lambda: next(ids))
         service.create(by=OUR_KEY, destination="org_1")
         service.create(by=OUR_KEY, destination="org_2")
         service.list(by=OUR_KEY, limit=7)
-        assert limits == [8]
         service.list(by=OUR_KEY, limit=7, after="cxn_2")
-        assert limits == [8, 8, 1]  # and whether a page goes before
+        limits = [call.kwargs["limit"] for call in page.call_args_list]
+        assert limits == [8, 8, 1]  # the last: whether a page goes before
 
     def test_none(self, host: Host, population: list[Connection]) -> None:
         page = host.asks("list", by=STRANGER)
@@ -808,21 +794,14 @@ class TestIdempotency:
 
     def test_fingerprints_are_for_ever(self) -> None:
         """They are kept: another version that took them otherwise would refuse what is repeated."""
-        kept: list[IdempotencyRecord] = []
-
-        class Watched(InMemoryStore):
-            def once(
-                self,
-                organization_id: OrganizationId,
-                key: IdempotencyKey,
-                attempt: Callable[[], IdempotencyRecord],
-            ) -> IdempotencyRecord:
-                kept.append(super().once(organization_id, key, attempt))
-                return kept[-1]
-
-        service = ConnectionService(Watched(), new_id=lambda: "cxn_1")
+        store = InMemoryStore()
+        service = ConnectionService(store, new_id=lambda: "cxn_1")
         service.create(by=OUR_KEY, destination=THEIRS, name="é", idempotency_key="1")
         service.activate("cxn_1", by=PARTNER, expected_version=1, idempotency_key="2")
+        kept = [
+            store.once(actor.organization_id, IdempotencyKey(key), attempt=Mock(side_effect=[]))
+            for actor, key in ((OUR_KEY, "1"), (PARTNER, "2"))
+        ]
         assert [record.fingerprint for record in kept] == [
             sha256(request.encode()).hexdigest()
             for request in (
