@@ -15,7 +15,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from reprlib import repr as shortened
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -314,7 +314,7 @@ def _member(value: object, name: str) -> object:
     return cast("Mapping[object, object]", value).get(name) if isinstance(value, Mapping) else None
 
 
-def load_json(text: bytes | bytearray | str) -> tuple[Any, list[Problem]]:
+def load_json(text: bytes | bytearray | str) -> tuple[object, list[Problem]]:
     """The JSON value in `text`, and its repeated members, of which the value holds the last.
 
     Args:

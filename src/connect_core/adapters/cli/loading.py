@@ -154,6 +154,7 @@ def _history(text: bytes) -> tuple[History, str]:
     Raises:
         InvalidDocumentError: with every problem, or that its own does not lead to its Connection.
     """
+    value: Any
     value, repeated = load_json(text)
     history = None if repeated else _retraced(value)
     if history is not None:
