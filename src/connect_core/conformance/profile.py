@@ -1,0 +1,137 @@
+"""Profiles: what an implementation claims, what it chose, and what it is known to fail."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, ValidationError
+
+from connect_core.conformance.specification import load_specification
+from connect_core.conformance.vectors import Alternative
+from connect_core.parties import Immutable
+
+
+class InvalidProfileError(ValueError):
+    """A profile is not one. Nothing was run."""
+
+
+def _every_capability() -> tuple[str, ...]:
+    return tuple(load_specification().capabilities)
+
+
+class Profile(Immutable):
+    """What is claimed of an implementation. What is claimed is mandatory.
+
+    Attributes:
+        name: what reports call the implementation.
+        claims: the capabilities that it has; all of them, unless you say otherwise.
+        answers: for open points of the specification, the answer that was chosen. The
+            implementation is held to it. Where none is declared, it has to give the same one every
+            time.
+        known_failures: vectors that it is known to fail, by id, each with the reason. One that
+            passes after all is a failure, too: strike it from the list.
+
+    Raises:
+        pydantic.ValidationError: a field is not valid.
+        InvalidProfileError: from `checked`: it names what the specification does not have.
+    """
+
+    name: str = Field(default="the implementation", min_length=1)
+    claims: tuple[str, ...] = Field(default_factory=_every_capability)
+    answers: dict[str, str] = {}
+    known_failures: dict[str, str] = {}
+
+    def checked(self, vector_ids: Iterable[str]) -> Self:
+        """This profile, if all that it names exists.
+
+        Args:
+            vector_ids: the ids of the vectors there are.
+
+        Raises:
+            InvalidProfileError: with everything that does not exist.
+        """
+        specification = load_specification()
+        points = specification.answers()
+        problems = [
+            f"there is no capability {each!r} (there are {', '.join(specification.capabilities)})"
+            for each in self.claims
+            if each not in specification.capabilities
+        ]
+        for point, answer in self.answers.items():
+            if point not in points:
+                problems.append(f"there is no open point {point!r} ({', '.join(points)})")
+            elif answer not in points[point]:
+                problems.append(f"{point} has no answer {answer!r} ({', '.join(points[point])})")
+        known = set(vector_ids)
+        problems += [
+            f"there is no vector {each!r}" for each in self.known_failures if each not in known
+        ]
+        problems += [
+            f"the known failure {each!r} has no reason"
+            for each, reason in self.known_failures.items()
+            if not reason.strip()
+        ]
+        if problems:
+            raise InvalidProfileError(
+                f"The profile of {self.name} is not valid: {'; '.join(problems)}."
+            )
+        return self
+
+    def lacks(self, needs: Iterable[str]) -> list[str]:
+        """What of these capabilities is not claimed."""
+        return [each for each in needs if each not in self.claims]
+
+
+def read_profile(path: Path) -> Profile:
+    """The profile in a JSON file.
+
+    Raises:
+        InvalidProfileError: it cannot be read, or is not a profile.
+    """
+    try:
+        return Profile.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InvalidProfileError(f"{path} cannot be read: {error}.") from error
+    except ValidationError as error:
+        problems = [
+            f"{'/'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}"
+            for each in error.errors(include_url=False)
+        ]
+        raise InvalidProfileError(f"{path} is not a profile: {'; '.join(problems)}.") from None
+
+
+class Answers:
+    """Which answers to the open points are still possible, given what was seen. Mutable.
+
+    Args:
+        chosen: the answers that were declared.
+    """
+
+    def __init__(self, chosen: Mapping[str, str]) -> None:
+        self._left = {
+            point: frozenset({chosen[point]}) if point in chosen else frozenset(answers)
+            for point, answers in load_specification().answers().items()
+        }
+
+    def copy(self) -> "Answers":
+        """The same, to go on from separately."""
+        copied = Answers({})
+        copied._left = dict(self._left)
+        return copied
+
+    def contradiction(self, alternative: Alternative) -> str | None:
+        """Why this alternative is not open any more; None if it is."""
+        for point, answers in alternative.answers.items():
+            left = self._left[point]
+            if not left & set(answers):
+                return f"{point} is answered by {' or '.join(sorted(left))} elsewhere"
+        return None
+
+    def narrow(self, alternative: Alternative) -> None:
+        """Note that this alternative was seen."""
+        for point, answers in alternative.answers.items():
+            self._left[point] &= set(answers)
+
+    def left(self) -> dict[str, list[str]]:
+        """For each open point, the answers that are still possible, sorted."""
+        return {point: sorted(answers) for point, answers in self._left.items()}

@@ -1,0 +1,390 @@
+"""What the rules permit: for any call, in any world, the answers that conform.
+
+A `World` holds the Connections of a case as they should be. It words a call as a step, with the
+requirements that it tests and the answers that are permitted, by asking the policy; then it follows
+the answer that was given. The vectors are what it says, written down; the explorer goes wherever a
+system leads it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from connect_core.conformance.system import Outcome, actor_of, state_of
+from connect_core.conformance.vectors import (
+    ActStep,
+    Alternative,
+    AnyStep,
+    Check,
+    CreateStep,
+    ReadStep,
+    ShareStep,
+)
+from connect_core.connection import Change, Connection
+from connect_core.history import ConnectionEvent
+from connect_core.lifecycle import Action, Role, Status
+from connect_core.parties import roles_of
+from connect_core.policy import (
+    Cell,
+    Decision,
+    Denial,
+    decide,
+    decide_access,
+    decide_create,
+    steps_to,
+)
+from connect_core.scopes import DEFAULT_SCOPES
+
+#: The open points, and the answers to them, as the specification has them. Ours comes first.
+ROLE_AND_STATUS, ROLE_FIRST, STATUS_FIRST = "CXN-OPEN-001", "role-first", "status-first"
+OUTSIDERS, HIDDEN, REFUSED = "CXN-OPEN-002", "hidden", "refused"
+SECOND_CREATE, DUPLICATE_REFUSED, RETURNED = "CXN-OPEN-004", "refused", "returned"
+SELF, ON_REQUEST, NEVER, ALWAYS = "CXN-OPEN-005", "on-request", "never", "always"
+SCOPES_WHILE_INACTIVE, KEPT, SUSPENDED = "CXN-OPEN-006", "kept", "suspended"
+
+#: When everything happens. No vector tells an implementation what time it is.
+_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+_OUTCOMES: Final[Mapping[Denial, Outcome]] = {
+    Denial.WRONG_ROLE: Outcome.WRONG_ROLE,
+    Denial.WRONG_STATUS: Outcome.WRONG_STATUS,
+    Denial.ALREADY_EXISTS: Outcome.ALREADY_EXISTS,
+    Denial.NOT_A_PARTY: Outcome.NOT_A_PARTY,
+    Denial.SELF_CONNECTION: Outcome.SELF_CONNECTION,
+}
+
+#: The requirement that an action tests, by the actor's role and whether it is allowed.
+_ACTIONS: Final[Mapping[tuple[Action, Role, bool], str]] = {
+    (Action.ACTIVATE, Role.DESTINATION, True): "CXN-LIFE-001",
+    (Action.ACTIVATE, Role.SOURCE, False): "CXN-LIFE-002",
+    (Action.ACTIVATE, Role.DESTINATION, False): "CXN-LIFE-003",
+    (Action.DEACTIVATE, Role.SOURCE, True): "CXN-LIFE-004",
+    (Action.DEACTIVATE, Role.DESTINATION, True): "CXN-LIFE-005",
+    (Action.DEACTIVATE, Role.SOURCE, False): "CXN-LIFE-006",
+    (Action.DEACTIVATE, Role.DESTINATION, False): "CXN-LIFE-006",
+    (Action.REACTIVATE, Role.SOURCE, True): "CXN-LIFE-007",
+    (Action.REACTIVATE, Role.DESTINATION, False): "CXN-LIFE-008",
+    (Action.REACTIVATE, Role.SOURCE, False): "CXN-LIFE-009",
+}
+#: The requirement that a refused access tests, by each reason for it.
+_ACCESS: Final[Mapping[Denial, str]] = {
+    Denial.NOT_A_PARTY: "CXN-SHAR-005",
+    Denial.NOT_ACTIVE: "CXN-SHAR-002",
+    Denial.WRONG_DIRECTION: "CXN-SHAR-003",
+    Denial.SCOPE_NOT_GRANTED: "CXN-SHAR-004",
+}
+
+#: What is fixed when a Connection is created, of the members that every implementation reports.
+TERMS: Final = ("source", "destination", "name")
+
+
+class _Entry(NamedTuple):
+    """A Connection as it should be, and its history."""
+
+    connection: Connection
+    events: tuple[ConnectionEvent, ...]
+
+
+class Move(NamedTuple):
+    """An action that somebody could take on a Connection."""
+
+    connection: str
+    by: str
+    action: Action
+
+
+class World:
+    """The Connections of a case as they should be, by the names that the case has for them."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+
+    def copy(self) -> "World":
+        """The same, to go on from separately."""
+        copied = World()
+        copied._entries = dict(self._entries)
+        return copied
+
+    def names(self) -> tuple[str, ...]:
+        """The names of the Connections that there are, oldest first."""
+        return tuple(self._entries)
+
+    def connection(self, name: str) -> Connection:
+        """The Connection as it should be.
+
+        Raises:
+            KeyError: there is none of this name.
+        """
+        return self._entries[name].connection
+
+    def named(self, source: str, destination: str) -> str | None:
+        """The name of the Connection for this ordered pair, or None."""
+        for name, (connection, _) in self._entries.items():
+            pair = connection.source_organization_id, connection.destination_organization_id
+            if pair == (source, destination):
+                return name
+        return None
+
+    def cell(self, step: AnyStep) -> Cell | None:
+        """The cell of the matrix that a step is about; None if it is about no cell."""
+        if isinstance(step, CreateStep):
+            source, destination = step.source or step.by, str(step.destination)
+            name = self.named(source, destination)
+            status = None if name is None else self.connection(name).status
+            holders = {Role.SOURCE: source, Role.DESTINATION: destination}
+            roles = frozenset(role for role, holder in holders.items() if holder == step.by)
+            return Cell(status, Action.CREATE, roles)
+        if isinstance(step, ActStep):
+            connection = self.connection(step.connection)
+            roles = roles_of(actor_of(step.by), connection)
+            return Cell(connection.status, Action(step.action), roles)
+        return None
+
+    def moves(self, organizations: Iterable[str], *, legal: bool) -> list[Move]:
+        """What these organizations could do to the Connections there are.
+
+        Args:
+            organizations: who acts.
+            legal: what they may do, or what they may not.
+        """
+        actors = {each: actor_of(each) for each in organizations}
+        return [
+            Move(name, organization, action)
+            for name, (connection, _) in self._entries.items()
+            for organization, actor in actors.items()
+            for action in Action
+            if action is not Action.CREATE and decide(actor, action, connection).allowed is legal
+        ]
+
+    # --- Calls, and what they may come to ---
+
+    def create(
+        self,
+        name: str,
+        *,
+        by: str,
+        destination: str,
+        source: str | None = None,
+        called: str | None = None,
+        scopes: Sequence[str] | None = None,
+        allow_self: bool = False,
+    ) -> CreateStep:
+        """Somebody creates a Connection. A second one has to be named as the first is.
+
+        Args:
+            name: what the case calls the Connection.
+            by: who acts.
+            destination: the organization to share with.
+            source: the organization whose data is shared; that of `by` if omitted.
+            called: the name that it is to have for people.
+            scopes: what to share; the defaults if omitted.
+            allow_self: a self-connection is asked for.
+        """
+        origin = by if source is None else source
+        existing = self._entries.get(name)
+        decision = decide_create(
+            actor_of(by),
+            source=origin,
+            destination=destination,
+            existing=None if existing is None else existing.connection,
+            allow_self=True,
+        )
+        requirements, accept = _creation(decision, itself=origin == destination, asked=allow_self)
+        return CreateStep(
+            by=by,
+            connection=name,
+            destination=destination,
+            source=source,
+            name=called,
+            scopes=None if scopes is None else tuple(scopes),
+            allow_self=allow_self,
+            requirements=requirements,
+            accept=accept,
+        )
+
+    def act(self, move: Move, expected_version: int | None = None) -> ActStep:
+        """Somebody acts on a Connection, whether they may or not.
+
+        Args:
+            move: who does what.
+            expected_version: the version that they expect. Not for a move for which they have the
+                wrong role and the wrong status at once: which is told first, is open.
+        """
+        connection = self.connection(move.connection)
+        decision = decide(actor_of(move.by), move.action, connection)
+        requirements, accept = _action(decision, connection)
+        if expected_version is not None:
+            overruled = not {Denial.NOT_A_PARTY, Denial.WRONG_ROLE} & set(decision.denials)
+            if expected_version == connection.version:
+                requirements = ("CXN-VERS-005",)
+            elif overruled:
+                requirements = ("CXN-VERS-004",)
+                accept = (Alternative(outcome=Outcome.STALE),)
+            else:
+                requirements = ("CXN-VERS-006",)
+        return ActStep.model_validate(
+            {
+                "by": move.by,
+                "connection": move.connection,
+                "action": move.action.value,
+                "expected_version": expected_version,
+                "requirements": requirements,
+                "accept": accept,
+            }
+        )
+
+    def share(self, name: str, *, by: str, scope: str) -> ShareStep:
+        """Somebody wants to read data of a scope through a Connection."""
+        decision = decide_access(actor_of(by), scope, self.connection(name))
+        if decision:
+            requirements, accept = ("CXN-SHAR-001",), (Alternative(outcome=Outcome.OK),)
+        else:
+            requirements = tuple(_ACCESS[denial] for denial in decision.denials)
+            accept = _to_an_outsider() if not decision.roles else (_refusal(Outcome.DENIED),)
+        return ShareStep(
+            by=by, connection=name, scope=scope, requirements=requirements, accept=accept
+        )
+
+    def read(
+        self,
+        name: str,
+        *,
+        by: str,
+        members: Sequence[str] = ("status",),
+        requirements: Sequence[str] = (),
+        unchanged: Sequence[str] = (),
+        not_before: Sequence[str] = (),
+    ) -> Check:
+        """Somebody looks at a Connection.
+
+        Args:
+            name: what the case calls the Connection.
+            by: who looks.
+            members: the members of the state that have to be as they should be.
+            requirements: what that tests; for an outsider that is given.
+            unchanged: members that have to be as the last read had them.
+            not_before: times that must not be earlier than the last read had them.
+        """
+        entry = self._entries[name]
+        if not roles_of(actor_of(by), entry.connection):
+            return Check(
+                by=by, connection=name, requirements=("CXN-PERM-003",), accept=_to_an_outsider()
+            )
+        state = state_of(entry.connection, entry.events)
+        due = Alternative(
+            outcome=Outcome.OK,
+            state={member: state[member] for member in members},
+            unchanged=tuple(unchanged),
+            not_before=tuple(not_before),
+        )
+        accept = (due,)
+        if "scopes" in members and entry.connection.status is Status.INACTIVE:
+            without = due.model_copy(update={"state": {**due.state, "scopes": []}})
+            accept = (
+                due.model_copy(update={"answers": {SCOPES_WHILE_INACTIVE: (KEPT,)}}),
+                without.model_copy(update={"answers": {SCOPES_WHILE_INACTIVE: (SUSPENDED,)}}),
+            )
+        return Check(by=by, connection=name, requirements=tuple(requirements), accept=accept)
+
+    # --- What came of them ---
+
+    def follow(self, step: AnyStep, answer: Alternative) -> None:
+        """Be as the world is after this answer to this step."""
+        if (
+            answer.outcome is not Outcome.OK
+            or answer.existing
+            or isinstance(step, (ReadStep, ShareStep))
+        ):
+            return
+        actor = actor_of(step.by)
+        if isinstance(step, CreateStep):
+            change = Connection.create(
+                by=actor,
+                destination=str(step.destination),
+                name=step.name,
+                scopes=DEFAULT_SCOPES if step.scopes is None else step.scopes,
+                allow_self=True,
+                id=f"cxn_{step.connection}",
+                at=_AT,
+            )
+            self._keep(step.connection, change, ())
+        else:
+            connection, events = self._entries[step.connection]
+            change = connection.take(Action(step.action), by=actor, at=_AT)
+            self._keep(step.connection, change, events)
+
+    def _keep(self, name: str, change: Change, events: Iterable[ConnectionEvent]) -> None:
+        self._entries[name] = _Entry(change.connection, (*events, change.event))
+
+
+# --- What is permitted, and what that tests -----------------------------------------------------
+
+_Permitted = tuple[tuple[str, ...], tuple[Alternative, ...]]
+
+
+def _refusal(outcome: Outcome, point: str | None = None, *answers: str) -> Alternative:
+    return Alternative(outcome=outcome, answers={} if point is None else {point: answers})
+
+
+def _to_an_outsider() -> tuple[Alternative, ...]:
+    return (
+        _refusal(Outcome.NOT_FOUND, OUTSIDERS, HIDDEN),
+        _refusal(Outcome.NOT_A_PARTY, OUTSIDERS, REFUSED),
+    )
+
+
+def _refusals(decision: Decision) -> Iterator[Alternative]:
+    """The outcomes of what a party may not do: one, or either of two that hold at once."""
+    first, *others = (_OUTCOMES[denial] for denial in decision.denials)
+    if not others:
+        yield _refusal(first)
+    else:
+        yield _refusal(first, ROLE_AND_STATUS, ROLE_FIRST)
+        yield _refusal(others[0], ROLE_AND_STATUS, STATUS_FIRST)
+
+
+def _creation(decision: Decision, *, itself: bool, asked: bool) -> _Permitted:
+    existing = Alternative(outcome=Outcome.OK, existing=True, answers={SECOND_CREATE: (RETURNED,)})
+    if decision.denials == (Denial.ALREADY_EXISTS,):
+        refused = _refusal(Outcome.ALREADY_EXISTS, SECOND_CREATE, DUPLICATE_REFUSED)
+        return ("CXN-CREA-005",), (refused, existing)
+    if decision.denials:
+        requirement = "CXN-CREA-003" if decision.roles else "CXN-CREA-004"
+        return (requirement,), tuple(_refusals(decision))
+    if not itself:
+        return ("CXN-CREA-001",), (Alternative(outcome=Outcome.OK),)
+    willing = (ON_REQUEST, ALWAYS) if asked else (ALWAYS,)
+    unwilling = (NEVER,) if asked else (ON_REQUEST, NEVER)
+    accept = (
+        Alternative(outcome=Outcome.OK, answers={SELF: willing}),
+        _refusal(Outcome.SELF_CONNECTION, SELF, *unwilling),
+    )
+    return ("CXN-CREA-006",), accept if asked else accept[::-1]
+
+
+def _action(decision: Decision, connection: Connection) -> _Permitted:
+    action, roles = decision.action, decision.roles
+    assert action is not None
+    if not roles:
+        return ("CXN-LIFE-011",), _to_an_outsider()
+    requirements = ("CXN-CREA-007",)
+    if len(roles) == 1:
+        requirements = (_ACTIONS[action, *roles, decision.allowed],)
+    if connection.version > _SHORTEST[connection.status]:
+        requirements += ("CXN-LIFE-010",)
+    if decision:
+        return requirements, (Alternative(outcome=Outcome.OK),)
+    return requirements, tuple(_refusals(decision))
+
+
+class _Born(NamedTuple):
+    """A Connection that has just been created, as far as the way from there is concerned."""
+
+    source_organization_id: str
+    destination_organization_id: str
+    status: Status
+
+
+BORN: Final = _Born("", "", Status.PENDING)
+#: The version with which a Connection comes to a status first. With a greater one it has a past.
+_SHORTEST: Final = {status: 1 + len(steps_to(BORN, status)) for status in Status}
