@@ -27,10 +27,11 @@ _MISSING: Final = object()
 
 
 class Exchange(NamedTuple):
-    """One call and its answer, in words."""
+    """One call and its answer, in words; `is_look` if it only reads back."""
 
     call: str
     answer: str
+    is_look: bool = False
 
 
 class NotPermittedError(Exception):
@@ -99,7 +100,8 @@ class Case:
         answer: object = self._answer(check)
         if not isinstance(answer, Answer):
             raise BrokenSystemError(f"{words}: the answer is {answer!r}, which is not an Answer")
-        self.exchanges.append(Exchange(words, _answer_in_words(answer)))
+        is_look = not isinstance(check, (CreateStep, ActStep, ShareStep))
+        self.exchanges.append(Exchange(words, _answer_in_words(answer), is_look))
         if answer.outcome is Outcome.UNSUPPORTED:
             raise UnsupportedError(f"{words}: this is not supported")
         return answer
@@ -287,4 +289,4 @@ def _shown(value: object) -> str:
     if value is _MISSING:
         return "missing"
     text = json.dumps(value, default=str)
-    return text if len(text) <= 300 else f"{text[:297]}..."
+    return text if len(text) <= 160 else f"{text[:157]}..."

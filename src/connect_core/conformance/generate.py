@@ -23,7 +23,7 @@ from connect_core.conformance.vectors import (
     Vector,
     file_text,
 )
-from connect_core.conformance.world import BORN, TERMS, Move, World
+from connect_core.conformance.world import BORN, TERMS, Move, World, followed
 from connect_core.errors import InvalidDocumentError
 from connect_core.jsonapi import parse_create
 from connect_core.lifecycle import Action, Role, Status
@@ -99,14 +99,12 @@ class _Story:
             then: what is read back.
             meaning: a call that the world understands, if `step` is in other words.
         """
-        ours, *others = step.accept
-        accept = [ours, *(_ending(other, ours, step) for other in others)]
+        ours = step.accept[0]
         changes = {
             "requirements": tuple(dict.fromkeys((*step.requirements, *also))),
-            "accept": tuple(accept),
             "then": tuple(then),
         }
-        step = step.model_copy(update=changes)
+        step = followed(step, ours).model_copy(update=changes)
         self._steps.append(step)
         self.world.follow(step if meaning is None else meaning, ours)
 
@@ -132,13 +130,6 @@ class _Story:
         """Somebody looks at these members of the state."""
         check = self.world.read(name, by=by, members=members, requirements=(tests,))
         self.tell(_as_step(check))
-
-
-def _ending(other: Alternative, ours: Alternative, step: AnyStep) -> Alternative:
-    """Another permitted answer to a creation; the story ends if it leaves another world."""
-    created = {each.outcome is Outcome.OK and not each.existing for each in (other, ours)}
-    ends = isinstance(step, CreateStep) and len(created) > 1
-    return other.model_copy(update={"ends": ends})
 
 
 def _looks(world: World, name: str, tested: tuple[str, ...], *, fixed: bool) -> list[Check]:

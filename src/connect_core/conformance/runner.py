@@ -327,17 +327,33 @@ def _attempt(make_system: MakeSystem, vector: Vector, answers: Answers) -> Vecto
             system.close()
     except BrokenSystemError:
         raise
-    except NotPermittedError as error:
-        return _not_permitted(vector, error, case)
-    except UnsupportedError as error:
+    except Exception as error:
+        return what_came_of(error, vector, () if case is None else case.exchanges)
+    return VectorResult(vector, Result.NOT_CLAIMED if ended else Result.PASS, ended)
+
+
+def what_came_of(
+    error: Exception, vector: Vector, exchanges: Sequence[Exchange]
+) -> VectorResult:
+    """The result of a vector that ended in this error.
+
+    Args:
+        error: what was raised: by the case, or by the implementation.
+        vector: the vector.
+        exchanges: what was said until then.
+    """
+    said = tuple(exchanges)
+    if isinstance(error, NotPermittedError):
+        blamed = error.check.requirements
+        result, reason = Result.FAIL, ""
+        if not blamed:
+            result, reason = Result.COULD_NOT_TEST, "What prepares for the test was not done."
+        return VectorResult(vector, result, reason, blamed, said, error.expected, error.observed)
+    if isinstance(error, UnsupportedError):
         reason = f"{error}, and the profile claims it."
-        return VectorResult(vector, Result.COULD_NOT_TEST, reason, exchanges=_said(case))
-    except Exception as error:  # noqa: BLE001  # whatever the implementation raises is its result
-        reason = f"The implementation failed: {type(error).__name__}: {error}"
-        return VectorResult(vector, Result.ERROR, reason, exchanges=_said(case))
-    if ended:
-        return VectorResult(vector, Result.NOT_CLAIMED, ended)
-    return VectorResult(vector, Result.PASS)
+        return VectorResult(vector, Result.COULD_NOT_TEST, reason, exchanges=said)
+    reason = f"The implementation failed: {type(error).__name__}: {error}"
+    return VectorResult(vector, Result.ERROR, reason, exchanges=said)
 
 
 def _play(case: Case, vector: Vector) -> str:
@@ -350,15 +366,3 @@ def _play(case: Case, vector: Vector) -> str:
             )
             return f"The implementation answers {points}, which excludes what follows."
     return ""
-
-
-def _not_permitted(vector: Vector, error: NotPermittedError, case: Case | None) -> VectorResult:
-    blamed = error.check.requirements
-    result, reason = Result.FAIL, ""
-    if not blamed:
-        result, reason = Result.COULD_NOT_TEST, "What prepares for the test was not done."
-    return VectorResult(vector, result, reason, blamed, _said(case), error.expected, error.observed)
-
-
-def _said(case: Case | None) -> tuple[Exchange, ...]:
-    return () if case is None else tuple(case.exchanges)

@@ -135,10 +135,13 @@ class World:
             roles = frozenset(role for role, holder in holders.items() if holder == step.by)
             return Cell(status, Action.CREATE, roles)
         if isinstance(step, ActStep):
-            connection = self.connection(step.connection)
-            roles = roles_of(actor_of(step.by), connection)
-            return Cell(connection.status, Action(step.action), roles)
+            return self.cell_of(Move(step.connection, step.by, Action(step.action)))
         return None
+
+    def cell_of(self, move: Move) -> Cell:
+        """The cell of the matrix that a move is about."""
+        connection = self.connection(move.connection)
+        return Cell(connection.status, move.action, roles_of(actor_of(move.by), connection))
 
     def moves(self, organizations: Iterable[str], *, legal: bool) -> list[Move]:
         """What these organizations could do to the Connections there are.
@@ -315,6 +318,25 @@ class World:
 
     def _keep(self, name: str, change: Change, events: Iterable[ConnectionEvent]) -> None:
         self._entries[name] = _Entry(change.connection, (*events, change.event))
+
+
+def followed(step: AnyStep, answer: Alternative) -> AnyStep:
+    """The step in a story that goes on as it does after this answer.
+
+    The answer is the first that the step accepts. Another that leaves another world ends the story.
+    """
+    others = [
+        each.model_copy(update={"ends": _makes(step, each) != _makes(step, answer)})
+        for each in step.accept
+        if each != answer
+    ]
+    return step.model_copy(update={"accept": (answer, *others)})
+
+
+def _makes(step: AnyStep, answer: Alternative) -> bool:
+    """Whether the answer tells of a Connection that was not there before."""
+    created = answer.outcome is Outcome.OK and not answer.existing
+    return isinstance(step, CreateStep) and created
 
 
 # --- What is permitted, and what that tests -----------------------------------------------------

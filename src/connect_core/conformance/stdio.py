@@ -1,0 +1,225 @@
+"""A `System` in a process of its own, in any language, over the line protocol.
+
+A request is one line of JSON on the process's standard input, its answer one line on its standard
+output. Whatever is no answer (nothing within the time limit, a process that ended, text that is not
+JSON, the answer to another request, another protocol) is a `PeerError`: the harness cannot go on,
+and nothing is said of conformance.
+"""
+
+import json
+import queue
+import subprocess
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from threading import Thread
+from types import TracebackType
+from typing import Final, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from connect_core.conformance.case import BrokenSystemError
+from connect_core.conformance.system import Answer, Outcome
+
+#: The number of the protocol that this kit speaks.
+PROTOCOL: Final = 1
+#: The longest line that is read, in bytes.
+_LONGEST: Final = 1_000_000
+
+
+class PeerError(BrokenSystemError):
+    """The process does not do what the line protocol asks of it. It has been ended."""
+
+
+class ImplementationError(Exception):
+    """The implementation told that it failed for reasons of its own."""
+
+
+class _Reply(BaseModel):
+    """An answer as it comes; further members are ignored."""
+
+    model_config = ConfigDict(strict=True)
+
+    protocol: int
+    id: int
+    outcome: str | None = None
+    error: str | None = None
+    connection: str | None = None
+    state: dict[str, object] | None = None
+    pointers: list[str] | None = None
+    http: int | None = None
+
+
+class StdioPeer:
+    """The process, and a `System` as long as it runs. One serves all cases, one after another.
+
+    Use it as a context manager, or `stop` it. Standard error goes where this process's does.
+
+    Args:
+        command: the command and its arguments. It is not given to a shell.
+        timeout: how long an answer may take, in seconds.
+
+    Raises:
+        PeerError: the command cannot be started.
+    """
+
+    def __init__(self, command: Sequence[str], timeout: float = 10.0) -> None:
+        self._name = " ".join(command)
+        self._timeout = timeout
+        self._id = 0
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  # the command that the user asks for
+                list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        except (OSError, ValueError) as error:
+            raise PeerError(f"{self._name} cannot be started: {error}") from error
+        self._lines: queue.Queue[bytes] = queue.Queue(maxsize=16)
+        Thread(target=self._listen, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the process: its input ends, and if it does not exit in time, it is killed."""
+        process = self._process
+        if process.stdin is not None:
+            with suppress(OSError):
+                process.stdin.close()
+        try:
+            process.wait(min(self._timeout, 2.0))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    # --- The five verbs ---
+
+    def create(
+        self,
+        *,
+        by: str,
+        destination: str | None = None,
+        source: str | None = None,
+        name: str | None = None,
+        scopes: Sequence[str] | None = None,
+        allow_self: bool = False,
+        body: str | None = None,
+    ) -> Answer:
+        """See `System.create`."""
+        return self._ask(
+            "create",
+            by=by,
+            destination=destination,
+            source=None if source == by else source,
+            name=name,
+            scopes=None if scopes is None else list(scopes),
+            allow_self=allow_self or None,
+            body=body,
+        )
+
+    def act(
+        self, *, by: str, connection: str, action: str, expected_version: int | None = None
+    ) -> Answer:
+        """See `System.act`."""
+        return self._ask(
+            "act", by=by, connection=connection, action=action, expected_version=expected_version
+        )
+
+    def share(self, *, by: str, connection: str, scope: str) -> Answer:
+        """See `System.share`."""
+        return self._ask("share", by=by, connection=connection, scope=scope)
+
+    def read(self, *, by: str, connection: str) -> Answer:
+        """See `System.read`."""
+        return self._ask("read", by=by, connection=connection)
+
+    def close(self) -> None:
+        """See `System.close`. The process goes on, with an empty world."""
+        answer = self._ask("close")
+        if answer.outcome is not Outcome.OK:
+            raise self._broken(f"answers {answer.outcome} to close, which cannot be refused")
+
+    # --- The protocol ---
+
+    def _ask(self, verb: str, **members: object) -> Answer:
+        self._id += 1
+        given = {name: value for name, value in members.items() if value is not None}
+        request = json.dumps({"protocol": PROTOCOL, "id": self._id, "verb": verb, **given})
+        self._send(request)
+        return self._answer(self._receive(request), request)
+
+    def _send(self, request: str) -> None:
+        assert self._process.stdin is not None  # noqa: S101  # it was asked for above
+        try:
+            self._process.stdin.write(request.encode() + b"\n")
+            self._process.stdin.flush()
+        except (OSError, ValueError):
+            raise self._broken(f"takes no more requests{self._ended()}", request) from None
+
+    def _receive(self, request: str) -> bytes:
+        try:
+            line = self._lines.get(timeout=self._timeout)
+        except queue.Empty:
+            raise self._broken(f"gave no answer within {self._timeout:g} s", request) from None
+        if not line:
+            raise self._broken(f"closed its output{self._ended()}", request)
+        if len(line) > _LONGEST:
+            raise self._broken(f"answered with a line of more than {_LONGEST} bytes", request)
+        return line
+
+    def _listen(self) -> None:
+        """Read lines, in a thread of its own, until there are no more: an empty one says so."""
+        assert self._process.stdout is not None  # noqa: S101  # it was asked for above
+        with self._process.stdout as output:
+            line = b"begin"
+            while line:
+                line = output.readline(_LONGEST + 1)
+                self._lines.put(line)
+
+    def _answer(self, line: bytes, request: str) -> Answer:
+        try:
+            reply = _Reply.model_validate_json(line)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            place = ".".join(map(str, problem["loc"]))
+            told = f"{place}: {problem['msg']}" if place else problem["msg"]
+            raise self._broken(f"answered {_shown(line)}, which is no answer ({told})", request) from None
+        if reply.protocol != PROTOCOL:
+            raise self._broken(
+                f"speaks protocol {reply.protocol}, and this kit speaks {PROTOCOL}", request
+            )
+        if reply.id != self._id:
+            raise self._broken(f"answered request {reply.id}, when {self._id} was due", request)
+        if reply.error is not None:
+            raise ImplementationError(reply.error)
+        try:
+            outcome = Outcome(reply.outcome)
+        except ValueError:
+            raise self._broken(
+                f"answered with the outcome {reply.outcome!r}, which there is not", request
+            ) from None
+        return Answer(outcome, reply.connection, reply.state, reply.pointers, reply.http)
+
+    def _ended(self) -> str:
+        """That the process has exited, if it has."""
+        with suppress(subprocess.TimeoutExpired):
+            return f", having exited with {self._process.wait(0.5)}"
+        return ""
+
+    def _broken(self, what: str, request: str | None = None) -> PeerError:
+        """The error that says what the process did, once it is ended."""
+        self._process.kill()
+        self.stop()
+        asked = "" if request is None else f"; the request was {request}"
+        return PeerError(f"{self._name} {what}{asked}")
+
+
+def _shown(line: bytes) -> str:
+    text = line.decode("utf-8", "backslashreplace").rstrip("\n")
+    return repr(text if len(text) <= 200 else f"{text[:197]}...")
