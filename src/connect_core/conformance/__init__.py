@@ -1,0 +1,74 @@
+"""The conformance kit: the specification as data, vectors, and what puts an implementation to them.
+
+An implementation is a `System` with five verbs. In Python, subclass `ConnectionConformance` in your
+tests, or `run` the vectors and `explore` yourself; in any language, speak the line protocol and let
+``connect-core conformance run`` do it. Comes with the extra ``testing``.
+"""
+
+from connect_core.conformance.case import BrokenSystemError
+from connect_core.conformance.explorer import explore
+from connect_core.conformance.kit import ConnectionConformance
+from connect_core.conformance.profile import InvalidProfileError, Profile, read_profile
+from connect_core.conformance.report import report_dict, report_html, report_json, report_junit
+from connect_core.conformance.runner import (
+    Exploration,
+    Report,
+    RequirementResult,
+    Result,
+    VectorResult,
+    run,
+    select,
+)
+from connect_core.conformance.specification import (
+    Requirement,
+    Specification,
+    load_specification,
+)
+from connect_core.conformance.stdio import PeerError, StdioPeer
+from connect_core.conformance.system import (
+    Answer,
+    Outcome,
+    ReferenceSystem,
+    ServiceSystem,
+    System,
+)
+from connect_core.conformance.vectors import (
+    InvalidVectorsError,
+    Vector,
+    load_vectors,
+    read_vectors,
+)
+
+__all__ = [
+    "Answer",
+    "BrokenSystemError",
+    "ConnectionConformance",
+    "Exploration",
+    "InvalidProfileError",
+    "InvalidVectorsError",
+    "Outcome",
+    "PeerError",
+    "Profile",
+    "ReferenceSystem",
+    "Report",
+    "Requirement",
+    "RequirementResult",
+    "Result",
+    "ServiceSystem",
+    "Specification",
+    "StdioPeer",
+    "System",
+    "Vector",
+    "VectorResult",
+    "explore",
+    "load_specification",
+    "load_vectors",
+    "read_profile",
+    "read_vectors",
+    "report_dict",
+    "report_html",
+    "report_json",
+    "report_junit",
+    "run",
+    "select",
+]

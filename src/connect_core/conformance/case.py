@@ -1,4 +1,4 @@
-"""One case: the calls that are made to a system in one world, and whether its answers are permitted.
+"""One case: the calls that are made to a system in one world, and what it may answer.
 
 The runner puts vectors through a case, the explorer its own steps.
 """
@@ -70,7 +70,9 @@ class Case:
         self._system = system
         self._answers = answers
         self._ids: dict[str, str] = {}
-        self._last: dict[str, Mapping[str, object]] = {}
+        #: The states that were read before the present step, and those that are read since.
+        self._before: dict[str, Mapping[str, object]] = {}
+        self._since: dict[str, Mapping[str, object]] = {}
         #: What was said so far, oldest first.
         self.exchanges: list[Exchange] = []
 
@@ -82,6 +84,7 @@ class Case:
             UnsupportedError: the system does not have what it takes.
             BrokenSystemError: what the system gave is no answer.
         """
+        self._before |= self._since
         found = self._judge(step, self._call(step))
         for check in step.then:
             self.read(check)
@@ -97,8 +100,8 @@ class Case:
 
     def _call(self, check: Check) -> Answer:
         words = call_in_words(check)
-        answer: object = self._answer(check)
-        if not isinstance(answer, Answer):
+        answer = self._answer(check)
+        if not isinstance(answer, Answer):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
             raise BrokenSystemError(f"{words}: the answer is {answer!r}, which is not an Answer")
         is_look = not isinstance(check, (CreateStep, ActStep, ShareStep))
         self.exchanges.append(Exchange(words, _answer_in_words(answer), is_look))
@@ -149,7 +152,7 @@ class Case:
         if answer.connection is not None:
             self._ids.setdefault(check.connection, answer.connection)
         if answer.state is not None:
-            self._last[check.connection] = answer.state
+            self._since[check.connection] = answer.state
 
     # --- What is wrong with an answer ---
 
@@ -184,7 +187,7 @@ class Case:
             if due.state or due.unchanged or due.not_before:
                 yield "there is no state"
             return
-        last = self._last.get(check.connection, {})
+        last = self._before.get(check.connection, {})
         for name, value in due.state.items():
             found = state.get(name, _MISSING)
             if not self._is(found, value, name, check.connection):
@@ -202,10 +205,8 @@ class Case:
 
     def _is(self, found: object, due: object, name: str, connection: str) -> bool:
         """Whether a member of a state is what it should be. Scopes come in any order."""
-        if name == "scopes" and isinstance(found, (list, tuple)) and isinstance(due, (list, tuple)):
-            return sorted(map(str, cast("Sequence[object]", found))) == sorted(
-                map(str, cast("Sequence[object]", due))
-            )
+        if name == "scopes":
+            found, due = _in_order(found), _in_order(due)
         return self._equal(found, due, self._ids.get(connection), exactly=name == "document")
 
     def _equal(self, found: object, due: object, id: str | None, *, exactly: bool) -> bool:
@@ -232,6 +233,13 @@ class Case:
                 for one, other in zip(items, wanted, strict=True)
             )
         return type(found) is type(due) and found == due
+
+
+def _in_order(value: object) -> object:
+    """An array of texts, sorted; anything else as it is."""
+    if not isinstance(value, (list, tuple)):
+        return value
+    return sorted(map(str, cast("Sequence[object]", value)))
 
 
 # --- In words ------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ as can be, and told as a vector, ready to be kept.
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from itertools import product
@@ -17,6 +18,7 @@ from typing import ClassVar, Final, TypeVar
 import hypothesis
 from hypothesis import HealthCheck, Verbosity, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Flaky
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -68,33 +70,46 @@ class FoundError(AssertionError):
         return self.result.describe()
 
 
+@dataclass
+class _Hunt:
+    """What the stories of one exploration have in common.
+
+    Attributes:
+        make_system: gives a fresh system.
+        profile: what is claimed.
+        answers: what was known of the answers to open points at the beginning.
+        visited: the cells of the matrix that were tried so far.
+        broken: why the system cannot be asked any more, if that is so.
+    """
+
+    make_system: MakeSystem
+    profile: Profile
+    answers: Answers
+    visited: set[Cell] = field(default_factory=set[Cell])
+    broken: BrokenSystemError | None = None
+
+
 class Explorer(RuleBasedStateMachine):
     """Anybody tries anything, and every Connection is read back after each call.
 
     `explore` makes a subclass with the system that is explored.
     """
 
-    make_system: ClassVar[MakeSystem]
-    profile: ClassVar[Profile]
-    answers: ClassVar[Answers]
-    #: The cells of the matrix that were tried so far, in all stories.
-    visited: ClassVar[set[Cell]]
-    #: Why the system cannot be asked any more, if that is so.
-    broken: ClassVar[BrokenSystemError | None] = None
+    hunt: ClassVar[_Hunt]
 
     def __init__(self) -> None:
         super().__init__()
         self._world = World()
         self._steps: list[AnyStep] = []
         self._tried: set[Cell] = set()
-        if self.broken is not None:
-            raise self.broken
-        self._system = type(self).make_system()
-        self._case = Case(self._system, self.answers.copy())
+        if self.hunt.broken is not None:
+            raise self.hunt.broken
+        self._system = self.hunt.make_system()
+        self._case = Case(self._system, self.hunt.answers.copy())
 
     def teardown(self) -> None:
         """The story is over."""
-        if self.broken is None:
+        if self.hunt.broken is None:
             self._guarded(self._system.close)
 
     @initialize(by=_organizations, destination=_organizations)
@@ -118,7 +133,7 @@ class Explorer(RuleBasedStateMachine):
         asked: bool,
     ) -> None:
         """Somebody creates a Connection, for themselves or for others, a first or a second one."""
-        if "named-source" not in self.profile.claims:
+        if "named-source" not in self.hunt.profile.claims:
             source = None
         self._create(by, by if source is None else source, destination, scopes, asked=asked)
 
@@ -156,7 +171,7 @@ class Explorer(RuleBasedStateMachine):
         cells = [cell for cell in chances if cell not in self._tried] or list(chances)
         cell = data.draw(st.sampled_from(cells))
         name, by = data.draw(st.sampled_from(chances[cell]))
-        self._lead(data, name, cell.status)
+        self._lead(data, name, Status(str(cell.status)))
         if cell.action is Action.CREATE:
             there = self._world.connection(name)
             source, destination = there.source_organization_id, there.destination_organization_id
@@ -167,15 +182,13 @@ class Explorer(RuleBasedStateMachine):
     def _chances(self) -> dict[Cell, list[tuple[str, str]]]:
         """The cells that there are Connections for: which, and who would act."""
         chances: dict[Cell, list[tuple[str, str]]] = {}
-        for name, by, status, action in product(
-            self._world.names(), ORGANIZATIONS, Status, Action
-        ):
+        for name, by, status, action in product(self._world.names(), ORGANIZATIONS, Status, Action):
             there = self._world.connection(name)
             roles = roles_of(actor_of(by), there)
             if (
                 action is not Action.CREATE
                 or Role.SOURCE in roles
-                or "named-source" in self.profile.claims
+                or "named-source" in self.hunt.profile.claims
             ):
                 chances.setdefault(Cell(status, action, roles), []).append((name, by))
         return chances
@@ -187,9 +200,9 @@ class Explorer(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(self._world.names()))
         self._do(self._world.share(name, by=by, scope=scope))
 
-    def _lead(self, data: st.DataObject, name: str, status: Status | None) -> None:
+    def _lead(self, data: st.DataObject, name: str, status: Status) -> None:
         """The parties bring a Connection to a status."""
-        for step in steps_to(self._world.connection(name), Status(status)):
+        for step in steps_to(self._world.connection(name), status):
             role = data.draw(st.sampled_from(sorted(step.roles)))
             by = str(self._world.connection(name).organization_of(role))
             self._do(self._world.act(Move(name, by, step.action)))
@@ -198,14 +211,14 @@ class Explorer(RuleBasedStateMachine):
     def _do(self, step: AnyStep) -> None:
         cell = self._world.cell(step)
         if cell is not None:
-            self.visited.add(cell)
+            self.hunt.visited.add(cell)
             self._tried.add(cell)
         self._steps.append(step)
         answer = self._guarded(lambda: self._case.perform(step))
         self._steps[-1] = followed(step, answer)
         self._world.follow(step, answer)
         if isinstance(step, CreateStep) and NEVER in answer.answers.get(SELF, ()):
-            self.visited.update(cell for cell in decision_table() if len(cell.roles) > 1)
+            self.hunt.visited.update(cell for cell in decision_table() if len(cell.roles) > 1)
 
     @invariant()
     def everything_is_as_it_should_be(self) -> None:
@@ -216,7 +229,7 @@ class Explorer(RuleBasedStateMachine):
                 self._guarded(partial(self._case.read, check))
 
     def _check(self, name: str, by: str) -> Check:
-        claims = self.profile.claims
+        claims = self.hunt.profile.claims
         members = ["status", *TERMS, "scopes"]
         members += ["version"] if "versions" in claims else []
         members += ["events"] if {"versions", "history"} <= set(claims) else []
@@ -237,7 +250,7 @@ class Explorer(RuleBasedStateMachine):
         try:
             return call()
         except BrokenSystemError as error:
-            type(self).broken = error
+            self.hunt.broken = error
             raise
         except Exception as error:
             exchanges = self._case.exchanges
@@ -256,7 +269,7 @@ class Explorer(RuleBasedStateMachine):
             "a story that the explorer found",
             load_specification().version,
             told,
-            [each for each in _TAKEN if each in self.profile.claims],
+            [each for each in _TAKEN if each in self.hunt.profile.claims],
         )
 
 
@@ -292,37 +305,38 @@ def explore(
         raise ValueError(f"an exploration takes at least 1x1, not {examples}x{steps}")
     profile = Profile() if profile is None else profile
     number = random.SystemRandom().randrange(10**6) if seed is None else seed
-    machine = _machine(make_system, profile, answers)
-    result, finding = Result.PASS, None
+    hunt = _Hunt(
+        make_system, profile, Answers(profile.answers) if answers is None else answers.copy()
+    )
+    machine = type("Explorer", (Explorer,), {"hunt": hunt})
+    result, finding, reason = Result.PASS, None, ""
     try:
         _run(hypothesis.seed(number)(machine), examples, steps)
     except FoundError as found:
         finding = found.result
         result = finding.result
-    except hypothesis.errors.Flaky:
-        if machine.broken is None:
-            result = Result.ERROR
-    if machine.broken is not None:
-        raise machine.broken
-    unvisited = tuple(map(_in_words, _due(profile) - machine.visited))
+    except Flaky:
+        result, reason = Result.ERROR, "the same story does not end the same way twice"
+    except BrokenSystemError:
+        pass  # it is raised below, also where Hypothesis made something else of it
+    if hunt.broken is not None:
+        raise hunt.broken
+    unvisited = sorted(map(_in_words, _due(profile) - hunt.visited))
     if result is Result.PASS and unvisited:
         result = Result.COULD_NOT_TEST
-    return Exploration(examples, steps, number, result, tuple(sorted(unvisited)), finding)
+    return Exploration(examples, steps, number, result, tuple(unvisited), finding, reason)
 
 
-def _machine(
-    make_system: MakeSystem, profile: Profile, answers: Answers | None
-) -> type[Explorer]:
-    members = {
-        "make_system": staticmethod(make_system),
-        "profile": profile,
-        "answers": Answers(profile.answers) if answers is None else answers,
-        "visited": set[Cell](),
-    }
-    return type("Explorer", (Explorer,), members)
+#: A slow system, and long stories, are nobody's fault here.
+_TOLERATED: Final = (
+    HealthCheck.too_slow,
+    HealthCheck.data_too_large,
+    HealthCheck.filter_too_much,
+    HealthCheck.large_base_example,
+)
 
 
-def _run(machine: type[Explorer], examples: int, steps: int) -> None:
+def _run(machine: type[RuleBasedStateMachine], examples: int, steps: int) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -333,7 +347,7 @@ def _run(machine: type[Explorer], examples: int, steps: int) -> None:
             derandomize=False,
             print_blob=False,
             report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=_TOLERATED,
             verbosity=Verbosity.quiet,
         ),
     )
@@ -344,7 +358,9 @@ def _due(profile: Profile) -> set[Cell]:
     everything = set(decision_table())
     if "named-source" in profile.claims:
         return everything
-    return {cell for cell in everything if cell.action is not Action.CREATE or Role.SOURCE in cell.roles}
+    return {
+        cell for cell in everything if cell.action is not Action.CREATE or Role.SOURCE in cell.roles
+    }
 
 
 def _in_words(cell: Cell) -> str:

@@ -38,8 +38,8 @@ class Profile(Immutable):
 
     name: str = Field(default="the implementation", min_length=1)
     claims: tuple[str, ...] = Field(default_factory=_every_capability)
-    answers: dict[str, str] = {}
-    known_failures: dict[str, str] = {}
+    answers: dict[str, str] = Field(default={})
+    known_failures: dict[str, str] = Field(default={})
 
     def checked(self, vector_ids: Iterable[str]) -> Self:
         """This profile, if all that it names exists.

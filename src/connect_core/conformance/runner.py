@@ -22,7 +22,7 @@ from connect_core.conformance.case import (
 from connect_core.conformance.profile import Answers, Profile
 from connect_core.conformance.specification import Requirement, Specification, load_specification
 from connect_core.conformance.system import System
-from connect_core.conformance.vectors import Vector, vectors
+from connect_core.conformance.vectors import Vector, file_text, load_vectors
 
 
 class Result(StrEnum):
@@ -73,8 +73,8 @@ class VectorResult:
     def describe(self) -> str:
         """All of it, for whoever has to mend the implementation."""
         lines = [f"{self.vector.id}: {self.result}", self.vector.title, ""]
-        for id in self.blamed or self.vector.requirements:
-            lines += [requirement_text(id), ""]
+        for each in self.blamed or self.vector.requirements:
+            lines += [requirement_text(each), ""]
         lines += [f"{self.reason}", ""] if self.reason else []
         lines += ["What was done:"] if self.exchanges else []
         for number, exchange in enumerate(self.exchanges, 1):
@@ -135,9 +135,9 @@ class Report:
         }
         finding = None if self.exploration is None else self.exploration.finding
         for each in (*self.results, *([finding] if finding else [])):
-            for id in each.vector.requirements:
-                if id in found:  # a vector of the user's own may be about something else
-                    found[id][_result_for(id, each)] += 1
+            for about in each.vector.requirements:
+                if about in found:  # a vector of the user's own may be about something else
+                    found[about][_result_for(about, each)] += 1
         return tuple(
             RequirementResult(
                 requirement,
@@ -172,8 +172,8 @@ class Report:
         explored = "" if self.exploration is None else f"; {self.exploration.sentence()}"
         return (
             f"{self.profile.name} {verdict[self.exit_code]} the Connection specification "
-            f"{self.specification.version}: {met} of {len(binding)} requirements met; of {len(self.results)} vectors {', '.join(told) or 'none run'}"
-            f"{explored}."
+            f"{self.specification.version}: {met} of {len(binding)} requirements met; "
+            f"of {len(self.results)} vectors {', '.join(told) or 'none run'}{explored}."
         )
 
 
@@ -197,9 +197,10 @@ class Exploration:
         examples: how many stories were asked for.
         steps: how many steps each was to have at most.
         seed: gives the same stories again.
-        result: `PASS`, `FAIL`, `ERROR`, or `COULD_NOT_TEST` if cells of the matrix were not reached.
+        result: what came of it; `COULD_NOT_TEST` if cells of the matrix were not reached.
         unvisited: these cells, in words.
         finding: the shortest story that ends in an answer that is not permitted, as a vector.
+        reason: if there is no such story, what went wrong.
     """
 
     examples: int
@@ -208,6 +209,7 @@ class Exploration:
     result: Result
     unvisited: tuple[str, ...] = ()
     finding: VectorResult | None = None
+    reason: str = ""
 
     def sentence(self) -> str:
         """What came of it, without a full stop."""
@@ -216,7 +218,15 @@ class Exploration:
             return f"{size} found nothing"
         if self.result is Result.COULD_NOT_TEST:
             return f"{size} did not reach {len(self.unvisited)} cells of the matrix"
-        return f"{size} found {'a fault' if self.result is Result.FAIL else 'an error'}"
+        because = f": {self.reason}" if self.reason else ""
+        return f"{size} found {'a fault' if self.result is Result.FAIL else 'an error'}{because}"
+
+    def describe(self) -> str:
+        """All of it: the story, as it went and as a vector; or what was not tried."""
+        if self.finding is None:
+            return "\n".join([self.sentence(), *self.unvisited])
+        vector = file_text(self.finding.vector.since, [self.finding.vector])
+        return f"{self.finding.describe()}\n\nThe same as a vector, ready to be kept:\n{vector}"
 
 
 def _result_for(id: str, result: VectorResult) -> Result:
@@ -240,7 +250,7 @@ def select(patterns: Sequence[str], among: Iterable[Vector] | None = None) -> tu
             or either with ``*`` and ``?``.
         among: which vectors; those of the specification if omitted.
     """
-    found = vectors() if among is None else tuple(among)
+    found = load_vectors() if among is None else tuple(among)
     if not patterns:
         return found
     return tuple(vector for vector in found if any(_is_about(vector, each) for each in patterns))
@@ -276,8 +286,8 @@ def run(
         BrokenSystemError: what the system gave is no answer, or it cannot be reached any more.
     """
     profile = Profile() if profile is None else profile
-    chosen = vectors() if among is None else tuple(among)
-    profile.checked([*(each.id for each in vectors()), *(each.id for each in chosen)])
+    chosen = load_vectors() if among is None else tuple(among)
+    profile.checked([*(each.id for each in load_vectors()), *(each.id for each in chosen)])
     answers = Answers(profile.answers) if answers is None else answers
     results: list[VectorResult] = []
     for vector in chosen:
@@ -332,9 +342,7 @@ def _attempt(make_system: MakeSystem, vector: Vector, answers: Answers) -> Vecto
     return VectorResult(vector, Result.NOT_CLAIMED if ended else Result.PASS, ended)
 
 
-def what_came_of(
-    error: Exception, vector: Vector, exchanges: Sequence[Exchange]
-) -> VectorResult:
+def what_came_of(error: Exception, vector: Vector, exchanges: Sequence[Exchange]) -> VectorResult:
     """The result of a vector that ended in this error.
 
     Args:

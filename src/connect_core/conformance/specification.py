@@ -263,12 +263,12 @@ def _matrix(body: str, problems: list[str]) -> Iterator[MatrixRow]:
 
 
 def _open_point(section: _Section, problems: list[str]) -> OpenPoint:
-    id, _, title = section.title.partition(" ")
-    answers = {name.strip("`"): meaning for name, meaning in _rows(section.body)}
-    ours = [name for name, meaning in answers.items() if "(ours" in meaning]
+    name, _, title = section.title.partition(" ")
+    answers = {answer.strip("`"): meaning for answer, meaning in _rows(section.body)}
+    ours = [answer for answer, meaning in answers.items() if "(ours" in meaning]
     if len(ours) != 1:
-        problems.append(f"line {section.line}: {id} takes one answer that is marked as (ours)")
-    return OpenPoint.model_construct(id=id, title=title, answers=answers, ours="".join(ours[:1]))
+        problems.append(f"line {section.line}: {name} takes one answer that is marked as (ours)")
+    return OpenPoint.model_construct(id=name, title=title, answers=answers, ours="".join(ours[:1]))
 
 
 def _loose_ends(specification: Specification, text: str, released: Iterable[str]) -> Iterator[str]:
@@ -276,15 +276,15 @@ def _loose_ends(specification: Specification, text: str, released: Iterable[str]
     requirements = [each.id for each in specification.requirements]
     points = [each.id for each in specification.open_points]
     present = [*requirements, *points]
-    for id in sorted({each for each in present if present.count(each) > 1}):
-        yield f"{id} stands twice"
-    for id in sorted(set(present) & set(specification.retired)):
-        yield f"{id} is retired, and cannot be used again"
-    for id in sorted(set(released) - set(present) - set(specification.retired)):
-        yield f"{id} was released; keep it, or list it under Retired ids"
+    for one in sorted({each for each in present if present.count(each) > 1}):
+        yield f"{one} stands twice"
+    for one in sorted(set(present) & set(specification.retired)):
+        yield f"{one} is retired, and cannot be used again"
+    for one in sorted(set(released) - set(present) - set(specification.retired)):
+        yield f"{one} was released; keep it, or list it under Retired ids"
     known = {*present, *specification.retired}
-    for id in sorted(set(re.findall(r"CXN-[A-Z]{4}-\d{3}", text)) - known):
-        yield f"{id} is referred to, and is not there"
+    for one in sorted(set(re.findall(r"CXN-[A-Z]{4}-\d{3}", text)) - known):
+        yield f"{one} is referred to, and is not there"
     for each in specification.requirements:
         for name in each.needs:
             if name not in specification.capabilities:

@@ -9,7 +9,7 @@ and nothing is said of conformance.
 import json
 import queue
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from threading import Thread
 from types import TracebackType
@@ -189,7 +189,9 @@ class StdioPeer:
             problem = error.errors(include_url=False)[0]
             place = ".".join(map(str, problem["loc"]))
             told = f"{place}: {problem['msg']}" if place else problem["msg"]
-            raise self._broken(f"answered {_shown(line)}, which is no answer ({told})", request) from None
+            raise self._broken(
+                f"answered {_shown(line)}, which is no answer ({told})", request
+            ) from None
         if reply.protocol != PROTOCOL:
             raise self._broken(
                 f"speaks protocol {reply.protocol}, and this kit speaks {PROTOCOL}", request
@@ -199,7 +201,7 @@ class StdioPeer:
         if reply.error is not None:
             raise ImplementationError(reply.error)
         try:
-            outcome = Outcome(reply.outcome)
+            outcome = Outcome(str(reply.outcome))
         except ValueError:
             raise self._broken(
                 f"answered with the outcome {reply.outcome!r}, which there is not", request

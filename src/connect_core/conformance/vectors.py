@@ -14,12 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from connect_core.conformance.system import Outcome
-from connect_core.lifecycle import Action
 from connect_core.parties import Immutable
 
 #: The data of this package.
@@ -38,17 +37,17 @@ class Alternative(Immutable):
         answers: for each open point, the answers of the register that this is in keeping with.
         existing: the id that is told is that of the Connection that the step names, which exists.
         state: members of the state, and what they are; other members may be anything.
-        unchanged: members that are as the last read of this Connection had them.
-        not_before: times that are not earlier than the last read of this Connection had them.
+        unchanged: members that are as they were when the Connection was last read before the step.
+        not_before: times that are not earlier than they were then.
         pointers: the places of all problems in a document.
         http: the HTTP status.
         ends: the vector ends here: what follows needs what this answer excludes.
     """
 
     outcome: Outcome
-    answers: dict[str, tuple[str, ...]] = {}
+    answers: dict[str, tuple[str, ...]] = Field(default={})
     existing: bool = False
-    state: dict[str, object] = {}
+    state: dict[str, object] = Field(default={})
     unchanged: tuple[str, ...] = ()
     not_before: tuple[str, ...] = ()
     pointers: tuple[str, ...] | None = None
@@ -212,7 +211,7 @@ def read_vectors(path: Path) -> tuple[Vector, ...]:
 
 
 @cache
-def vectors() -> tuple[Vector, ...]:
+def load_vectors() -> tuple[Vector, ...]:
     """The vectors of the specification, family by family."""
     found = sorted((DATA / "vectors").iterdir(), key=lambda file: file.name)
     return tuple(
@@ -235,17 +234,16 @@ def _plain(value: object) -> object:
     """Models as objects, in the order of their fields and without defaults; tuples as arrays."""
     if isinstance(value, Immutable):
         fields = type(value).model_fields
-        verb = {"verb": getattr(value, "verb")} if "verb" in fields else {}  # noqa: B009  # no such attribute is declared
         members = {
             name: _plain(getattr(value, name))
             for name, field in fields.items()
-            if name != "verb" and (field.is_required() or getattr(value, name) != field.default)
+            if name == "verb" or field.is_required() or getattr(value, name) != field.default
         }
-        # What is called comes first, what may come of it last.
-        last = {name: members.pop(name) for name in _LAST if name in members}
-        return {**verb, **members, **last}
+        # The verb comes first, what may come of it last.
+        order = sorted(members, key=lambda name: (name != "verb", name in _LAST))
+        return {name: members[name] for name in order}
     if isinstance(value, tuple):
-        return [_plain(each) for each in value]
+        return [_plain(each) for each in cast("tuple[object, ...]", value)]
     return value.value if isinstance(value, Outcome) else value
 
 
@@ -262,11 +260,10 @@ def file_text(specification: str, vectors: Iterable[Vector]) -> str:
 
 def _vector_text(vector: Mapping[str, object]) -> str:
     members = [
-        f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}"
+        f" {json.dumps(name)}: {json.dumps(value)}"
         for name, value in vector.items()
         if name != "steps"
     ]
-    steps = vector["steps"]
-    assert isinstance(steps, list)
-    lines = ",\n".join(f"  {json.dumps(step, ensure_ascii=False)}" for step in steps)
+    steps = cast("list[object]", vector["steps"])
+    lines = ",\n".join(f"  {json.dumps(step)}" for step in steps)
     return "{\n" + ",\n".join(members) + f',\n "steps": [\n{lines}\n ]}}'

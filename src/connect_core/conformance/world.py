@@ -240,13 +240,10 @@ class World:
         """Somebody wants to read data of a scope through a Connection."""
         decision = decide_access(actor_of(by), scope, self.connection(name))
         if decision:
-            requirements, accept = ("CXN-SHAR-001",), (Alternative(outcome=Outcome.OK),)
-        else:
-            requirements = tuple(_ACCESS[denial] for denial in decision.denials)
-            accept = _to_an_outsider() if not decision.roles else (_refusal(Outcome.DENIED),)
-        return ShareStep(
-            by=by, connection=name, scope=scope, requirements=requirements, accept=accept
-        )
+            return _share(by, name, scope, ("CXN-SHAR-001",), Alternative(outcome=Outcome.OK))
+        tested = tuple(_ACCESS[denial] for denial in decision.denials)
+        refusals = (_refusal(Outcome.DENIED),) if decision.roles else _to_an_outsider()
+        return _share(by, name, scope, tested, *refusals)
 
     def read(
         self,
@@ -265,8 +262,8 @@ class World:
             by: who looks.
             members: the members of the state that have to be as they should be.
             requirements: what that tests; for an outsider that is given.
-            unchanged: members that have to be as the last read had them.
-            not_before: times that must not be earlier than the last read had them.
+            unchanged: members that have to be as they were when it was last read before the step.
+            not_before: times that must not be earlier than they were then.
         """
         entry = self._entries[name]
         if not roles_of(actor_of(by), entry.connection):
@@ -280,7 +277,7 @@ class World:
             unchanged=tuple(unchanged),
             not_before=tuple(not_before),
         )
-        accept = (due,)
+        accept: tuple[Alternative, ...] = (due,)
         if "scopes" in members and entry.connection.status is Status.INACTIVE:
             without = due.model_copy(update={"state": {**due.state, "scopes": []}})
             accept = (
@@ -344,6 +341,12 @@ def _makes(step: AnyStep, answer: Alternative) -> bool:
 _Permitted = tuple[tuple[str, ...], tuple[Alternative, ...]]
 
 
+def _share(
+    by: str, name: str, scope: str, requirements: tuple[str, ...], *accept: Alternative
+) -> ShareStep:
+    return ShareStep(by=by, connection=name, scope=scope, requirements=requirements, accept=accept)
+
+
 def _refusal(outcome: Outcome, point: str | None = None, *answers: str) -> Alternative:
     return Alternative(outcome=outcome, answers={} if point is None else {point: answers})
 
@@ -385,13 +388,12 @@ def _creation(decision: Decision, *, itself: bool, asked: bool) -> _Permitted:
 
 
 def _action(decision: Decision, connection: Connection) -> _Permitted:
-    action, roles = decision.action, decision.roles
-    assert action is not None
+    action, roles = Action(str(decision.action)), decision.roles
     if not roles:
         return ("CXN-LIFE-011",), _to_an_outsider()
-    requirements = ("CXN-CREA-007",)
+    requirements: tuple[str, ...] = ("CXN-CREA-007",)
     if len(roles) == 1:
-        requirements = (_ACTIONS[action, *roles, decision.allowed],)
+        requirements = (_ACTIONS[action, next(iter(roles)), decision.allowed],)
     if connection.version > _SHORTEST[connection.status]:
         requirements += ("CXN-LIFE-010",)
     if decision:

@@ -18,6 +18,7 @@ import typer
 
 from connect_core import __version__
 from connect_core.adapters.cli import commands, demo, rules, transfer
+from connect_core.adapters.cli.conformance import conformance
 
 #: The command line. Help and usage errors are plain text, not Rich's panels.
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -55,3 +56,5 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
 
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
+
+app.add_typer(conformance, name="conformance")

@@ -1,0 +1,306 @@
+"""``connect-core conformance``: hold an implementation against the specification.
+
+What needs the extra `testing` is imported when it is needed, so that everything else starts quickly
+and works without it.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, cast
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
+
+from connect_core.adapters.cli.options import JsonOption
+from connect_core.adapters.cli.output import console, shown, tabular, write, write_json
+
+if TYPE_CHECKING:
+    from connect_core.conformance import Profile, Report, System, Vector, VectorResult
+
+conformance: Final = typer.Typer(
+    help="Hold an implementation against the specification.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+#: How many failures are told in full. The reports tell all.
+_TOLD: Final = 3
+_COLOURS: Final = {
+    "pass": "green",
+    "not-claimed": "dim",
+    "known-failure": "yellow",
+    "could-not-test": "yellow",
+}
+
+
+# --- connect-core conformance run ----------------------------------------------------------------
+
+
+def _size(text: str) -> tuple[int, int]:
+    """How many stories of how many steps, from ``100x50``."""
+    found = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,3})", text)
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is not a size such as 100x50: stories x steps.")
+    return int(found[1]), int(found[2])
+
+
+def _file(text: str) -> Path:
+    """A file to be written, in a folder that there is."""
+    path = Path(text)
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {str(path.parent)!r}.")
+    return path
+
+
+@conformance.command()
+def run(
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- COMMAND...]", help="With --stdio: what to start."),
+    ] = None,
+    python: Annotated[
+        str,
+        typer.Option(
+            "--python",
+            metavar="MODULE:FACTORY",
+            show_default=False,
+            help="What makes a fresh system in Python.",
+        ),
+    ] = "",
+    stdio: Annotated[
+        bool, typer.Option("--stdio", help="A process that speaks the line protocol.")
+    ] = False,
+    profile: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What is claimed; everything, if omitted."),
+    ] = None,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Vectors of your own, instead of the specification's."),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Only vectors of this id, family or requirement."),
+    ] = None,
+    explore: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            parser=_size, metavar="NxM", help="Let Hypothesis look, too: stories x steps."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Explore as with this seed before.")
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(min=0.01, metavar="SECONDS", help="How long an answer may take.")
+    ] = 10.0,
+    report: Annotated[
+        Path | None, typer.Option(parser=_file, metavar="FILE", help="Write the report as JSON.")
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(parser=_file, metavar="FILE", help="Write it as JUnit XML.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(parser=_file, metavar="FILE", help="Write it as a page.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put the vectors to an implementation, and say which requirements it meets.
+
+    The exit code is 0 if it conforms, 1 if it does not, 2 if it could not be reached or something
+    is wrong with the request, 3 if nothing was tested.
+    """
+    from connect_core.conformance import BrokenSystemError, report_html, report_json, report_junit
+
+    if bool(python) is stdio or bool(command) is not stdio:
+        raise typer.BadParameter("give either --python MODULE:FACTORY or --stdio -- COMMAND.")
+    claimed, chosen = _claims(profile), _chosen(vectors, only or [])
+    try:
+        with _system(python, command or [], timeout) as make_system:
+            done = _run(make_system, claimed, chosen, explore, seed)
+    except BrokenSystemError as error:
+        write(Text(f"harness error: {shown(str(error))}"), err=True)
+        raise typer.Exit(2) from None
+    for path, text in ((report, report_json), (junit, report_junit), (html, report_html)):
+        if path is not None:
+            path.write_text(text(done), encoding="utf-8")
+    if as_json:
+        from connect_core.conformance import report_dict
+
+        write_json(report_dict(done))
+    else:
+        _tell(done)
+    raise typer.Exit(done.exit_code)
+
+
+def _claims(path: Path | None) -> "Profile":
+    from connect_core.conformance import InvalidProfileError, Profile, load_vectors, read_profile
+
+    try:
+        claimed = Profile() if path is None else read_profile(path)
+        return claimed.checked(vector.id for vector in load_vectors())
+    except InvalidProfileError as error:
+        raise typer.BadParameter(str(error), param_hint="'--profile'") from None
+
+
+def _chosen(path: Path | None, only: Sequence[str]) -> "tuple[Vector, ...]":
+    from connect_core.conformance import InvalidVectorsError, read_vectors, select
+
+    try:
+        chosen = select(only, None if path is None else read_vectors(path))
+    except InvalidVectorsError as error:
+        raise typer.BadParameter(str(error), param_hint="'--vectors'") from None
+    if not chosen:
+        raise typer.BadParameter(
+            f"there is no vector for {', '.join(only)}.", param_hint="'--only'"
+        )
+    return chosen
+
+
+@contextmanager
+def _system(
+    python: str, command: Sequence[str], timeout: float
+) -> "Generator[Callable[[], System]]":
+    """What makes systems; a process lives as long as the context."""
+    from connect_core.conformance import StdioPeer
+
+    if python:
+        yield _factory(python)
+    else:
+        with StdioPeer(command, timeout) as peer:
+            yield lambda: peer
+
+
+def _factory(text: str) -> "Callable[[], System]":
+    """The factory that ``module:factory`` names; modules of the present folder are found, too."""
+    module, _, name = text.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise typer.BadParameter(
+            f"{text!r} cannot be imported: {error}.", param_hint="'--python'"
+        ) from error
+    finally:
+        sys.path.pop(0)
+    if not callable(found):
+        raise typer.BadParameter(f"{text!r} cannot be called.", param_hint="'--python'")
+    return cast("Callable[[], System]", found)
+
+
+def _run(
+    make_system: "Callable[[], System]",
+    profile: "Profile",
+    chosen: "tuple[Vector, ...]",
+    size: tuple[int, int] | None,
+    seed: int | None,
+) -> "Report":
+    """The vectors first; then the explorer, held to the answers that the vectors saw."""
+    from dataclasses import replace
+
+    from connect_core.conformance import explore, run
+    from connect_core.conformance.profile import Answers
+
+    answers = Answers(profile.answers)
+    with _progress(len(chosen)) as advance:
+        done = run(make_system, profile, among=chosen, on_result=advance, answers=answers)
+    if size is None:
+        return done
+    with _progress(None):
+        found = explore(
+            make_system, profile, examples=size[0], steps=size[1], seed=seed, answers=answers
+        )
+    return replace(done, exploration=found)
+
+
+@contextmanager
+def _progress(total: int | None) -> "Generator[Callable[[VectorResult], object]]":
+    """A bar on stderr, if that is a terminal; without a total, one that only moves."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *([MofNCompleteColumn()] if total else []),
+        console=console(err=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("vectors" if total else "exploring", total=total)
+        yield lambda _: bar.advance(task)
+
+
+def _tell(done: "Report") -> None:
+    """A line for each requirement, the failures, and the verdict."""
+    table = tabular("result", "requirement", "vectors", "text")
+    table.columns[3].no_wrap = True
+    table.columns[3].overflow = "ellipsis"
+    for each in done.requirements():
+        table.add_row(
+            Text(each.result, _COLOURS.get(each.result, "bold red")),
+            each.requirement.id,
+            str(sum(each.counts.values())),
+            each.requirement.text,
+        )
+    write(table, *_failures(done), Text(done.sentence(), "bold"))
+
+
+def _failures(done: "Report") -> Iterator[Text]:
+    from connect_core.conformance.runner import FAILING
+
+    failed = [each for each in done.results if each.result in FAILING]
+    for each in failed[:_TOLD]:
+        yield Text(shown_lines(each.describe()))
+    if len(failed) > _TOLD:
+        yield Text(f"... and {len(failed) - _TOLD} more; --report, --junit and --html tell all.")
+    if done.exploration is not None and done.exploration.result in FAILING:
+        yield Text(shown_lines(done.exploration.describe()))
+
+
+def shown_lines(text: str) -> str:
+    """Text of several lines from outside, for people to read."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
+# --- connect-core conformance generate -----------------------------------------------------------
+
+
+@conformance.command()
+def generate(
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; say what is not as it would be.")
+    ] = False,
+    root: Annotated[
+        Path, typer.Option(metavar="DIR", help="The checkout of this library's repository.")
+    ] = Path(),
+) -> None:
+    """Derive the requirements, the vectors and the pictures from the text and the rules.
+
+    With --check the exit code is 1 if a file is not, byte for byte, what they give.
+    """
+    from connect_core.conformance.generate import derived, drifted, write_derived
+    from connect_core.conformance.specification import InvalidSpecificationError
+
+    try:
+        files = derived(root)
+    except FileNotFoundError as error:
+        raise typer.BadParameter(
+            f"{error.filename} is not there; give the checkout.", param_hint="'--root'"
+        ) from None
+    except InvalidSpecificationError as error:
+        write(Text(str(error)), err=True)
+        raise typer.Exit(1) from None
+    changed = drifted(root, files)
+    if not check:
+        write_derived(root, files)
+    for path in changed:
+        typer.echo(path)
+    if check and changed:
+        write("These are not what the rules give: run connect-core conformance generate.", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,228 @@
+"""Family: create documents, valid and not, and the documents of Connections."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from connect_core.conformance.families.sharing import MALFORMED, MANY
+from connect_core.conformance.families.telling import (
+    DESTINATION,
+    PARTIES,
+    READ,
+    ROUTES,
+    SOURCE,
+    Story,
+    as_step,
+    invalid,
+)
+from connect_core.conformance.vectors import (
+    ID_PLACE,
+    TIME_PLACE,
+    CreateStep,
+    ReadStep,
+    Vector,
+)
+from connect_core.conformance.world import TERMS
+from connect_core.errors import InvalidDocumentError
+from connect_core.jsonapi import parse_create
+from connect_core.parties import MAX_NAME_LENGTH
+
+_ATTRIBUTES: Final[Mapping[str, object]] = {
+    "destination-organization-id": DESTINATION,
+    "name": "Partner Connection",
+    "scopes": [READ, "account.read"],
+}
+_LESS: Final = {"destination-organization-id": DESTINATION}
+
+
+def _document(attributes: object = _ATTRIBUTES, **data: object) -> dict[str, object]:
+    return {"data": {"type": "connect/connections", **data, "attributes": attributes}}
+
+
+def _with(**members: object) -> dict[str, object]:
+    """A create document with other attributes, its names written with ``_``."""
+    return _document(
+        {**_ATTRIBUTES, **{name.replace("_", "-"): value for name, value in members.items()}}
+    )
+
+
+#: What an implementation has to accept.
+VALID_DOCUMENTS: Final[Mapping[str, object]] = {
+    "the-guides": {
+        "data": {
+            "attributes": {"destination-organization-id": DESTINATION, "name": "Partner Connection"}
+        }
+    },
+    "complete": _document(),
+    "least": {"data": {"attributes": _LESS}},
+    "other-type": _document(type="connect/connection"),
+    "name-null": _with(name=None),
+    "name-empty": _with(name=""),
+    "name-longest": _with(name="n" * MAX_NAME_LENGTH),
+    "name-longest-beyond-ascii": _with(name="\U0001f91d" * MAX_NAME_LENGTH),
+    "name-of-other-scripts": _with(name="Ma\u00df & \u30d1\u30fc\u30c8\u30ca\u30fc \u202e"),
+    "one-scope": _with(scopes=[READ]),
+    "scope-twice": _with(scopes=[READ, READ]),
+    "unknown-scope": _with(scopes=["x-ray_2.look-at_1"]),
+    "sixty-four-scopes": _with(scopes=list(MANY)),
+    "destination-of-one-letter": _with(destination_organization_id="org_1"),
+    "destination-long": _with(destination_organization_id=f"org_{'Az-_9' * 50}"),
+}
+#: What it has to refuse: one thing is wrong with each, and nothing else.
+INVALID_DOCUMENTS: Final[Mapping[str, object]] = {
+    "no-object/array": [],
+    "no-object/null": None,
+    "no-object/text": "data",
+    "data/missing": {},
+    "data/null": {"data": None},
+    "data/array": {"data": [_document()["data"]]},
+    "attributes/missing": {"data": {"type": "connect/connections"}},
+    "attributes/null": _document(None),
+    "attributes/text": _document("org_Destination"),
+    "destination/missing": _document({"name": "Partner Connection"}),
+    "destination/null": _with(destination_organization_id=None),
+    "destination/number": _with(destination_organization_id=7),
+    "destination/empty": _with(destination_organization_id=""),
+    "destination/prefix-only": _with(destination_organization_id="org_"),
+    "destination/other-prefix": _with(destination_organization_id="cxn_Destination"),
+    "destination/upper-case-prefix": _with(destination_organization_id="ORG_Destination"),
+    "destination/space": _with(destination_organization_id="org_Destination "),
+    "destination/line-feed": _with(destination_organization_id="org_Destination\n"),
+    "destination/look-alike": _with(destination_organization_id="org_D\u0435stination"),
+    "destination/full-width": _with(destination_organization_id="org_\uff11"),
+    "destination/object": _with(destination_organization_id={"id": DESTINATION}),
+    "name/number": _with(name=7),
+    "name/false": _with(name=False),
+    "name/too-long": _with(name="n" * (MAX_NAME_LENGTH + 1)),
+    "name/control-character": _with(name="Partner\u0007"),
+    "name/delete": _with(name="Partner\u007f"),
+    "name/line-feed": _with(name="Partner\n"),
+    "name/nul": _with(name="Partner\u0000"),
+    "name/surrogate": _with(name="Partner\ud800"),
+    "scopes/null": _with(scopes=None),
+    "scopes/text": _with(scopes=READ),
+    "scopes/object": _with(scopes={READ: True}),
+    "scopes/empty": _with(scopes=[]),
+    "scopes/too-many": _with(scopes=[*MANY, READ]),
+    "scopes/number-in-it": _with(scopes=[READ, 7]),
+    "scopes/null-in-it": _with(scopes=[None, READ]),
+    **{f"scopes/{name}": _with(scopes=[READ, scope]) for name, scope in MALFORMED.items()},
+    "type/other": _document(type="connect/links"),
+    "type/null": _document(type=None),
+    "type/upper-case": _document(type="Connect/Connections"),
+    "unknown/attribute": _with(status="active"),
+    "unknown/source": _with(source_organization_id=SOURCE),
+    "unknown/upper-case": _with(Name="Partner"),
+    "unknown/snake-case": _document({**_ATTRIBUTES, "destination_organization_id": DESTINATION}),
+    "unknown/in-data": _document(id="cxn_1"),
+    "unknown/beside-data": {**_document(), "meta": {}},
+    "unknown/with-a-slash": _with(**{"a/b~c": 1}),
+}
+_DUPLICATE: Final = json.dumps(_document(_LESS))
+#: The same as text, where JSON that was read could not say it.
+INVALID_TEXTS: Final[Mapping[str, str]] = {
+    "twice/destination": _DUPLICATE.replace(
+        '"destination', f'"destination-organization-id": "{DESTINATION}", "destination'
+    ),
+    "twice/data": f'{{"data": 1, {_DUPLICATE[1:]}',
+    "twice/in-other-words": _DUPLICATE.replace(
+        '"type"', '"t\\u0079pe": "connect/connections", "type"'
+    ),
+}
+#: What is not JSON at all.
+MALFORMED_TEXTS: Final[Mapping[str, str]] = {
+    "empty": "",
+    "white-space": " \n",
+    "cut-off": json.dumps(_document())[:-1],
+    "two-values": json.dumps(_document()) * 2,
+    "trailing-comma": json.dumps(_document()).replace('"}}', '",}}').replace("]}", "],}"),
+    "single-quotes": json.dumps(_document()).replace('"', "'"),
+    "nan": json.dumps(_document({**_ATTRIBUTES, "name": 0})).replace(": 0", ": NaN"),
+    "comment": f"/* a Connection */ {json.dumps(_document())}",
+    "form": "destination-organization-id=org_Destination",
+    "raw-line-feed-in-text": json.dumps(_document()).replace("Partner ", "Partner\n"),
+}
+
+
+def documents() -> Iterator[Vector]:
+    """Create documents, valid and not, and Connection documents."""
+    for name, document in VALID_DOCUMENTS.items():
+        yield _accepted(name, json.dumps(document))
+    for name, document in INVALID_DOCUMENTS.items():
+        yield _refused_document(f"invalid/{name}", "CXN-DOCS-002", json.dumps(document))
+    for name, text in INVALID_TEXTS.items():
+        yield _refused_document(f"invalid/{name}", "CXN-DOCS-002", text)
+    for name, text in MALFORMED_TEXTS.items():
+        yield _refused_document(f"not-json/{name}", "CXN-DOCS-003", text)
+    several = _with(destination_organization_id="", name=7, scopes=[READ, ""], more=1)
+    yield _refused_document("several-problems", "CXN-DOCS-004", json.dumps(several))
+    for route, steps in ROUTES.items():
+        story = Story(
+            f"documents/written/{route}", f"the document while it is {route}", "documents"
+        )
+        story.given(walk=steps, scopes=("x.y", READ, "a.b"))
+        for by in PARTIES:
+            story.tell(_written(story, by))
+        yield story.vector()
+    story = Story("documents/written/nameless", "the document of one without a name", "documents")
+    story.prepare(story.world.create("main", by=SOURCE, destination=DESTINATION))
+    story.tell(_written(story, SOURCE))
+    yield story.vector()
+
+
+def _accepted(name: str, body: str) -> Vector:
+    story = Story(f"documents/valid/{name}", f"a create document: {name}", "documents")
+    request = parse_create(body)
+    to = str(request.destination_organization_id)
+    step = story.world.create(
+        "main",
+        by=SOURCE,
+        destination=to,
+        called=request.name,
+        scopes=sorted(map(str, request.scopes)),
+    )
+    after = story.world.copy()
+    after.follow(step, step.accept[0])
+    tests = ("CXN-DOCS-001",)
+    seen = after.read("main", by=to, members=("status", *TERMS, "scopes"), requirements=tests)
+    told = CreateStep(
+        by=SOURCE, connection="main", body=body, requirements=tests, accept=step.accept
+    )
+    story.tell(told, then=[seen], meaning=step)
+    return story.vector()
+
+
+def _refused_document(name: str, requirement: str, body: str) -> Vector:
+    story = Story(f"documents/{name}", f"no create document: {name}", "documents")
+    try:
+        parse_create(body)
+    except InvalidDocumentError as error:
+        pointers = sorted({problem.pointer for problem in error.problems})
+    else:
+        raise AssertionError(f"{name} is a create document")
+    story.tell(invalid(requirement, body=body))
+    story.tell(invalid("CXN-DOCS-004", body=body, pointers=pointers))
+    later = story.world.create("main", by=SOURCE, destination=DESTINATION)
+    story.tell(later, requirement)
+    return story.vector()
+
+
+def _written(story: Story, by: str) -> ReadStep:
+    """The document, with places for the id and for times."""
+    tests = ("CXN-DOCS-005", "CXN-DOCS-006", "CXN-DOCS-007")
+    read = story.world.read("main", by=by, members=("scopes", "document"), requirements=tests)
+    accept = [
+        each.model_copy(update={"state": {"document": _with_places(each.state)}})
+        for each in read.accept
+    ]
+    return as_step(read.model_copy(update={"accept": tuple(accept)}))
+
+
+def _with_places(state: Mapping[str, object]) -> object:
+    """The document of a state, with places for the id and for times, and the state's scopes."""
+    written = json.loads(json.dumps(state["document"]))
+    attributes = written["data"]["attributes"]
+    attributes["scopes"] = state["scopes"]
+    written["data"]["id"] = attributes["token"] = ID_PLACE
+    attributes["created-at"] = attributes["updated-at"] = TIME_PLACE
+    return written

@@ -1,0 +1,135 @@
+"""Families: the sharing gate, and the scopes of a Connection."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from connect_core.conformance.families.telling import (
+    DESTINATION,
+    EVERYBODY,
+    READ,
+    ROUTES,
+    SCOPES,
+    SOURCE,
+    WORDS,
+    Story,
+    invalid,
+    way_to,
+)
+from connect_core.conformance.vectors import (
+    Vector,
+)
+from connect_core.conformance.world import Move
+from connect_core.lifecycle import Action, Status
+from connect_core.scopes import MAX_SCOPES
+
+#: What a reader may ask for.
+_ASKED: Final = (
+    *SCOPES,
+    "inquiry.write",
+    "case.read",
+    "Inquiry.Read",
+    "inquiry",
+    "inquiry.",
+    "inquiry.read ",
+    "inquiry.read.all",
+    "*",
+    "",
+)
+
+
+def share() -> Iterator[Vector]:
+    """The sharing gate: who, when and what."""
+    for (route, steps), by in ((each, by) for each in ROUTES.items() for by in EVERYBODY):
+        reader = WORDS[by]
+        story = Story(f"share/{route}/{reader}", f"{reader} reads while it is {route}")
+        story.given(walk=steps)
+        for scope in _ASKED:
+            step = story.world.share("main", by=by, scope=scope)
+            story.tell(step, then=story.seen_after(step)[:1] if scope == READ else ())
+        yield story.vector()
+    story = Story("share/the-moment-counts", "reads before and after each change")
+    story.given(walk=ROUTES["active-again"])
+    for by, action in (
+        (DESTINATION, Action.DEACTIVATE),
+        (SOURCE, Action.REACTIVATE),
+        (DESTINATION, Action.ACTIVATE),
+        (SOURCE, Action.DEACTIVATE),
+    ):
+        story.tell(story.world.share("main", by=DESTINATION, scope=READ))
+        story.prepare(story.world.act(Move("main", by, action)))
+        story.tell(story.world.share("main", by=DESTINATION, scope=READ))
+    yield story.vector()
+
+
+MANY: Final = tuple(f"kind{number:02}.read" for number in range(MAX_SCOPES))
+_KEPT_SCOPES: Final[Mapping[str, tuple[str, Sequence[str] | None]]] = {
+    "default": ("CXN-SCOP-002", None),
+    "one": ("CXN-SCOP-001", (READ,)),
+    "the-other": ("CXN-SCOP-001", ("account.read",)),
+    "in-any-order-and-repeated": ("CXN-SCOP-001", (READ, "account.read", READ)),
+    "unknown": ("CXN-SCOP-005", ("x-ray_2.look-at_1", READ)),
+    "unknown-only": ("CXN-SCOP-005", ("a.b",)),
+    "sixty-four": ("CXN-SCOP-001", MANY),
+}
+MALFORMED: Final = {
+    "no-verb": "inquiry",
+    "empty-verb": "inquiry.",
+    "empty-resource": ".read",
+    "three-parts": "inquiry.read.all",
+    "upper-case": "Inquiry.read",
+    "leading-digit": "1inquiry.read",
+    "space": "inquiry.read ",
+    "line-feed": "inquiry.read\n",
+    "wildcard": "inquiry.*",
+    "not-ascii": "inqu\u00edry.read",
+    "empty": "",
+}
+
+
+def scopes() -> Iterator[Vector]:
+    """Scopes at creation, and over a deactivation."""
+    for name, (requirement, named) in _KEPT_SCOPES.items():
+        story = Story(f"scopes/{name}", f"a Connection with scopes: {name}")
+        story.given(scopes=named, walk=way_to(Status.ACTIVE))
+        story.look("main", "scopes", tests=requirement)
+        for scope in sorted(story.world.connection("main").scopes)[:3]:
+            story.tell(story.world.share("main", by=DESTINATION, scope=str(scope)), requirement)
+        yield story.vector()
+    refused = {"empty": ("CXN-SCOP-003", ()), "too-many": ("CXN-SCOP-007", (*MANY, READ))}
+    for name, malformed in MALFORMED.items():
+        refused[f"malformed/{name}"] = ("CXN-SCOP-004", (READ, malformed))
+    for name, (requirement, named) in refused.items():
+        yield _refused_scopes(name, requirement, named)
+    for name, requirement in (("empty", "CXN-SCOP-003"), ("too-many", "CXN-SCOP-007")):
+        named = () if name == "empty" else tuple(f"other{number}.read" for number in range(99))
+        yield _refused_scopes(f"{name}-again", requirement, named, after="org_Partner")
+    for route in ("inactive", "inactive-never-accepted"):
+        for name, named in (("named", (READ, "a.b")), ("default", None)):
+            yield _over_a_deactivation(route, name, named)
+
+
+def _over_a_deactivation(route: str, name: str, named: Sequence[str] | None) -> Vector:
+    """The scopes while it is inactive, and afterwards, are those of the creation."""
+    story = Story(f"scopes/over-a-deactivation/{route}/{name}", f"{name} scopes, {route}")
+    story.given(scopes=named, walk=ROUTES[route])
+    tests = "CXN-SCOP-006" if named else "CXN-SCOP-002"
+    story.look("main", "scopes", tests=tests)
+    for by, action in ((SOURCE, Action.REACTIVATE), (DESTINATION, Action.ACTIVATE)):
+        story.prepare(story.world.act(Move("main", by, action)))
+        story.look("main", "scopes", tests=tests)
+    for scope in (READ, "a.b", "account.read"):
+        story.tell(story.world.share("main", by=DESTINATION, scope=scope), tests)
+    return story.vector()
+
+
+def _refused_scopes(
+    name: str, requirement: str, named: Sequence[str], after: str | None = None
+) -> Vector:
+    """A creation with these scopes is refused, and one without them still succeeds."""
+    story = Story(f"scopes/refused/{name}", f"a creation with scopes is refused: {name}")
+    if after is not None:
+        story.given("other", to=after)
+    story.tell(invalid(requirement, scopes=tuple(named), destination=DESTINATION))
+    later = story.world.create("main", by=SOURCE, destination=DESTINATION)
+    story.tell(later, requirement, "CXN-REFU-001")
+    return story.vector()

@@ -1,0 +1,47 @@
+"""Family: the stories of the guide, for people. Each is drawn in the documentation."""
+
+from collections.abc import Iterator
+
+from connect_core.conformance.families.telling import (
+    DESTINATION,
+    OUTSIDER,
+    READ,
+    SCOPES,
+    SOURCE,
+    Story,
+)
+from connect_core.conformance.vectors import (
+    Vector,
+)
+from connect_core.lifecycle import Action
+
+
+def story() -> Iterator[Vector]:
+    """The stories of the guide, for people: each is drawn in the documentation."""
+    withdraw, offer = (SOURCE, Action.DEACTIVATE), (SOURCE, Action.REACTIVATE)
+    accept, leave = (DESTINATION, Action.ACTIVATE), (DESTINATION, Action.DEACTIVATE)
+    for name, title, steps in (
+        ("accept", "an offer is accepted, and data may pass", (accept,)),
+        (
+            "withdraw-before-acceptance",
+            "an offer is withdrawn before it is accepted",
+            (withdraw, accept),
+        ),
+        (
+            "deactivate-reactivate-accept-again",
+            "either may leave; then the source offers again, and the destination accepts again",
+            (accept, leave, offer, accept),
+        ),
+        ("refused-share", "data does not pass", (accept, withdraw)),
+    ):
+        told = Story(f"story/{name}", title)
+        told.tell(told.world.create("main", by=SOURCE, destination=DESTINATION, scopes=SCOPES))
+        if name == "refused-share":
+            told.tell(told.world.share("main", by=DESTINATION, scope=READ))
+        for by, action in steps:
+            told.act(by, action)
+            if name == "refused-share" and action is Action.ACTIVATE:
+                for reader, scope in ((SOURCE, READ), (DESTINATION, "case.read"), (OUTSIDER, READ)):
+                    told.tell(told.world.share("main", by=reader, scope=scope))
+        told.tell(told.world.share("main", by=DESTINATION, scope=READ))
+        yield told.vector()
