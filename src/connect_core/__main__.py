@@ -2,8 +2,9 @@
 
 import sys
 
-#: What the extra `cli` installs.
-_EXTRA = ("platformdirs", "rich", "sqlalchemy", "typer")
+#: What the command line needs, and the extras that install it.
+_EXTRAS = dict.fromkeys(("platformdirs", "rich", "sqlalchemy", "typer"), "cli")
+_EXTRAS |= dict.fromkeys(("hypothesis", "pytest"), "cli,testing")
 
 
 def main() -> None:
@@ -13,11 +14,11 @@ def main() -> None:
 
         app()
     except ModuleNotFoundError as error:
-        if error.name not in _EXTRA:
+        if error.name not in _EXTRAS:
             raise
         sys.stderr.write(
             f"The command line needs {error.name}, which comes with an extra. "
-            "Install it with: pip install 'connect-core[cli]'\n"
+            f"Install it with: pip install 'connect-core[{_EXTRAS[error.name]}]'\n"
         )
         sys.exit(2)
 

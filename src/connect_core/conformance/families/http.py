@@ -27,7 +27,7 @@ from connect_core.conformance.world import Move
 from connect_core.lifecycle import Action
 
 #: The HTTP statuses of an outcome: one, or for an open point those of its answers, ours first.
-_STATUSES: Final[Mapping[Outcome, tuple[int, ...]]] = {
+STATUSES: Final[Mapping[Outcome, tuple[int, ...]]] = {
     Outcome.OK: (200,),
     Outcome.NOT_FOUND: (404,),
     Outcome.DENIED: (403,),
@@ -36,7 +36,7 @@ _STATUSES: Final[Mapping[Outcome, tuple[int, ...]]] = {
     Outcome.WRONG_ROLE: (403, 404, 409, 422),
     Outcome.WRONG_STATUS: (409, 403, 404, 422),
 }
-_OPEN_STATUSES: Final = {
+_OPEN_POINTS: Final = {
     Outcome.WRONG_ROLE: "CXN-OPEN-007",
     Outcome.WRONG_STATUS: "CXN-OPEN-003",
 }
@@ -46,9 +46,9 @@ def _coded(step: AnyStep, requirement: str, *, due: int | None = None) -> AnySte
     """A call whose HTTP status is tested, not what came of it."""
     accept: list[Alternative] = []
     for each in step.accept:
-        statuses = (due,) if due else _STATUSES.get(each.outcome, (None,))
+        statuses = (due,) if due else STATUSES.get(each.outcome, (None,))
         for status in (None,) if each.existing else statuses:
-            point = _OPEN_STATUSES.get(each.outcome)
+            point = _OPEN_POINTS.get(each.outcome)
             chosen = {} if point is None else {point: (str(status),)}
             changes = {"http": status, "answers": {**each.answers, **chosen}}
             accept.append(each.model_copy(update=changes))
@@ -115,7 +115,7 @@ def http() -> Iterator[Vector]:
         yield told.vector()
     for name, body, due in (
         ("not-json", MALFORMED_TEXTS["cut-off"], 400),
-        ("no-document", json.dumps(INVALID_DOCUMENTS["scopes/empty"]), 422),
+        ("no-document", json.dumps(INVALID_DOCUMENTS["scopes/none"]), 422),
     ):
         told = Story(f"http/invalid/{name}", f"the HTTP status: {name}", "http", "documents")
         told.tell(_coded(invalid("CXN-HTTP-007", body=body), "CXN-HTTP-007", due=due))

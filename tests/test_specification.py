@@ -1,0 +1,250 @@
+"""The specification: its text is in order, says what the rules say, and is what the package has."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from oracle import BOTH, DESTINATION, OUTSIDER, SOURCE
+
+from connect_core import Action, Cell, Denial, Status, decision_table
+from connect_core.conformance import load_specification, load_vectors
+from connect_core.conformance.specification import (
+    InvalidSpecificationError,
+    Specification,
+    parse,
+    specification_text,
+)
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "docs" / "specification.md").read_text(encoding="utf-8")
+#: Which vectors test which requirement; see `test_the_snapshot`.
+SNAPSHOT = Path(__file__).parent / "requirement_vectors.json"
+ROLES = {"source": SOURCE, "destination": DESTINATION, "both": BOTH, "outsider": OUTSIDER}
+
+
+@pytest.fixture(scope="module")
+def specification() -> Specification:
+    return parse(TEXT)
+
+
+class TestTheText:
+    """What stands in it."""
+
+    def test_the_package_has_what_the_text_says(self, specification: Specification) -> None:
+        assert specification == load_specification()
+        assert json.loads(specification_text(specification))["version"] == "1.0"
+
+    def test_the_matrix_is_the_decision_table(self, specification: Specification) -> None:
+        typed = {
+            Cell(
+                None if row.status == "none" else Status(row.status), Action(row.action), ROLES[who]
+            ): getattr(row, who)
+            for row in specification.matrix
+            for who in ROLES
+        }
+        assert typed.keys() == decision_table().keys()
+        for cell, decision in decision_table().items():
+            denials = ", ".join(decision.denials).replace("_", " ")
+            assert typed[cell] == (f"→ {decision.target}" if decision else denials), cell
+
+    def test_every_requirement_says_what_it_rests_on(self, specification: Specification) -> None:
+        bases = {each.basis for each in specification.requirements}
+        assert bases == {"stated", "inferred", "chosen"}
+        assert all(each.why for each in specification.requirements if each.basis == "stated")
+
+    def test_sections(self, specification: Specification) -> None:
+        """The letters of an id go with the section, so that ids can be told apart by eye."""
+        sections = {each.id[4:8]: each.section for each in specification.requirements}
+        assert sections == {
+            "CREA": "Creation",
+            "LIFE": "The life of a Connection",
+            "REFU": "Refusals",
+            "SHAR": "Sharing",
+            "SCOP": "Scopes",
+            "PERM": "Permanence",
+            "ISOL": "Independence",
+            "VERS": "Versions",
+            "HIST": "History",
+            "DOCS": "Documents",
+            "HTTP": "HTTP",
+            "ADVI": "Advice",
+        }
+        for each in specification.requirements:
+            assert sections[each.id[4:8]] == each.section
+
+    def test_the_register(self, specification: Specification) -> None:
+        titles = [each.title for each in specification.open_points]
+        assert titles == [
+            "Wrong role and wrong status at once",
+            "Hidden or refused to outsiders",
+            "The HTTP status of a wrong status",
+            "A second create",
+            "Self-connections",
+            "Scopes over a deactivation",
+            "The HTTP status of a wrong role",
+        ]
+        for point in specification.open_points:
+            assert len(point.answers) > 1
+            assert point.ours == next(iter(point.answers))
+
+    def test_an_open_point_is_left_open_by_a_requirement(
+        self, specification: Specification
+    ) -> None:
+        left = {point for each in specification.requirements for point in each.open}
+        assert left == {point.id for point in specification.open_points}
+
+    def test_denials_have_outcomes(self) -> None:
+        """Each reason that the matrix gives is a word of the table of outcomes."""
+        reasons = {denial for decision in decision_table().values() for denial in decision.denials}
+        assert reasons < set(Denial)
+        for reason in reasons:
+            assert f"| `{reason.replace('_', '-')}` |" in TEXT
+
+    def test_a_requirement_by_its_id(self, specification: Specification) -> None:
+        assert specification.requirement("CXN-LIFE-007").text == (
+            "An implementation MUST let the source reactivate an `inactive` Connection, which is "
+            "then `pending`, never `active`."
+        )
+        with pytest.raises(KeyError):
+            specification.requirement("CXN-LIFE-999")
+
+
+class TestVectorsAndRequirements:
+    """Each has the others."""
+
+    def test_every_must_has_two_vectors(self, specification: Specification) -> None:
+        for each in specification.requirements:
+            about = [vector for vector in load_vectors() if each.id in vector.requirements]
+            assert len(about) >= 2 or "MUST" not in each.keyword, each.id
+
+    def test_every_vector_cites_what_there_is(self, specification: Specification) -> None:
+        requirements = {each.id for each in specification.requirements}
+        answers = specification.answers()
+        for vector in load_vectors():
+            assert vector.requirements
+            assert set(vector.requirements) <= requirements
+            assert set(vector.needs) <= specification.capabilities.keys()
+            for step in vector.steps:
+                for check in (step, *step.then):
+                    for alternative in check.accept:
+                        for point, given in alternative.answers.items():
+                            assert set(given) <= set(answers[point])
+
+    def test_needs_are_those_of_the_requirements(self, specification: Specification) -> None:
+        """A vector that needs a capability tests something that takes it."""
+        for vector in load_vectors():
+            due = {
+                need
+                for each in vector.requirements
+                for need in specification.requirement(each).needs
+            }
+            assert due <= set(vector.needs), vector.id
+
+    def test_every_answer_is_accepted_somewhere(self, specification: Specification) -> None:
+        seen: dict[str, set[str]] = {point: set() for point in specification.answers()}
+        for vector in load_vectors():
+            for step in vector.steps:
+                for check in (step, *step.then):
+                    for alternative in check.accept:
+                        for point, given in alternative.answers.items():
+                            seen[point] |= set(given)
+        assert seen == {point: set(given) for point, given in specification.answers().items()}
+
+    def test_several_answers_only_where_a_point_is_open(self) -> None:
+        for vector in load_vectors():
+            for step in vector.steps:
+                for check in (step, *step.then):
+                    for alternative in check.accept:
+                        assert alternative.answers or len(check.accept) == 1, vector.id
+
+    def test_the_snapshot(self) -> None:
+        """Which vectors test which requirement does not change unannounced.
+
+        If it is meant to: tell it in CHANGELOG.md, and run ``uv run python -m tests.snapshot``.
+        """
+        assert json.loads(SNAPSHOT.read_text(encoding="utf-8")) == requirement_vectors()
+
+    def test_no_released_id_is_gone(self) -> None:
+        released = json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+        assert parse(TEXT, released).version == "1.0"
+        with pytest.raises(InvalidSpecificationError, match=r"CXN-LIFE-099 was released; keep it"):
+            parse(TEXT, [*released, "CXN-LIFE-099"])
+
+
+def requirement_vectors() -> dict[str, list[str]]:
+    """For each requirement the ids of its vectors, sorted."""
+    return {
+        each.id: sorted(vector.id for vector in load_vectors() if each.id in vector.requirements)
+        for each in load_specification().requirements
+    }
+
+
+# --- Texts that are not in order -----------------------------------------------------------------
+
+LIFE_5 = "### CXN-LIFE-005\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("Version 1.0", "Version one", "it does not say which version it is"),
+        ("## The matrix", "## The table", "there is no section 'The matrix'"),
+        ("## Capabilities", "## Powers", "there is no section 'Capabilities'"),
+        ("## Retired ids", "## Gone", "there is no section 'Retired ids'"),
+        (LIFE_5, "### CXN-LIFE-004\n", "CXN-LIFE-004 stands twice"),
+        ("\nNone.\n", "\nCXN-LIFE-005\n", "CXN-LIFE-005 is retired, and cannot be used again"),
+        (LIFE_5, "### CXN-LIFE-050\n", "CXN-LIFE-005 was released; keep it, or list it"),
+        ("as CXN-LIFE-004.", "as CXN-LIFE-044.", "CXN-LIFE-044 is referred to, and is not there"),
+        ("Needs: times.", "Needs: clocks.", "CXN-PERM-004 needs 'clocks', which is not among"),
+        (
+            "Open: CXN-OPEN-006.",
+            "Open: CXN-OPEN-060.",
+            "CXN-SCOP-006 leaves CXN-OPEN-060 open, which is not in the register",
+        ),
+        ("MUST leave every", "leaves every", r"CXN-REFU-001 has the key words \[\]; it takes one"),
+        (
+            "A refusal MUST leave every",
+            "A refusal MUST and SHOULD leave every",
+            r"CXN-REFU-001 has the key words \['MUST', 'SHOULD'\]; it takes one",
+        ),
+        ("A refusal MUST leave every", "A refusal SHALL leave every", r"\['SHALL'\]; it takes one"),
+        (
+            "A refusal MUST leave every Connection as it was.\n\nBasis: chosen.",
+            "A refusal leaves every Connection as it was.\n\nBasis: chosen, it MUST.",
+            r"CXN-REFU-001 has the key words \['MUST'\]; it takes one",
+        ),
+        (
+            "MUST leave every Connection as it was.\n",
+            "MUST leave every Connection as it was.\n\nReally.\n",
+            "CXN-REFU-001 has 3 paragraphs; it takes two",
+        ),
+        (
+            "it was.\n\nBasis: chosen.",
+            "it was.\n\nBasis: guessed.",
+            "CXN-REFU-001 does not say its basis",
+        ),
+        ("it was.\n\nBasis: chosen.", "it was.", "CXN-REFU-001 has 1 paragraphs; it takes two"),
+        (" (ours)", "", "takes one answer that is marked as (ours)"),
+        ("| none | create | → pending |", "| none | create |", "takes 6 cells"),
+    ],
+)
+def test_what_is_not_in_order_is_told(old: str, new: str, problem: str) -> None:
+    assert old in TEXT
+    released = [each.id for each in load_specification().requirements]
+    with pytest.raises(InvalidSpecificationError) as refused:
+        parse(TEXT.replace(old, new, 1), released)
+    told = str(refused.value)
+    assert re.search(problem.replace("(ours)", r"\(ours\)"), told), told
+
+
+def test_every_problem_is_told_at_once_with_its_line() -> None:
+    text = TEXT.replace("A refusal MUST leave", "A refusal leaves", 1).replace(
+        "Needs: times.", "Needs: clocks."
+    )
+    with pytest.raises(InvalidSpecificationError) as refused:
+        parse(text)
+    first, *others = str(refused.value).splitlines()
+    line = 1 + TEXT[: TEXT.index("### CXN-REFU-001")].count("\n")
+    assert first.startswith(f"line {line}: CXN-REFU-001 has the key words []")
+    assert [each.split()[0] for each in others] == ["CXN-PERM-004", "CXN-PERM-005"]

@@ -1,0 +1,370 @@
+"""The vectors: well formed, complete, and what the rules give."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from model import EFFECTS
+from oracle import VERDICTS
+
+from connect_core import Action, InvalidDocumentError, parse_create
+from connect_core.conformance import (
+    InvalidVectorsError,
+    Outcome,
+    Vector,
+    load_specification,
+    load_vectors,
+    read_vectors,
+    select,
+)
+from connect_core.conformance.families import FAMILIES, vector_files
+from connect_core.conformance.families.documents import (
+    INVALID_DOCUMENTS,
+    INVALID_TEXTS,
+    MALFORMED_TEXTS,
+)
+from connect_core.conformance.families.http import STATUSES
+from connect_core.conformance.families.telling import walks
+from connect_core.conformance.vectors import (
+    DATA,
+    ActStep,
+    Check,
+    CreateStep,
+    ShareStep,
+    file_text,
+    parse_vectors,
+)
+
+IDS = [vector.id for vector in load_vectors()]
+BY_ID = {vector.id: vector for vector in load_vectors()}
+
+
+def schema(name: str) -> Draft202012Validator:
+    found = json.loads((DATA / f"{name}.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(found)
+    return Draft202012Validator(found)
+
+
+def checks(vector: Vector) -> Iterator[Check]:
+    for step in vector.steps:
+        yield step
+        yield from step.then
+
+
+class TestTheFiles:
+    """What comes with the package."""
+
+    def test_they_are_what_the_rules_give(self) -> None:
+        """Byte for byte."""
+        for name, text in vector_files(load_specification().version).items():
+            assert (DATA / "vectors" / name).read_text(encoding="utf-8") == text
+
+    def test_they_keep_to_the_schema(self) -> None:
+        validator = schema("vectors")
+        for file in (DATA / "vectors").iterdir():
+            validator.validate(json.loads(file.read_text(encoding="utf-8")))
+
+    def test_a_file_for_each_family(self) -> None:
+        assert {file.name for file in (DATA / "vectors").iterdir()} == {
+            f"{family}.json" for family in FAMILIES
+        }
+        for name, family in FAMILIES.items():
+            assert {vector.id.split("/")[0] for vector in family()} == {name}
+
+    def test_reading_and_writing_go_together(self) -> None:
+        for vector in load_vectors():
+            (again,) = parse_vectors(file_text("1.0", [vector]), "again")
+            assert again == vector
+
+    def test_ids_are_unique_and_say_what_they_are_about(self) -> None:
+        assert len(set(IDS)) == len(IDS)
+        assert not [each for each in IDS if re.search(r"\d{2,}", each)]  # no numbering
+
+    def test_nobody_acts_in_a_role(self) -> None:
+        for vector in load_vectors():
+            assert all(check.by.startswith("org_") for check in checks(vector))
+
+    def test_the_requirements_of_a_vector_are_those_of_its_checks(self) -> None:
+        for vector in load_vectors():
+            tested = {each for check in checks(vector) for each in check.requirements}
+            assert list(vector.requirements) == sorted(tested)
+            points = {
+                point for check in checks(vector) for each in check.accept for point in each.answers
+            }
+            assert list(vector.open) == sorted(points)
+
+    def test_refusals_are_read_back_as_often_as_successes(self) -> None:
+        """After an action that is tested, somebody looks, whatever came of it."""
+        for family in ("transition", "walk", "refusals", "versions", "history"):
+            for vector in select([family]):
+                for step in vector.steps:
+                    if isinstance(step, ActStep) and step.requirements:
+                        assert step.then, vector.id
+
+
+class TestTheFamilies:
+    """Each is complete."""
+
+    def test_every_cell_of_the_matrix(self) -> None:
+        columns = {"source": "source", "destination": "destination", "": "outsider"}
+        due = {
+            f"transition/{verdict.status or 'none'}/{verdict.action}/"
+            f"{columns.get('+'.join(sorted(verdict.roles)), 'both')}"
+            for verdict in VERDICTS
+        }
+        assert {each for each in IDS if each.startswith("transition/")} == due
+        assert len(due) == 52
+
+    def test_the_cells_expect_what_the_matrix_says(self) -> None:
+        """By the table that the tests have typed, not by the policy."""
+        for verdict in VERDICTS:
+            who = "both" if len(verdict.roles) > 1 else next(iter(verdict.roles), "outsider")
+            vector = BY_ID[f"transition/{verdict.status or 'none'}/{verdict.action}/{who}"]
+            tested = next(step for step in vector.steps if step.requirements)
+            ours = tested.accept[0]
+            if verdict.target is not None:
+                assert ours.outcome is Outcome.OK
+                looked = [check.accept[0].state.get("status") for check in tested.then]
+                assert verdict.target.value in looked
+                assert set(looked) <= {verdict.target.value, None}
+            elif not verdict.roles and verdict.action is not Action.CREATE:
+                assert ours.outcome is Outcome.NOT_FOUND
+            else:
+                assert ours.outcome == verdict.denials[0].replace("_", "-")
+                others = [each.outcome for each in tested.accept[1:] if not each.existing]
+                assert others == [each.replace("_", "-") for each in verdict.denials[1:]]
+
+    def test_every_legal_walk_of_six_steps(self) -> None:
+        """Counted by the rules as the tests have typed them."""
+
+        def count(status: str, left: int) -> int:
+            moves = [
+                effect[2] for effect in EFFECTS.values() for _ in effect[0] if status in effect[1]
+            ]
+            return sum(count(target, left - 1) for target in moves) if left else 1
+
+        assert len(select(["walk"])) == len(walks(6)) == count("pending", 6) == 44
+
+    def test_a_walk_has_bystanders_and_shares(self) -> None:
+        for vector in select(["walk"]):
+            names = {check.connection for check in checks(vector)}
+            assert names == {"main", "reverse", "partner"}
+            acts = [step for step in vector.steps if isinstance(step, ActStep)]
+            shares = [step for step in vector.steps if isinstance(step, ShareStep)]
+            assert len(acts) == 7  # six, and the acceptance of the reverse one
+            assert len(shares) == 2 * 7 + 2
+            for act in acts[1:]:
+                assert {check.connection for check in act.then} == names
+
+    def test_every_reader_in_every_situation(self) -> None:
+        found = Counter(each.split("/")[1] for each in IDS if each.startswith("share/"))
+        routes = ("pending", "active", "inactive", "pending-again", "active-again")
+        assert all(found[route] == 3 for route in (*routes, "inactive-never-accepted"))
+
+    @pytest.mark.parametrize("name", INVALID_DOCUMENTS)
+    def test_an_invalid_document_is_otherwise_well_formed(self, name: str) -> None:
+        """One thing is wrong with it: there is one place."""
+        with pytest.raises(InvalidDocumentError) as refused:
+            parse_create(json.dumps(INVALID_DOCUMENTS[name]))
+        assert len(refused.value.problems) == 1
+        assert not refused.value.malformed
+
+    @pytest.mark.parametrize("name", INVALID_TEXTS)
+    def test_so_is_an_invalid_text(self, name: str) -> None:
+        with pytest.raises(InvalidDocumentError) as refused:
+            parse_create(INVALID_TEXTS[name])
+        assert len(refused.value.problems) == 1
+        assert not refused.value.malformed
+
+    @pytest.mark.parametrize("name", MALFORMED_TEXTS)
+    def test_what_is_not_json_is_not(self, name: str) -> None:
+        with pytest.raises(InvalidDocumentError) as refused:
+            parse_create(MALFORMED_TEXTS[name])
+        assert refused.value.malformed
+
+    def test_a_document_is_told_by_its_place(self) -> None:
+        """Typed by hand, for a few of each kind."""
+        attributes = "/data/attributes"
+        due = {
+            "no-object/array": [""],
+            "data/missing": [""],
+            "data/null": ["/data"],
+            "attributes/missing": ["/data"],
+            "destination/missing": [attributes],
+            "destination/empty": [f"{attributes}/destination-organization-id"],
+            "name/too-long": [f"{attributes}/name"],
+            "scopes/none": [f"{attributes}/scopes"],
+            "scopes/number-in-it": [f"{attributes}/scopes/1"],
+            "scopes/null-in-it": [f"{attributes}/scopes/0"],
+            "type/null": ["/data/type"],
+            "unknown/beside-data": ["/meta"],
+            "unknown/in-data": ["/data/id"],
+            "unknown/with-a-slash": [f"{attributes}/a~1b~0c"],
+            "twice/data": ["/data"],
+            "twice/in-other-words": ["/data/type"],
+        }
+        for name, pointers in due.items():
+            told = BY_ID[f"documents/invalid/{name}"].steps[1].accept[0].pointers
+            assert told is not None
+            assert list(told) == pointers, name
+        for name in MALFORMED_TEXTS:
+            assert BY_ID[f"documents/not-json/{name}"].steps[1].accept[0].pointers == ("",)
+        several = BY_ID["documents/several-problems"].steps[1].accept[0].pointers
+        assert several is not None
+        assert set(several) == {
+            f"{attributes}/{place}"
+            for place in ("destination-organization-id", "more", "name", "scopes/1")
+        }
+
+    def test_open_statuses_are_those_of_the_register(self) -> None:
+        points = load_specification().answers()
+        for outcome, point in (
+            (Outcome.WRONG_ROLE, "CXN-OPEN-007"),
+            (Outcome.WRONG_STATUS, "CXN-OPEN-003"),
+        ):
+            assert tuple(map(str, STATUSES[outcome])) == points[point]
+
+    def test_self_connections(self) -> None:
+        both = [each for each in IDS if each.endswith("/both")]
+        assert len(both) == 13
+        for each in (*both, "self/life"):
+            if each != "transition/none/create/both":
+                (ends,) = (
+                    alternative for alternative in BY_ID[each].steps[0].accept if alternative.ends
+                )
+                assert ends.answers == {"CXN-OPEN-005": ("never",)}
+
+    def test_the_stories(self) -> None:
+        assert [each for each in IDS if each.startswith("story/")] == [
+            "story/accept",
+            "story/withdraw-before-acceptance",
+            "story/deactivate-reactivate-accept-again",
+            "story/refused-share",
+        ]
+
+
+# --- Files of one's own --------------------------------------------------------------------------
+
+READ: dict[str, Any] = {"by": "org_A", "connection": "main", "accept": [{"outcome": "ok"}]}
+STEP: dict[str, Any] = {"verb": "read", **READ}
+VECTOR: dict[str, Any] = {
+    "id": "mine/first",
+    "title": "",
+    "since": "1.0",
+    "requirements": [],
+    "steps": [STEP],
+}
+FILE: dict[str, Any] = {"specification": "1.0", "vectors": [VECTOR]}
+
+
+def with_step(**changes: object) -> dict[str, Any]:
+    step = {name: value for name, value in {**STEP, **changes}.items() if value is not None}
+    return {**FILE, "vectors": [{**VECTOR, "steps": [step]}]}
+
+
+def test_a_file_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(FILE))
+    (vector,) = read_vectors(path)
+    assert vector.id == "mine/first"
+    assert vector.steps[0].by == "org_A"
+    schema("vectors").validate(FILE)
+
+
+BAD_FILES = {
+    "no-object": ([], "the whole"),
+    "no-version": ({"vectors": []}, "specification"),
+    "a-member-too-many": ({**FILE, "more": 1}, "more"),
+    "no-steps": ({**FILE, "vectors": [{**VECTOR, "steps": []}]}, "vectors/0/steps"),
+    "id": ({**FILE, "vectors": [{**VECTOR, "id": "Mine"}]}, "vectors/0/id"),
+    "verb": (with_step(verb="delete"), "vectors/0/steps/0"),
+    "no-verb": (with_step(verb=None), "vectors/0/steps/0"),
+    "nothing-accepted": (with_step(accept=[]), "accept"),
+    "outcome": (with_step(accept=[{"outcome": "fine"}]), "accept/0/outcome"),
+    "action": (with_step(verb="act", action="create"), "action"),
+    "no-scope": (with_step(verb="share"), "scope"),
+    "read-with-scope": (with_step(scope="a.b"), "scope"),
+    "then": (with_step(then=[{**READ, "verb": "read"}]), "then/0/verb"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_file_that_holds_no_vectors(name: str, tmp_path: Path) -> None:
+    """The reader and the schema agree, and the message tells the place."""
+    content, place = BAD_FILES[name]
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(InvalidVectorsError, match=rf"mine\.json holds no vectors: .*{place}"):
+        read_vectors(path)
+    assert not schema("vectors").is_valid(content)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InvalidVectorsError, match=r"nowhere\.json cannot be read"):
+        read_vectors(tmp_path / "nowhere.json")
+    (tmp_path / "bytes.json").write_bytes(b"\xff")
+    with pytest.raises(InvalidVectorsError, match=r"bytes\.json cannot be read"):
+        read_vectors(tmp_path / "bytes.json")
+    (tmp_path / "text.json").write_text("{")
+    with pytest.raises(InvalidVectorsError, match=r"text\.json holds no vectors: the whole"):
+        read_vectors(tmp_path / "text.json")
+
+
+def test_two_vectors_of_one_id() -> None:
+    text = json.dumps({**FILE, "vectors": [VECTOR, VECTOR]})
+    with pytest.raises(InvalidVectorsError, match="two vectors of one id: mine/first"):
+        parse_vectors(text, "mine")
+
+
+class TestSelect:
+    """By id, by family, by requirement, and by patterns."""
+
+    @pytest.mark.parametrize(
+        ("pattern", "count"),
+        [
+            ("transition", 52),
+            ("transition/", 52),
+            ("transition/active", 16),
+            ("transition/active/reactivate/destination", 1),
+            ("transition/*/activate/source", 3),
+            ("CXN-SCOP-007", 2),
+            ("transitio", 0),
+            ("nothing", 0),
+        ],
+    )
+    def test_one_pattern(self, pattern: str, count: int) -> None:
+        assert len(select([pattern])) == count
+
+    def test_all_and_several(self) -> None:
+        assert select([]) == load_vectors()
+        both = select(["story", "transition/none"])
+        assert len(both) == 4 + 4
+        assert both == tuple(each for each in load_vectors() if each in both)  # in their order
+        assert select(["story/accept"], both[-2:]) == ()
+
+
+def test_create_steps_are_from_terms_or_from_a_document() -> None:
+    for vector in load_vectors():
+        for step in vector.steps:
+            if isinstance(step, CreateStep):
+                assert (step.destination is None) is (step.body is not None)
+
+
+def test_every_pair_of_parties_and_outsiders_tries_everything() -> None:
+    """The refusals of a walk are all there are: whoever acts, and whatever they try."""
+    vector = BY_ID["refusals/activate/deactivate-source/reactivate"]
+    tried = Counter(
+        (step.by, step.action)
+        for step in vector.steps
+        if isinstance(step, ActStep) and step.requirements
+    )
+    people = ("org_Source", "org_Destination", "org_Outsider")
+    actions = ("activate", "deactivate", "reactivate")
+    assert set(tried) == set(product(people, actions))
+    assert tried["org_Outsider", "activate"] == 4
