@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from hypothesis import strategies as st
 
@@ -11,12 +12,11 @@ from connect_core import (
     Actor,
     Change,
     Connection,
-    ConnectionEvent,
     Role,
     Scope,
     Status,
-    allowed_actions,
     roles_of,
+    strategies,
 )
 
 T0 = datetime(2026, 11, 24, 12, 0, 0, 123000, tzinfo=UTC)
@@ -93,7 +93,6 @@ class Row:
 
 # --- Strategies ----------------------------------------------------------------------------------
 
-OPAQUE = st.text("123456789ABCabc_-", min_size=1, max_size=6)
 ORGANIZATIONS = ("org_A", "org_B", "org_a")  # two that differ only by case
 ACTORS = [
     Actor(id=f"{prefix}{index}", organization_id=organization)
@@ -105,38 +104,11 @@ scope_names = st.sampled_from(
     [Scope(name) for name in ("inquiry.read", "account.read", "inquiry.write", "x-1.y_2")]
 )
 scope_sets = st.frozensets(scope_names, min_size=1)
-names = st.none() | st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=255)
-times = st.datetimes(
-    min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC)
-)
+times = strategies.times(normalized=False)
 
-
-@st.composite
-def histories(draw: st.DrawFn, *, max_steps: int = 8) -> tuple[Connection, list[ConnectionEvent]]:
-    """A Connection and the legal steps that led to it, by a clock that jumps."""
-    creator = draw(actors)
-    connection, event = Connection.create(
-        by=creator,
-        destination=draw(st.sampled_from(ORGANIZATIONS)),
-        name=draw(names),
-        scopes=draw(scope_sets),
-        allow_self=True,
-        at=draw(times),
-    )
-    events = [event]
-    for _ in range(draw(st.integers(0, max_steps))):
-        moves = [
-            (action, actor)
-            for actor in ACTORS
-            for action in sorted(allowed_actions(actor, connection))
-        ]
-        action, actor = draw(st.sampled_from(moves))
-        connection, event = take(connection, action, actor, draw(times))
-        events.append(event)
-    return connection, events
-
-
-connections = histories(max_steps=4).map(lambda history: history[0])
+#: Of these organizations, one with itself included, by these actors.
+histories = partial(strategies.histories, actors=ACTORS, allow_self=True, clock=times)
+connections = strategies.connections(actors=ACTORS, allow_self=True, clock=times)
 
 
 def reader_of(connection: Connection) -> Actor:

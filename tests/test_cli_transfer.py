@@ -195,7 +195,7 @@ class TestRoundTrip:
         assert place.run("import", place.file("")) == "0 Connections imported.\n"
 
     @given(history=histories())
-    def test_any_history(self, history: tuple[Connection, list[ConnectionEvent]]) -> None:
+    def test_any_history(self, history: tuple[Connection, tuple[ConnectionEvent, ...]]) -> None:
         """Reading the record that is written of a Connection gives that Connection and its events.
 
         Through the whole import, on a database in memory.
@@ -206,7 +206,7 @@ class TestRoundTrip:
 
     @given(history=histories(max_steps=4), told=st.booleans())
     def test_either_way_of_reading(
-        self, history: tuple[Connection, list[ConnectionEvent]], told: bool
+        self, history: tuple[Connection, tuple[ConnectionEvent, ...]], told: bool
     ) -> None:
         """What we write ourselves is read in a shorter way, which gives the same.
 
@@ -222,7 +222,7 @@ class TestRoundTrip:
 
     @given(history=histories(max_steps=4))
     def test_what_is_written_is_what_pydantic_writes(
-        self, history: tuple[Connection, list[ConnectionEvent]]
+        self, history: tuple[Connection, tuple[ConnectionEvent, ...]]
     ) -> None:
         connection, events = history
         document = record_document(connection, events)
@@ -294,7 +294,10 @@ class TestWithoutAHistory:
 
     @given(histories(max_steps=1), st.sampled_from(Status), st.timedeltas(timedelta(0), A_YEAR))
     def test_any(
-        self, begun: tuple[Connection, list[ConnectionEvent]], status: Status, later: timedelta
+        self,
+        begun: tuple[Connection, tuple[ConnectionEvent, ...]],
+        status: Status,
+        later: timedelta,
     ) -> None:
         """Wherever a Connection stands, and since when: its history leads exactly there."""
         later = timedelta(milliseconds=later // timedelta(milliseconds=1))

@@ -53,6 +53,7 @@ from connect_core import (
     roles_of,
     steps_to,
 )
+from connect_core.strategies import History
 
 COMMANDS = [Action.ACTIVATE, Action.DEACTIVATE, Action.REACTIVATE]
 commands = st.sampled_from(COMMANDS)
@@ -63,7 +64,7 @@ class TestConsent:
     """Active is only ever entered by the destination, pending only by the source."""
 
     @given(histories())
-    def test_who_enters_what(self, history: tuple[Connection, list[ConnectionEvent]]) -> None:
+    def test_who_enters_what(self, history: History) -> None:
         _, events = history
         for event in events:
             if event.status is Status.ACTIVE:
@@ -74,9 +75,7 @@ class TestConsent:
                 assert Role.SOURCE in event.roles
 
     @given(histories())
-    def test_active_is_entered_from_pending_alone(
-        self, history: tuple[Connection, list[ConnectionEvent]]
-    ) -> None:
+    def test_active_is_entered_from_pending_alone(self, history: History) -> None:
         _, events = history
         for event in events:
             if event.status is Status.ACTIVE:
@@ -124,7 +123,7 @@ class TestChanges:
     """Every change raises the version by one and yields one event that tells it truly."""
 
     @given(histories())
-    def test_versions_and_events(self, history: tuple[Connection, list[ConnectionEvent]]) -> None:
+    def test_versions_and_events(self, history: History) -> None:
         connection, events = history
         assert [event.version for event in events] == list(range(1, len(events) + 1))
         assert connection.version == len(events)
@@ -134,7 +133,7 @@ class TestChanges:
         assert events[-1].occurred_at == connection.updated_at
 
     @given(histories())
-    def test_what_is_permanent(self, history: tuple[Connection, list[ConnectionEvent]]) -> None:
+    def test_what_is_permanent(self, history: History) -> None:
         connection, events = history
         first = events[0]
         assert first.terms is not None
@@ -146,9 +145,7 @@ class TestChanges:
         assert [event.terms for event in events[1:]] == [None] * (len(events) - 1)
 
     @given(histories())
-    def test_they_are_what_validation_would_give(
-        self, history: tuple[Connection, list[ConnectionEvent]]
-    ) -> None:
+    def test_they_are_what_validation_would_give(self, history: History) -> None:
         """Commands skip validation; what they make would have passed it unchanged."""
         connection, events = history
         self_ok = {"allow_self": True}
@@ -184,7 +181,7 @@ class TestTime:
     """Time never runs backwards, even when the clock does."""
 
     @given(histories())
-    def test_events_are_in_order(self, history: tuple[Connection, list[ConnectionEvent]]) -> None:
+    def test_events_are_in_order(self, history: History) -> None:
         connection, events = history
         moments = [event.occurred_at for event in events]
         assert moments == sorted(moments)
@@ -213,16 +210,12 @@ class TestReplay:
     """`replay(events) == connection`, and a chain that could not have happened is caught."""
 
     @given(histories())
-    def test_rebuilds_the_connection(
-        self, history: tuple[Connection, list[ConnectionEvent]]
-    ) -> None:
+    def test_rebuilds_the_connection(self, history: History) -> None:
         connection, events = history
         assert replay(iter(events)) == connection
 
     @given(histories(), st.data())
-    def test_a_dropped_event_is_caught(
-        self, history: tuple[Connection, list[ConnectionEvent]], data: st.DataObject
-    ) -> None:
+    def test_a_dropped_event_is_caught(self, history: History, data: st.DataObject) -> None:
         """Anywhere but at the end, where the version tells it."""
         connection, events = history
         index = data.draw(st.integers(0, len(events) - 1))
@@ -235,9 +228,7 @@ class TestReplay:
         assert caught.value.index == index
 
     @given(histories(), st.data())
-    def test_a_repeated_event_is_caught(
-        self, history: tuple[Connection, list[ConnectionEvent]], data: st.DataObject
-    ) -> None:
+    def test_a_repeated_event_is_caught(self, history: History, data: st.DataObject) -> None:
         _, events = history
         index = data.draw(st.integers(0, len(events) - 1))
         with pytest.raises(InvalidHistoryError) as caught:
@@ -245,9 +236,7 @@ class TestReplay:
         assert caught.value.index == index + 1
 
     @given(histories().filter(lambda history: len(history[1]) > 1), st.data())
-    def test_swapped_events_are_caught(
-        self, history: tuple[Connection, list[ConnectionEvent]], data: st.DataObject
-    ) -> None:
+    def test_swapped_events_are_caught(self, history: History, data: st.DataObject) -> None:
         _, events = history
         one = data.draw(st.integers(0, len(events) - 2))
         other = data.draw(st.integers(one + 1, len(events) - 1))
@@ -258,9 +247,7 @@ class TestReplay:
         assert caught.value.index == one
 
     @given(histories(), st.data())
-    def test_an_edited_event_is_caught(
-        self, history: tuple[Connection, list[ConnectionEvent]], data: st.DataObject
-    ) -> None:
+    def test_an_edited_event_is_caught(self, history: History, data: st.DataObject) -> None:
         """Each field, but for another actor of the same organization, who may do the same."""
         connection, events = history
         index = data.draw(st.integers(0, len(events) - 1))
@@ -422,9 +409,7 @@ class TestOneDirection:
     """A→B never affects B→A."""
 
     @given(histories(), times)
-    def test_the_other_direction_stays(
-        self, history: tuple[Connection, list[ConnectionEvent]], at: datetime
-    ) -> None:
+    def test_the_other_direction_stays(self, history: History, at: datetime) -> None:
         connection, events = history
         source, destination = (connection.organization_of(role) for role in Role)
         if source == destination:
