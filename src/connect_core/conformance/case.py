@@ -39,13 +39,15 @@ class NotPermittedError(Exception):
 
     Attributes:
         check: what was asked, and what is permitted.
+        answer: what was answered.
         expected: the permitted answers, in words.
-        observed: the answer, and what is wrong with it.
+        observed: the answer in words, and what is wrong with it.
     """
 
-    def __init__(self, check: Check, expected: str, observed: str) -> None:
-        super().__init__(check, expected, observed)
+    def __init__(self, check: Check, answer: Answer, expected: str, observed: str) -> None:
+        super().__init__(check, answer, expected, observed)
         self.check = check
+        self.answer = answer
         self.expected = expected
         self.observed = observed
 
@@ -85,8 +87,8 @@ class Case:
             BrokenSystemError: what the system gave is no answer.
         """
         self._before |= self._since
-        found = self._judge(step, self._call(step))
-        for check in step.then:
+        found = self.judge(step, self._call(step))
+        for check in () if found.ends else step.then:
             self.read(check)
         return found
 
@@ -96,7 +98,7 @@ class Case:
         Raises:
             NotPermittedError, UnsupportedError, BrokenSystemError: as `perform`.
         """
-        return self._judge(check, self._call(check))
+        return self.judge(check, self._call(check))
 
     def _call(self, check: Check) -> Answer:
         words = call_in_words(check)
@@ -133,7 +135,12 @@ class Case:
             return self._system.share(by=check.by, connection=connection, scope=check.scope)
         return self._system.read(by=check.by, connection=connection)
 
-    def _judge(self, check: Check, answer: Answer) -> Alternative:
+    def judge(self, check: Check, answer: Answer) -> Alternative:
+        """Find an answer among those that are permitted.
+
+        Raises:
+            NotPermittedError: it is none of them.
+        """
         closest: Sequence[str] | None = None
         for alternative in check.accept:
             wrong = list(self._differences(check, alternative, answer))
@@ -145,7 +152,7 @@ class Case:
                 closest = wrong
         expected = " or ".join(_alternative_in_words(each) for each in check.accept)
         observed = f"{_answer_in_words(answer)}: {'; '.join(closest or ())}"
-        raise NotPermittedError(check, expected, observed)
+        raise NotPermittedError(check, answer, expected, observed)
 
     def _note(self, check: Check, answer: Answer) -> None:
         """Remember what later steps refer to."""
@@ -213,8 +220,8 @@ class Case:
         """Deeply. Objects may have further members unless `exactly`; places stand for values."""
         if due == TIME_PLACE:
             return isinstance(found, str) and re.fullmatch(_TIME, found) is not None
-        if due == ID_PLACE:
-            return found == id
+        if isinstance(due, str):
+            return found == (id if due == ID_PLACE else due)
         if isinstance(due, Mapping):
             if not isinstance(found, Mapping):
                 return False

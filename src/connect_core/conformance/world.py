@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from connect_core.conformance.system import Outcome, actor_of, state_of
+from connect_core.conformance.system import Outcome, State, actor_of, state_of
 from connect_core.conformance.vectors import (
     ActStep,
     Alternative,
@@ -79,10 +79,11 @@ TERMS: Final = ("source", "destination", "name")
 
 
 class _Entry(NamedTuple):
-    """A Connection as it should be, and its history."""
+    """A Connection as it should be, its history, and what it looks like."""
 
     connection: Connection
     events: tuple[ConnectionEvent, ...]
+    state: State
 
 
 class Move(NamedTuple):
@@ -119,7 +120,7 @@ class World:
 
     def named(self, source: str, destination: str) -> str | None:
         """The name of the Connection for this ordered pair, or None."""
-        for name, (connection, _) in self._entries.items():
+        for name, (connection, *_) in self._entries.items():
             pair = connection.source_organization_id, connection.destination_organization_id
             if pair == (source, destination):
                 return name
@@ -153,7 +154,7 @@ class World:
         actors = {each: actor_of(each) for each in organizations}
         return [
             Move(name, organization, action)
-            for name, (connection, _) in self._entries.items()
+            for name, (connection, *_) in self._entries.items()
             for organization, actor in actors.items()
             for action in Action
             if action is not Action.CREATE and decide(actor, action, connection).allowed is legal
@@ -210,8 +211,7 @@ class World:
 
         Args:
             move: who does what.
-            expected_version: the version that they expect. Not for a move for which they have the
-                wrong role and the wrong status at once: which is told first, is open.
+            expected_version: the version that they expect, if they name one.
         """
         connection = self.connection(move.connection)
         decision = decide(actor_of(move.by), move.action, connection)
@@ -270,10 +270,9 @@ class World:
             return Check(
                 by=by, connection=name, requirements=("CXN-PERM-003",), accept=_to_an_outsider()
             )
-        state = state_of(entry.connection, entry.events)
         due = Alternative(
             outcome=Outcome.OK,
-            state={member: state[member] for member in members},
+            state={member: entry.state[member] for member in members},
             unchanged=tuple(unchanged),
             not_before=tuple(not_before),
         )
@@ -309,12 +308,15 @@ class World:
             )
             self._keep(step.connection, change, ())
         else:
-            connection, events = self._entries[step.connection]
+            connection, events, _ = self._entries[step.connection]
             change = connection.take(Action(step.action), by=actor, at=_AT)
             self._keep(step.connection, change, events)
 
     def _keep(self, name: str, change: Change, events: Iterable[ConnectionEvent]) -> None:
-        self._entries[name] = _Entry(change.connection, (*events, change.event))
+        history = (*events, change.event)
+        self._entries[name] = _Entry(
+            change.connection, history, state_of(change.connection, history)
+        )
 
 
 def followed(step: AnyStep, answer: Alternative) -> AnyStep:

@@ -1,0 +1,153 @@
+"""Do the vectors find what is wrong? Every table with one wrong cell, and faults with a past.
+
+The numbers are printed, and stand in docs/conformance.md.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+import pytest
+from faults import FAULTS, HOPELESS, TableSystem, mutants, right_table
+
+from connect_core import Cell
+from connect_core.conformance import (
+    Outcome,
+    Profile,
+    ReferenceSystem,
+    Result,
+    System,
+    VectorResult,
+    explore,
+    load_vectors,
+    run,
+)
+from connect_core.conformance.profile import Answers
+from connect_core.conformance.runner import run_vector
+from connect_core.conformance.vectors import file_text, parse_vectors
+
+PAGE = Path(__file__).parent.parent / "docs" / "conformance.md"
+#: What a table can claim.
+PLAIN = Profile(name="a table", claims=("named-source",))
+
+every_fault = pytest.mark.parametrize("name", FAULTS)
+
+
+def killer(make: Callable[[], System], profile: Profile, first: str = "") -> VectorResult | None:
+    """The first vector that a system fails; the one that is likely to find it is tried `first`."""
+    answers = Answers({})
+    for vector in sorted(load_vectors(), key=lambda vector: vector.id != first):
+        result = run_vector(make, vector, profile, answers)
+        if result.result is Result.FAIL:
+            return result
+        assert result.result is not Result.ERROR, result.describe()
+    return None
+
+
+def about(cell: Cell) -> str:
+    """The vector that is about a cell."""
+    who = "both" if len(cell.roles) > 1 else next(iter(cell.roles), "outsider")
+    return f"transition/{cell.status or 'none'}/{cell.action}/{who}"
+
+
+@cache
+def killed_tables() -> dict[str, VectorResult | None]:
+    return {
+        name: killer(partial(TableSystem, table), PLAIN, about(cell))
+        for name, (cell, table) in mutants().items()
+    }
+
+
+@cache
+def killed_faults() -> dict[str, VectorResult | None]:
+    return {name: killer(fault, Profile()) for name, fault in FAULTS.items()}
+
+
+def test_the_right_table_passes() -> None:
+    """What is changed below is right to begin with."""
+    report = run(lambda: TableSystem(right_table()), PLAIN)
+    assert report.conforms
+    assert report.counts()[Result.PASS] > 150
+
+
+def test_every_wrong_cell_is_found() -> None:
+    """Each of the 52 cells, changed in each of the 8 ways in which it can be wrong.
+
+    One change is no fault: that a self-connection is refused.
+    """
+    survivors = [name for name, found in killed_tables().items() if found is None]
+    assert survivors == []
+    assert len(killed_tables()) == 52 * 8 - 1
+
+
+def test_the_one_that_is_permitted_is() -> None:
+    """An implementation that never connects an organization with itself conforms."""
+    (cell,) = (cell for cell in right_table() if cell.status is None and len(cell.roles) > 1)
+    report = run(lambda: TableSystem({**right_table(), cell: Outcome.SELF_CONNECTION}), PLAIN)
+    assert report.conforms
+    assert report.answers["CXN-OPEN-005"] == ["never"]
+    skipped = [each.vector.id for each in report.results if "excludes" in each.reason]
+    assert len(skipped) == 13 + 2  # the cells of the column; what is asked for; a whole life
+
+
+@every_fault
+def test_every_fault_with_a_past_is_found(name: str) -> None:
+    """By the vectors alone."""
+    found = killed_faults()[name]
+    assert found is not None, FAULTS[name].__doc__
+    assert found.blamed
+
+
+def test_no_single_cell_shows_them() -> None:
+    """They are faults of another kind: most of them pass every vector about a cell."""
+    cells = [vector for vector in load_vectors() if vector.id.startswith("transition/")]
+    unseen = [name for name, fault in FAULTS.items() if run(fault, among=cells).conforms]
+    assert len(unseen) > 12
+
+
+@pytest.mark.parametrize("name", HOPELESS)
+def test_systems_that_do_not_look(name: str) -> None:
+    """They accept everything, refuse everything, ignore the role, or ignore the status."""
+    report = run(HOPELESS[name], PLAIN)
+    assert report.exit_code == 1
+    assert report.counts()[Result.FAIL] > 20
+    assert "does not conform" in report.sentence()
+
+
+def test_refusing_everything_tests_next_to_nothing() -> None:
+    """What could not be reached is no pass: not one vector passes."""
+    counts = run(HOPELESS["RefusesEverything"], PLAIN).counts()
+    assert counts[Result.PASS] == 0
+    assert counts[Result.COULD_NOT_TEST] > 100
+
+
+@every_fault
+def test_the_explorer_finds_them_too(name: str) -> None:
+    """And the story that it tells is short, fails again as a vector, and only where it should."""
+    found = explore(FAULTS[name], examples=100, steps=50, seed=1)
+    assert found.result is Result.FAIL
+    assert found.finding is not None
+    vector = found.finding.vector
+    assert len(vector.steps) <= 8
+    (kept,) = parse_vectors(file_text("1.0", [vector]), "kept")
+    assert kept == vector
+    again = run(FAULTS[name], among=[vector])
+    assert again.counts() == {Result.FAIL: 1}
+    assert run(ReferenceSystem, among=[vector]).counts() == {Result.PASS: 1}
+
+
+def test_the_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    """Printed, and the same as on the page."""
+    tables, faults = killed_tables(), killed_faults()
+    assert run(ReferenceSystem).conforms
+    numbers = (
+        f"{sum(found is not None for found in tables.values())} of {len(tables)} wrong tables, "
+        f"{sum(found is not None for found in faults.values())} of {len(faults)} faults with a "
+        f"past and {len(HOPELESS)} of {len(HOPELESS)} systems that do not look"
+    )
+    with capsys.disabled():
+        sys.stdout.write(f"\nThe vectors find {numbers}.\n")
+    page = re.sub(r"\s+", " ", PAGE.read_text(encoding="utf-8"))
+    assert numbers in page
