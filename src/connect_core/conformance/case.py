@@ -77,6 +77,8 @@ class Case:
         self._since: dict[str, Mapping[str, object]] = {}
         #: What was said so far, oldest first.
         self.exchanges: list[Exchange] = []
+        #: The requirements about which an answer was permitted.
+        self.met: set[str] = set()
 
     def perform(self, step: AnyStep) -> Alternative:
         """Make the call, and find its answer among those that are permitted.
@@ -147,6 +149,7 @@ class Case:
             if not wrong:
                 self._answers.narrow(alternative)
                 self._note(check, answer)
+                self.met.update(check.requirements)
                 return alternative
             if closest is None or alternative.outcome == answer.outcome:
                 closest = wrong

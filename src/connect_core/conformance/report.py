@@ -1,6 +1,7 @@
 """Reports of a run: for programs (JSON), for continuous integration (JUnit), for people (HTML)."""
 
 import json
+import re
 from collections.abc import Iterator
 from html import escape
 from typing import Final
@@ -156,7 +157,7 @@ h1 {{ font-size: 1.4rem; }} h2 {{ font-size: 1.1rem; margin-top: 2.5rem; }}
 table {{ border-collapse: collapse; width: 100%; }}
 th, td {{ text-align: left; vertical-align: top; padding: .4rem .8rem .4rem 0;
   border-bottom: 1px solid var(--line); }}
-td:first-child, td:nth-child(2) {{ white-space: nowrap; }}
+td:not(:last-child) {{ white-space: nowrap; }}
 code, pre {{ font: 13px/1.5 ui-monospace, monospace; }}
 pre {{ white-space: pre-wrap; overflow-wrap: anywhere; padding: .8rem 1rem;
   border-left: 3px solid var(--bad); }}
@@ -199,12 +200,17 @@ def report_html(report: Report) -> str:
 
 
 def _row(found: RequirementResult) -> str:
-    told = ", ".join(f"{found.counts[each]} {each}" for each in Result if found.counts[each])
+    told = ",<br>".join(f"{found.counts[each]} {each}" for each in Result if found.counts[each])
     return (
         f'<tr id="{found.requirement.id}"><td class="{_MOODS.get(found.result, "bad")}">'
         f"{found.result}<td><code>{found.requirement.id}</code>"
-        f"<td>{told or 'none'}<td>{escape(found.requirement.text)}"
+        f"<td>{told or 'none'}<td>{_marked_up(found.requirement.text)}"
     )
+
+
+def _marked_up(text: str) -> str:
+    """The specification's Markdown, as far as requirements use it."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", re.sub(r"\*(\w+)\*", r"<i>\1</i>", escape(text)))
 
 
 def _details(report: Report) -> Iterator[str]:

@@ -7,10 +7,10 @@ claims to, a requirement that nothing reached.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, NamedTuple
 
 from connect_core.conformance.case import (
     BrokenSystemError,
@@ -22,7 +22,13 @@ from connect_core.conformance.case import (
 from connect_core.conformance.profile import Answers, Profile
 from connect_core.conformance.specification import Requirement, Specification, load_specification
 from connect_core.conformance.system import System
-from connect_core.conformance.vectors import Vector, file_text, load_vectors
+from connect_core.conformance.vectors import (
+    ReadStep,
+    ShareStep,
+    Vector,
+    file_text,
+    load_vectors,
+)
 
 
 class Result(StrEnum):
@@ -56,9 +62,10 @@ class VectorResult:
         vector: the vector.
         result: what came of it.
         reason: why, in one sentence; empty for a pass.
-        blamed: the requirements that the answer that was not permitted is about.
-        exchanges: what was said, up to that answer.
-        expected: what was permitted at the end.
+        blamed: the requirements that answers that were not permitted are about.
+        met: the requirements about which an answer was permitted, whatever came later.
+        exchanges: what was said, up to the first answer that was not permitted.
+        expected: what was permitted there.
         observed: what was answered.
     """
 
@@ -66,6 +73,7 @@ class VectorResult:
     result: Result
     reason: str = ""
     blamed: tuple[str, ...] = ()
+    met: frozenset[str] = frozenset()
     exchanges: tuple[Exchange, ...] = ()
     expected: str = ""
     observed: str = ""
@@ -76,8 +84,10 @@ class VectorResult:
         for each in self.blamed or self.vector.requirements:
             lines += [requirement_text(each), ""]
         lines += [f"{self.reason}", ""] if self.reason else []
-        lines += ["What was done:"] if self.exchanges else []
-        for number, exchange in enumerate(self.exchanges, 1):
+        told = [each for each in self.exchanges[:-1] if not each.is_look]
+        told += self.exchanges[-1:]
+        lines += ["What was done:"] if told else []
+        for number, exchange in enumerate(told, 1):
             lines.append(f"{number:>3}. {exchange.call}")
             lines.append(f"     -> {exchange.answer}")
         if self.expected:
@@ -232,7 +242,7 @@ class Exploration:
 def _result_for(id: str, result: VectorResult) -> Result:
     """What a vector's result means for one of its requirements."""
     if result.result is Result.FAIL and id not in result.blamed:
-        return Result.COULD_NOT_TEST  # it ended before, or went on without it
+        return Result.PASS if id in result.met else Result.COULD_NOT_TEST  # it was not reached
     return result.result
 
 
@@ -332,14 +342,51 @@ def _attempt(make_system: MakeSystem, vector: Vector, answers: Answers) -> Vecto
         system = make_system()
         case = Case(system, answers)
         try:
-            ended = _play(case, vector)
+            played = _play(case, vector)
         finally:
             system.close()
     except BrokenSystemError:
         raise
     except Exception as error:
         return what_came_of(error, vector, () if case is None else case.exchanges)
-    return VectorResult(vector, Result.NOT_CLAIMED if ended else Result.PASS, ended)
+    if played.faults:
+        result = what_came_of(played.faults[0], vector, played.exchanges)
+        blamed = [each for fault in played.faults for each in fault.check.requirements]
+        return replace(result, blamed=tuple(dict.fromkeys(blamed)), met=frozenset(case.met))
+    return VectorResult(vector, Result.NOT_CLAIMED if played.ended else Result.PASS, played.ended)
+
+
+class _Played(NamedTuple):
+    """How far a vector went."""
+
+    #: The answers that were not permitted.
+    faults: tuple[NotPermittedError, ...]
+    #: What was said, up to the first of them.
+    exchanges: tuple[Exchange, ...]
+    #: Why it ended early, if a permitted answer ended it.
+    ended: str = ""
+
+
+def _play(case: Case, vector: Vector) -> _Played:
+    """Take the steps. A fault in a read changes nothing: what follows is tested all the same."""
+    faults: list[NotPermittedError] = []
+    said: tuple[Exchange, ...] = ()
+    for step in vector.steps:
+        try:
+            answer = case.perform(step)
+        except NotPermittedError as fault:
+            said = said or tuple(case.exchanges)
+            faults.append(fault)
+            if fault.check is not step or not isinstance(step, ShareStep | ReadStep):
+                break
+            continue
+        if answer.ends:
+            points = ", ".join(
+                f"{point} by {' or '.join(each)}" for point, each in answer.answers.items()
+            )
+            ended = f"The implementation answers {points}, which excludes what follows."
+            return _Played(tuple(faults), said, ended)
+    return _Played(tuple(faults), said)
 
 
 def what_came_of(error: Exception, vector: Vector, exchanges: Sequence[Exchange]) -> VectorResult:
@@ -352,25 +399,20 @@ def what_came_of(error: Exception, vector: Vector, exchanges: Sequence[Exchange]
     """
     said = tuple(exchanges)
     if isinstance(error, NotPermittedError):
-        blamed = error.check.requirements
         result, reason = Result.FAIL, ""
-        if not blamed:
+        if not error.check.requirements:
             result, reason = Result.COULD_NOT_TEST, "What prepares for the test was not done."
-        return VectorResult(vector, result, reason, blamed, said, error.expected, error.observed)
+        return VectorResult(
+            vector,
+            result,
+            reason,
+            blamed=error.check.requirements,
+            exchanges=said,
+            expected=error.expected,
+            observed=error.observed,
+        )
     if isinstance(error, UnsupportedError):
         reason = f"{error}, and the profile claims it."
         return VectorResult(vector, Result.COULD_NOT_TEST, reason, exchanges=said)
     reason = f"The implementation failed: {type(error).__name__}: {error}"
     return VectorResult(vector, Result.ERROR, reason, exchanges=said)
-
-
-def _play(case: Case, vector: Vector) -> str:
-    """Take the steps; why it ended early, if it did."""
-    for step in vector.steps:
-        answer = case.perform(step)
-        if answer.ends:
-            points = ", ".join(
-                f"{point} by {' or '.join(each)}" for point, each in answer.answers.items()
-            )
-            return f"The implementation answers {points}, which excludes what follows."
-    return ""

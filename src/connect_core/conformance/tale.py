@@ -5,7 +5,7 @@ not permitted is told again without what it does not take, and as a vector.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Final, TypeVar
 
@@ -149,9 +149,8 @@ class Tale:
             self._hunt.broken = error
             raise
         except Exception as error:
-            exchanges = self._case.exchanges
-            said = [each for each in exchanges[:-1] if not each.is_look] + exchanges[-1:]
-            raise FoundError(what_came_of(error, self._vector(error), said), self._steps) from error
+            result = what_came_of(error, self._vector(error), self._case.exchanges)
+            raise FoundError(replace(result, met=frozenset(self._case.met)), self._steps) from error
 
     def _vector(self, error: Exception) -> Vector:
         """The calls so far, and the look that showed the fault, if one did."""

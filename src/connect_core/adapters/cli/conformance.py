@@ -8,8 +8,10 @@ import re
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
@@ -17,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from connect_core.adapters.cli.options import JsonOption
-from connect_core.adapters.cli.output import console, shown, tabular, write, write_json
+from connect_core.adapters.cli.output import console, either, shown, tabular, write, write_json
 
 if TYPE_CHECKING:
     from connect_core.conformance import Profile, Report, System, Vector, VectorResult
@@ -28,6 +30,8 @@ conformance: Final = typer.Typer(
     rich_markup_mode=None,
 )
 
+#: How much of a line of the report is taken by what stands before the text.
+_BESIDES: Final = 40
 #: How many failures are told in full. The reports tell all.
 _TOLD: Final = 3
 _COLOURS: Final = {
@@ -41,12 +45,20 @@ _COLOURS: Final = {
 # --- connect-core conformance run ----------------------------------------------------------------
 
 
-def _size(text: str) -> tuple[int, int]:
-    """How many stories of how many steps, from ``100x50``."""
+@dataclass(frozen=True)
+class _Size:
+    """How many stories, and how many steps each."""
+
+    examples: int
+    steps: int
+
+
+def _size(text: str) -> _Size:
+    """The size of an exploration, from ``100x50``."""
     found = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,3})", text)
     if found is None:
         raise typer.BadParameter(f"{text!r} is not a size such as 100x50: stories x steps.")
-    return int(found[1]), int(found[2])
+    return _Size(int(found[1]), int(found[2]))
 
 
 def _file(text: str) -> Path:
@@ -88,7 +100,7 @@ def run(
         typer.Option(metavar="ID", help="Only vectors of this id, family or requirement."),
     ] = None,
     explore: Annotated[
-        tuple[int, int] | None,
+        _Size | None,
         typer.Option(
             parser=_size, metavar="NxM", help="Let Hypothesis look, too: stories x steps."
         ),
@@ -119,7 +131,8 @@ def run(
 
     if bool(python) is stdio or bool(command) is not stdio:
         raise typer.BadParameter("give either --python MODULE:FACTORY or --stdio -- COMMAND.")
-    claimed, chosen = _claims(profile), _chosen(vectors, only or [])
+    claimed = _claims(profile, python or " ".join(command or []))
+    chosen = _chosen(vectors, only or [])
     try:
         with _system(python, command or [], timeout) as make_system:
             done = _run(make_system, claimed, chosen, explore, seed)
@@ -138,11 +151,11 @@ def run(
     raise typer.Exit(done.exit_code)
 
 
-def _claims(path: Path | None) -> "Profile":
+def _claims(path: Path | None, name: str) -> "Profile":
     from connect_core.conformance import InvalidProfileError, Profile, load_vectors, read_profile
 
     try:
-        claimed = Profile() if path is None else read_profile(path)
+        claimed = Profile(name=name) if path is None else read_profile(path)
         return claimed.checked(vector.id for vector in load_vectors())
     except InvalidProfileError as error:
         raise typer.BadParameter(str(error), param_hint="'--profile'") from None
@@ -199,7 +212,7 @@ def _run(
     make_system: "Callable[[], System]",
     profile: "Profile",
     chosen: "tuple[Vector, ...]",
-    size: tuple[int, int] | None,
+    size: _Size | None,
     seed: int | None,
 ) -> "Report":
     """The vectors first; then the explorer, held to the answers that the vectors saw."""
@@ -215,7 +228,12 @@ def _run(
         return done
     with _progress(None):
         found = explore(
-            make_system, profile, examples=size[0], steps=size[1], seed=seed, answers=answers
+            make_system,
+            profile,
+            examples=size.examples,
+            steps=size.steps,
+            seed=seed,
+            answers=answers,
         )
     return replace(done, exploration=found)
 
@@ -239,28 +257,32 @@ def _progress(total: int | None) -> "Generator[Callable[[VectorResult], object]]
 def _tell(done: "Report") -> None:
     """A line for each requirement, the failures, and the verdict."""
     table = tabular("result", "requirement", "vectors", "text")
-    table.columns[3].no_wrap = True
-    table.columns[3].overflow = "ellipsis"
+    room = console().width - _BESIDES
     for each in done.requirements():
         table.add_row(
             Text(each.result, _COLOURS.get(each.result, "bold red")),
             each.requirement.id,
             str(sum(each.counts.values())),
-            each.requirement.text,
+            shorten(each.requirement.text, room, placeholder=either(" …", " ...")),
         )
-    write(table, *_failures(done), Text(done.sentence(), "bold"))
+    write(table)
+    for text in _failures(done):  # not wrapped: a vector has to stay one
+        typer.echo(f"\n{shown_lines(text.rstrip())}")
+    typer.echo()
+    write(Text(done.sentence(), "bold"))
 
 
-def _failures(done: "Report") -> Iterator[Text]:
+def _failures(done: "Report") -> Iterator[str]:
     from connect_core.conformance.runner import FAILING
 
     failed = [each for each in done.results if each.result in FAILING]
+    failed.sort(key=lambda each: len(each.exchanges))  # what is shortest is seen through first
     for each in failed[:_TOLD]:
-        yield Text(shown_lines(each.describe()))
+        yield each.describe()
     if len(failed) > _TOLD:
-        yield Text(f"... and {len(failed) - _TOLD} more; --report, --junit and --html tell all.")
+        yield f"... and {len(failed) - _TOLD} more; --report, --junit and --html tell all."
     if done.exploration is not None and done.exploration.result in FAILING:
-        yield Text(shown_lines(done.exploration.describe()))
+        yield done.exploration.describe()
 
 
 def shown_lines(text: str) -> str:
@@ -304,3 +326,33 @@ def generate(
     if check and changed:
         write("These are not what the rules give: run connect-core conformance generate.", err=True)
         raise typer.Exit(1)
+
+
+# --- connect-core conformance diff ---------------------------------------------------------------
+
+
+@conformance.command()
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="A decision table, or vectors.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The same, later.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say what became more or less permissive.
+
+    OLD and NEW are what `connect-core table --json` prints, or files or folders of vectors. The
+    exit code is 0 if nothing differs, 1 if something does, 2 if they cannot be compared.
+    """
+    from connect_core.conformance.diff import compare, load, summary
+
+    try:
+        differences = compare(load(old), load(new))
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.", param_hint="'OLD' or 'NEW'") from None
+    if as_json:
+        write_json([each._asdict() for each in differences])
+    else:
+        table = tabular("where", "how", "old", "new")
+        for each in differences:
+            table.add_row(*map(shown, (each.where, each.kind, each.old, each.new)))
+        write(*([table] if differences else []), summary(differences))
+    raise typer.Exit(1 if differences else 0)
