@@ -1,6 +1,7 @@
 """Hypothesis profiles, and the stores and databases that tests are run on."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,17 @@ settings.register_profile("default", deadline=None)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.register_profile("mutation", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture
+def node() -> str:
+    """Node.js. Where it is not installed the test is skipped; in ``.ci/run``, it fails instead."""
+    found = shutil.which("node")
+    if found is None:
+        if os.environ.get("CONNECT_CORE_REQUIRE_NODE"):
+            pytest.fail("Node.js is not installed")
+        pytest.skip("Node.js is not installed")
+    return found
 
 
 @pytest.fixture(params=STORES)

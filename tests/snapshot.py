@@ -16,7 +16,9 @@ from connect_core.conformance.specification import parse
 
 def main() -> None:
     """Write the snapshot; refuse to lose an id."""
-    before = json.loads(SNAPSHOT.read_text(encoding="utf-8")) if SNAPSHOT.exists() else {}
+    before: dict[str, list[str]] = {}
+    if SNAPSHOT.exists():
+        before = json.loads(SNAPSHOT.read_text(encoding="utf-8"))
     parse(TEXT, before)
     SNAPSHOT.write_text(f"{json.dumps(requirement_vectors(), indent=1)}\n", encoding="utf-8")
 

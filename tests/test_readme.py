@@ -34,6 +34,7 @@ from connect_core.adapters.sql import SqlConnectionStore, open_engine
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EMBEDDING = (ROOT / "docs/embedding.md").read_text(encoding="utf-8")
+CONFORMANCE = (ROOT / "docs/conformance.md").read_text(encoding="utf-8")
 
 
 def test_its_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,6 +45,34 @@ def test_its_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
     document.namespace["engine"].dispose()
     assert len(examples) == README.count("```python") == 3
     assert "Only the destination may activate" in capsys.readouterr().out
+
+
+def test_the_python_of_the_conformance_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    document = Sybil(parsers=[PythonCodeBlockParser()]).parse(ROOT / "docs/conformance.md")
+    examples = list(document.examples())
+    for example in examples:
+        example.evaluate()
+    assert len(examples) == CONFORMANCE.count("```python") == 2
+    assert "our store conforms to the Connection specification" in capsys.readouterr().out
+
+
+def test_the_pages_link_to_what_there_is() -> None:
+    """Every relative link of the pages leads to a file, and to a heading in it."""
+    for page in (
+        ROOT / "README.md",
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "docs").glob("*/*.md"),
+    ):
+        for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+            if target.startswith("http"):
+                continue
+            path, _, heading = target.partition("#")
+            file = (page.parent / path) if path else page
+            assert file.exists(), (page.name, target)
+            if heading:
+                titles = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+                slugs = [re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in titles]
+                assert heading in slugs, (page.name, target)
 
 
 @pytest.mark.parametrize(

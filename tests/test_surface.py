@@ -35,7 +35,7 @@ NAMES = """
 
 def test_all_is_exact() -> None:
     assert connect_core.__all__ == NAMES.split()
-    modules = {path.stem for path in SOURCE.glob("*.py")} | {"adapters"}
+    modules = {path.stem for path in SOURCE.glob("*.py")} | {"adapters", "conformance"}
     modules |= {"TYPE_CHECKING", "import_module"}
     assert all(hasattr(connect_core, name) for name in connect_core.__all__)
     public = {name for name in vars(connect_core) if not name.startswith("_")}

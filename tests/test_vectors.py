@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -45,10 +45,12 @@ IDS = [vector.id for vector in load_vectors()]
 BY_ID = {vector.id: vector for vector in load_vectors()}
 
 
-def schema(name: str) -> Draft202012Validator:
+def validator(name: str) -> Callable[[object], list[str]]:
+    """What finds everything in a document that does not keep to this schema."""
     found = json.loads((DATA / f"{name}.schema.json").read_text(encoding="utf-8"))
     Draft202012Validator.check_schema(found)
-    return Draft202012Validator(found)
+    schema: Any = Draft202012Validator(found)
+    return lambda document: [error.message for error in schema.iter_errors(document)]
 
 
 def checks(vector: Vector) -> Iterator[Check]:
@@ -66,9 +68,9 @@ class TestTheFiles:
             assert (DATA / "vectors" / name).read_text(encoding="utf-8") == text
 
     def test_they_keep_to_the_schema(self) -> None:
-        validator = schema("vectors")
+        problems = validator("vectors")
         for file in (DATA / "vectors").iterdir():
-            validator.validate(json.loads(file.read_text(encoding="utf-8")))
+            assert problems(json.loads(file.read_text(encoding="utf-8"))) == []
 
     def test_a_file_for_each_family(self) -> None:
         assert {file.name for file in (DATA / "vectors").iterdir()} == {
@@ -274,10 +276,10 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     (vector,) = read_vectors(path)
     assert vector.id == "mine/first"
     assert vector.steps[0].by == "org_A"
-    schema("vectors").validate(FILE)
+    assert validator("vectors")(FILE) == []
 
 
-BAD_FILES = {
+BAD_FILES: dict[str, tuple[object, str]] = {
     "no-object": ([], "the whole"),
     "no-version": ({"vectors": []}, "specification"),
     "a-member-too-many": ({**FILE, "more": 1}, "more"),
@@ -302,7 +304,7 @@ def test_a_file_that_holds_no_vectors(name: str, tmp_path: Path) -> None:
     path.write_text(json.dumps(content))
     with pytest.raises(InvalidVectorsError, match=rf"mine\.json holds no vectors: .*{place}"):
         read_vectors(path)
-    assert not schema("vectors").is_valid(content)
+    assert validator("vectors")(content) != []
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 import sys
 
 #: What the command line needs, and the extras that install it.
-_EXTRAS = dict.fromkeys(("platformdirs", "rich", "sqlalchemy", "typer"), "cli")
-_EXTRAS |= dict.fromkeys(("hypothesis", "pytest"), "cli,testing")
+_EXTRAS: dict[str | None, str] = {
+    **dict.fromkeys(("platformdirs", "rich", "sqlalchemy", "typer"), "cli"),
+    **dict.fromkeys(("hypothesis", "pytest"), "cli,testing"),
+}
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from .commands import activating
+from .conformance import judging
 from .decisions import asking
 from .imports import importing
 from .results import Figure, Section
@@ -46,6 +47,7 @@ _PARTS: Mapping[str, Callable[[], Sequence[Section]]] = {
     "imports": lambda: [importing(_PROCESS_ROUNDS)],
     "store": lambda: storing(_ROUNDS),
     "transfer": lambda: [transferring()],
+    "conformance": lambda: [judging(5)],
 }
 
 

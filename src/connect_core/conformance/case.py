@@ -27,11 +27,30 @@ _MISSING: Final = object()
 
 
 class Exchange(NamedTuple):
-    """One call and its answer, in words; `is_look` if it only reads back."""
+    """One call and its answer.
 
-    call: str
-    answer: str
-    is_look: bool = False
+    Attributes:
+        check: what was asked.
+        given: what was answered.
+    """
+
+    check: Check
+    given: Answer
+
+    @property
+    def call(self) -> str:
+        """The call in words."""
+        return call_in_words(self.check)
+
+    @property
+    def answer(self) -> str:
+        """The answer in words."""
+        return _answer_in_words(self.given)
+
+    @property
+    def is_look(self) -> bool:
+        """Whether it only reads back."""
+        return not isinstance(self.check, (CreateStep, ActStep, ShareStep))
 
 
 class NotPermittedError(Exception):
@@ -103,14 +122,14 @@ class Case:
         return self.judge(check, self._call(check))
 
     def _call(self, check: Check) -> Answer:
-        words = call_in_words(check)
         answer = self._answer(check)
         if not isinstance(answer, Answer):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
-            raise BrokenSystemError(f"{words}: the answer is {answer!r}, which is not an Answer")
-        is_look = not isinstance(check, (CreateStep, ActStep, ShareStep))
-        self.exchanges.append(Exchange(words, _answer_in_words(answer), is_look))
+            raise BrokenSystemError(
+                f"{call_in_words(check)}: the answer is {answer!r}, which is not an Answer"
+            )
+        self.exchanges.append(Exchange(check, answer))
         if answer.outcome is Outcome.UNSUPPORTED:
-            raise UnsupportedError(f"{words}: this is not supported")
+            raise UnsupportedError(f"{call_in_words(check)}: this is not supported")
         return answer
 
     def _answer(self, check: Check) -> Answer:

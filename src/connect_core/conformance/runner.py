@@ -96,8 +96,11 @@ class VectorResult:
 
 
 def requirement_text(id: str) -> str:
-    """A requirement with its id, in one line."""
-    requirement = load_specification().requirement(id)
+    """A requirement with its id, in one line; of one that is not the specification's, the id."""
+    known = {each.id: each for each in load_specification().requirements}
+    if id not in known:
+        return id
+    requirement = known[id]
     return f"{id} ({requirement.basis}): {requirement.text}"
 
 

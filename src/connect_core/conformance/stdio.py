@@ -8,6 +8,7 @@ and nothing is said of conformance.
 
 import json
 import queue
+import shlex
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
@@ -63,7 +64,8 @@ class StdioPeer:
     """
 
     def __init__(self, command: Sequence[str], timeout: float = 10.0) -> None:
-        self._name = " ".join(command)
+        self._name = _shortened(shlex.join(command), 100)
+        self._fault: PeerError | None = None
         self._timeout = timeout
         self._id = 0
         try:
@@ -148,6 +150,8 @@ class StdioPeer:
     # --- The protocol ---
 
     def _ask(self, verb: str, **members: object) -> Answer:
+        if self._fault is not None:
+            raise self._fault
         self._id += 1
         given = {name: value for name, value in members.items() if value is not None}
         request = json.dumps({"protocol": PROTOCOL, "id": self._id, "verb": verb, **given})
@@ -200,8 +204,10 @@ class StdioPeer:
             raise self._broken(f"answered request {reply.id}, when {self._id} was due", request)
         if reply.error is not None:
             raise ImplementationError(reply.error)
+        if reply.outcome is None:
+            raise self._broken("answered with neither an outcome nor an error", request)
         try:
-            outcome = Outcome(str(reply.outcome))
+            outcome = Outcome(reply.outcome)
         except ValueError:
             raise self._broken(
                 f"answered with the outcome {reply.outcome!r}, which there is not", request
@@ -215,13 +221,18 @@ class StdioPeer:
         return ""
 
     def _broken(self, what: str, request: str | None = None) -> PeerError:
-        """The error that says what the process did, once it is ended."""
+        """The error that says what the process did, and ends it. It stays the answer to all."""
         self._process.kill()
         self.stop()
         asked = "" if request is None else f"; the request was {request}"
-        return PeerError(f"{self._name} {what}{asked}")
+        self._fault = PeerError(f"{self._name} {what}{asked}")
+        return self._fault
 
 
 def _shown(line: bytes) -> str:
     text = line.decode("utf-8", "backslashreplace").rstrip("\n")
-    return repr(text if len(text) <= 200 else f"{text[:197]}...")
+    return repr(_shortened(text, 200))
+
+
+def _shortened(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 3]}..."

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache, partial
 from typing import Final, Protocol
 
 from pydantic import ValidationError
@@ -169,6 +170,7 @@ class System(Protocol):
         ...
 
 
+@lru_cache(maxsize=256)
 def actor_of(organization: str) -> Actor:
     """The actor who acts for an organization: its API key."""
     return Actor(id=organization.replace("org_", "api_", 1), organization_id=organization)
@@ -322,18 +324,17 @@ class ServiceSystem:
     It has every capability but ``named-source``: a service takes the source from who acts.
 
     Args:
-        transaction: gives a context with the service, for one call; it is left without an
-            exception when the call was refused. For a store without transactions that is
-            ``lambda: nullcontext(ConnectionService(store))``.
+        service: the service; or, for a store with transactions, what gives a context with it for
+            one call. The context is left without an exception when the call was refused.
         close: called at the end of the case.
     """
 
     def __init__(
         self,
-        transaction: Callable[[], AbstractContextManager[ConnectionService]],
+        service: ConnectionService | Callable[[], AbstractContextManager[ConnectionService]],
         close: Callable[[], None] = lambda: None,
     ) -> None:
-        self._transaction = transaction
+        self._service = service
         self._close = close
 
     def create(
@@ -401,5 +402,7 @@ class ServiceSystem:
 
     def _call(self, attempt: Callable[[ConnectionService], Answer]) -> Answer:
         """One call, in a transaction of its own."""
-        with self._transaction() as service:
-            return _answered(lambda: attempt(service))
+        if isinstance(self._service, ConnectionService):
+            return _answered(partial(attempt, self._service))
+        with self._service() as service:
+            return _answered(partial(attempt, service))

@@ -40,12 +40,14 @@ class Hunt:
         make_system: gives a fresh system.
         profile: what is claimed.
         answers: what was known of the answers to open points at the beginning.
+        found: the first fault that was seen, if one was.
         broken: why the system cannot be asked any more, if that is so.
     """
 
     make_system: MakeSystem
     profile: Profile
     answers: Answers
+    found: "FoundError | None" = field(default=None, init=False)
     broken: BrokenSystemError | None = field(default=None, init=False)
 
 
@@ -78,6 +80,7 @@ class Tale:
             raise hunt.broken
         self._hunt = hunt
         self._steps: list[AnyStep] = []
+        self._checks: dict[object, Check] = {}
         self.world = World()
         self._system = hunt.make_system()
         self._case = Case(self._system, hunt.answers.copy())
@@ -108,25 +111,32 @@ class Tale:
 
     def _looks(self) -> Iterator[Check]:
         """Each Connection, as both parties see it and as an outsider does."""
-        claims, last = self._hunt.profile.claims, self._steps[-1]
-        members = ["status", *TERMS, "scopes"]
-        members += ["version"] if "versions" in claims else []
-        members += ["events"] if {"versions", "history"} <= set(claims) else []
-        times = ["created_at", "updated_at"] if "times" in claims else []
+        last = self._steps[-1]
         refused = last.accept[0].outcome is not Outcome.OK
         for name in self.world.names():
-            source = self.world.connection(name).source_organization_id
+            tested = last.requirements if last.connection == name else ("CXN-ISOL-001",)
+            version = self.world.connection(name).version
             for by in ORGANIZATIONS:
-                yield self.world.read(
-                    name,
-                    by=by,
-                    members=members if by == source else members[:5],
-                    requirements=last.requirements
-                    if last.connection == name
-                    else ("CXN-ISOL-001",),
-                    unchanged=times if refused else times[:1],
-                    not_before=times[1:],
-                )
+                key = (name, by, version, tested, refused)
+                if key not in self._checks:  # most are as they were before this call
+                    self._checks[key] = self._check(name, by, tested, refused=refused)
+                yield self._checks[key]
+
+    def _check(self, name: str, by: str, tested: tuple[str, ...], *, refused: bool) -> Check:
+        claims = self._hunt.profile.claims
+        members = ["status", *TERMS, "scopes"]
+        if by == self.world.connection(name).source_organization_id:
+            members += ["version"] if "versions" in claims else []
+            members += ["events"] if {"versions", "history"} <= set(claims) else []
+        times = ["created_at", "updated_at"] if "times" in claims else []
+        return self.world.read(
+            name,
+            by=by,
+            members=members,
+            requirements=tested,
+            unchanged=times if refused else times[:1],
+            not_before=times[1:],
+        )
 
     def _look(self, check: Check) -> None:
         def look() -> None:
@@ -150,7 +160,10 @@ class Tale:
             raise
         except Exception as error:
             result = what_came_of(error, self._vector(error), self._case.exchanges)
-            raise FoundError(replace(result, met=frozenset(self._case.met)), self._steps) from error
+            met = frozenset(self._case.met)
+            found = FoundError(replace(result, met=met), self._steps)
+            self._hunt.found = self._hunt.found or found
+            raise found from error
 
     def _vector(self, error: Exception) -> Vector:
         """The calls so far, and the look that showed the fault, if one did."""
@@ -237,12 +250,15 @@ def shortened(hunt: Hunt, found: FoundError) -> FoundError:
 def _told_again(hunt: Hunt, steps: Sequence[AnyStep]) -> FoundError | None:
     """Make these calls to a fresh system, as far as they make sense; the fault that this shows."""
     tale = Tale(hunt)
+    told = False
     try:
         for step in steps:
             again = _reworded(tale.world, step)
             if again is not None:
+                told = True
                 tale.do(again)
-        tale.close()
+        if told:
+            tale.close()
     except FoundError as found:
         return found
     return None

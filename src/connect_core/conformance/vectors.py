@@ -242,6 +242,9 @@ def _plain(value: object) -> object:
         # The verb comes first, what may come of it last.
         order = sorted(members, key=lambda name: (name != "verb", name in _LAST))
         return {name: members[name] for name in order}
+    if isinstance(value, dict):
+        members = cast("dict[str, object]", value)
+        return {name: _plain(each) for name, each in members.items()}
     if isinstance(value, tuple):
         return [_plain(each) for each in cast("tuple[object, ...]", value)]
     return value.value if isinstance(value, Outcome) else value

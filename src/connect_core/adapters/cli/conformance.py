@@ -346,7 +346,7 @@ def diff(
 
     try:
         differences = compare(load(old), load(new))
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{error}.", param_hint="'OLD' or 'NEW'") from None
     if as_json:
         write_json([each._asdict() for each in differences])

@@ -1,0 +1,84 @@
+"""Peers that do not do what the line protocol asks: each a program for ``python -c``.
+
+`ANSWERING` is one that does, in a few lines; the others are made from it.
+"""
+
+import sys
+
+_FRAME = """\
+import json, os, sys, time
+for line in sys.stdin:
+    request = json.loads(line)
+    answer = {{"protocol": 1, "id": request["id"], "outcome": "ok", "connection": "cxn_1"}}
+    {what}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+def program(what: str) -> list[str]:
+    """A peer that says `ok` to everything, but for what it does before."""
+    return [sys.executable, "-c", _FRAME.format(what=what)]
+
+
+ANSWERING = program("pass")
+HANGS = program("time.sleep(60)")
+HANGS_LATER = program("time.sleep(60 if request['id'] == 3 else 0)")
+CRASHES = program("os._exit(7)")
+RAISES = program("raise SystemExit('no more')")
+CLOSES_ITS_OUTPUT = program("os.close(1); time.sleep(60)")
+PRINTS_GARBAGE = program("print('hello'); continue")
+PRINTS_BYTES = program("os.write(1, bytes([0xff, 10])); continue")
+PRINTS_WITHOUT_END = program("os.write(1, b'x' * 2000000); continue")
+PRINTS_A_LIST = program("answer = [answer]")
+SAYS_NOTHING = program("print(); continue")
+ANSWERS_OUT_OF_ORDER = program("answer['id'] += 1")
+ANSWERS_TWICE = program("print(json.dumps(answer))")
+SPEAKS_ANOTHER_PROTOCOL = program("answer['protocol'] = 2")
+HAS_NO_PROTOCOL = program("del answer['protocol']")
+HAS_NO_OUTCOME = program("del answer['outcome']")
+HAS_ANOTHER_OUTCOME = program("answer['outcome'] = 'fine'")
+GIVES_A_NUMBER_FOR_AN_ID = program("answer['connection'] = 1")
+GIVES_TEXT_FOR_HTTP = program("answer['http'] = '200'")
+DOES_NOT_CLOSE = program("answer['outcome'] = 'denied' if request['verb'] == 'close' else 'ok'")
+TAKES_NO_MORE = program("print(json.dumps(answer), flush=True); os.close(0); time.sleep(60)")
+FAILS_ON_ITS_OWN = program("answer = {'protocol': 1, 'id': request['id'], 'error': 'no disk'}")
+DOES_NOT_EXIT = [
+    sys.executable,
+    "-c",
+    "import signal, sys, time\n"
+    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    "sys.stdin.close()\n"
+    "time.sleep(60)\n",
+]
+
+#: What is no answer, and what is said of it.
+MALFORMED = {
+    "hangs": (HANGS, "gave no answer within 1 s; the request was"),
+    "hangs-later": (
+        HANGS_LATER,
+        'gave no answer within 1 s; the request was {"protocol": 1, "id": 3',
+    ),
+    "crashes": (CRASHES, "closed its output, having exited with 7"),
+    "raises": (RAISES, "closed its output, having exited with 1"),
+    "closes-its-output": (CLOSES_ITS_OUTPUT, "closed its output; the request was"),
+    "prints-garbage": (PRINTS_GARBAGE, "answered 'hello', which is no answer (Invalid JSON"),
+    "prints-bytes": (PRINTS_BYTES, "which is no answer (Invalid JSON"),
+    "prints-without-end": (PRINTS_WITHOUT_END, "answered with a line of more than 1000000 bytes"),
+    "prints-a-list": (PRINTS_A_LIST, "which is no answer (Input should be an object)"),
+    "says-nothing": (SAYS_NOTHING, "answered '', which is no answer"),
+    "answers-out-of-order": (ANSWERS_OUT_OF_ORDER, "answered request 2, when 1 was due"),
+    "answers-twice": (ANSWERS_TWICE, "answered request 1, when 2 was due"),
+    "speaks-another-protocol": (
+        SPEAKS_ANOTHER_PROTOCOL,
+        "speaks protocol 2, and this kit speaks 1",
+    ),
+    "has-no-protocol": (HAS_NO_PROTOCOL, "which is no answer (protocol: Field required)"),
+    "has-no-outcome": (HAS_NO_OUTCOME, "answered with neither an outcome nor an error"),
+    "has-another-outcome": (
+        HAS_ANOTHER_OUTCOME,
+        "answered with the outcome 'fine', which there is not",
+    ),
+    "gives-a-number-for-an-id": (GIVES_A_NUMBER_FOR_AN_ID, "which is no answer (connection: "),
+    "gives-text-for-http": (GIVES_TEXT_FOR_HTTP, "which is no answer (http: "),
+    "does-not-close": (DOES_NOT_CLOSE, "answers denied to close, which cannot be refused"),
+}

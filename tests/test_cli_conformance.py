@@ -1,0 +1,359 @@
+"""``connect-core conformance``: what it runs, what it says, what it writes, and how it exits."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import peers
+import pytest
+from terminal import (
+    complaint,
+    decoloured,
+    on_a_terminal,
+    outcome,
+    run,
+    run_json,
+    squeezed,
+    with_a_terminal,
+)
+from test_conformance import PEER
+
+from connect_core.conformance import ReferenceSystem, load_specification, load_vectors, report_dict
+from connect_core.conformance import run as run_vectors
+from connect_core.conformance.families import FAMILIES
+
+ROOT = Path(__file__).parent.parent
+REFERENCE = ["conformance", "run", "--python", "connect_core.conformance:ReferenceSystem"]
+FAULTY = ["conformance", "run", "--python", "faults:SharesForEver"]
+
+
+def stdio(command: list[str], *options: str) -> list[str]:
+    return ["conformance", "run", *options, "--stdio", "--", *command]
+
+
+class TestRun:
+    """Whose verdict is the exit code."""
+
+    def test_an_implementation_that_conforms(self) -> None:
+        written = run(*REFERENCE)
+        head, rule, *rows = written.splitlines()
+        assert head.split() == ["result", "requirement", "vectors", "text"]
+        assert set(rule) == {"─"}
+        requirements = load_specification().requirements
+        for row, each in zip(rows, requirements, strict=False):
+            assert row.split()[1] == each.id
+            assert row.split()[0] == ("pass" if "MUST" in each.keyword else "not-claimed")
+            assert len(row) <= 80
+        assert squeezed(written).endswith(
+            "connect_core.conformance:ReferenceSystem conforms to the Connection specification "
+            f"1.0: 62 of 62 requirements met; of {len(load_vectors())} vectors "
+            f"{len(load_vectors())} passed."
+        )
+
+    def test_the_same_in_json(self) -> None:
+        told = run_json(*REFERENCE)
+        again = report_dict(run_vectors(ReferenceSystem))
+        for each in (told, again):
+            for name in ("implementation", "sentence"):
+                each.pop(name)
+        assert told == again
+
+    def test_one_that_does_not(self) -> None:
+        code, written, complained = outcome(*FAULTY)
+        assert (code, complained) == (1, "")
+        assert re.search(r"^fail +CXN-SHAR-002 +\d+ ", written, re.MULTILINE)
+        assert "CXN-SHAR-002 (stated): While a Connection is `pending` or `inactive`" in written
+        assert "Expected: denied\nObserved: ok (HTTP 200): the outcome is ok\n" in written
+        assert "more; --report, --junit and --html tell all." in written
+        assert "faults:SharesForEver does not conform to" in squeezed(written)
+
+    def test_few_failures_are_all_told(self) -> None:
+        code, written, _ = outcome(*FAULTY, "--only", "story/accept", "--only", "self/life")
+        assert code == 1
+        assert "self/life: fail" in written
+        assert "tell all" not in written
+
+    def test_only(self) -> None:
+        told = run_json(*REFERENCE, "--only", "CXN-SCOP-007", "--only", "story/")
+        assert sum(told["counts"].values()) == 2 + 4
+
+    @pytest.mark.usefixtures("node")
+    def test_a_process(self) -> None:
+        written = run(*stdio(["node", str(PEER)], "--only", "story"))
+        assert squeezed(written).startswith("result requirement vectors text")
+        assert f"node {PEER} conforms to" in squeezed(written)
+
+    @pytest.mark.usefixtures("node")
+    def test_a_process_with_options_of_its_own(self) -> None:
+        command = ["node", str(PEER), "--open", "CXN-OPEN-002=refused"]
+        told = json.loads(run(*stdio(command, "--only", "outsider", "--json")))
+        assert told["answers"]["CXN-OPEN-002"] == ["refused"]
+
+    def test_exploring(self) -> None:
+        told = run_json(*REFERENCE, "--explore", "100x50", "--seed", "1", "--only", "story")
+        assert told["exploration"]["result"] == "pass"
+        assert told["sentence"].endswith("; exploration 100x50 (seed 1) found nothing.")
+
+    def test_exploring_too_little_is_no_conformance(self) -> None:
+        code, written, _ = outcome(*REFERENCE, "--explore", "1x1", "--seed", "1")
+        assert code == 1
+        assert "active/reactivate/source" in written
+
+    def test_what_the_explorer_finds_can_be_kept(self, tmp_path: Path) -> None:
+        """The vector is printed so that it can be copied, and fails again."""
+        code, written, _ = outcome(*FAULTY, "--explore", "60x40", "--seed", "1", "--only", "self")
+        assert code == 1
+        vector = written.partition("ready to be kept:\n")[2].partition("\n]}\n")[0] + "\n]}\n"
+        kept = tmp_path / "kept.json"
+        kept.write_text(vector)
+        code, written, _ = outcome(*FAULTY, "--vectors", str(kept))
+        assert code == 1
+        assert "of 1 vectors 1 failed" in squeezed(written)
+        assert "of 1 vectors 1 passed" in squeezed(run(*REFERENCE, "--vectors", str(kept)))
+
+    def test_nothing_was_tested(self, tmp_path: Path) -> None:
+        profile = tmp_path / "profile.json"
+        profile.write_text('{"name": "ours", "claims": []}')
+        code, written, _ = outcome(*REFERENCE, "--profile", str(profile), "--only", "history")
+        assert code == 3
+        assert "ours was not tested against the Connection specification" in squeezed(written)
+
+    def test_a_profile(self, tmp_path: Path) -> None:
+        profile = tmp_path / "profile.json"
+        profile.write_text(
+            json.dumps({"name": "ours", "known_failures": {"self/life": "it shares for ever"}})
+        )
+        told = run_json(*FAULTY, "--profile", str(profile), "--only", "self")
+        assert told["counts"]["known-failure"] == 1
+        assert told["implementation"] == "ours"
+
+    def test_reports(self, tmp_path: Path) -> None:
+        files = [tmp_path / name for name in ("report.json", "report.xml", "report.html")]
+        options = ["--report", str(files[0]), "--junit", str(files[1]), "--html", str(files[2])]
+        outcome(*FAULTY, "--only", "story", *options)
+        told = json.loads(files[0].read_text(encoding="utf-8"))
+        assert told["implementation"] == "faults:SharesForEver"
+        assert ET.parse(files[1]).getroot().get("tests") == "4"  # noqa: S314  # our own
+        assert told["sentence"] in files[2].read_text(encoding="utf-8")
+
+    def test_on_a_terminal(self) -> None:
+        """In colour; and while it runs, a bar on stderr, which is gone at the end."""
+        coloured = on_a_terminal(*REFERENCE)
+        assert "\x1b[32mpass" in coloured
+        assert decoloured(coloured).startswith("result")
+        written, shown = with_a_terminal(*REFERENCE, "--explore", "2x2", "--json")
+        assert json.loads(written)
+        assert "vectors" in shown
+        assert "exploring" in shown
+
+    def test_in_ascii(self) -> None:
+        written = run(*REFERENCE, PYTHONIOENCODING="ascii")
+        assert " ..." in written
+        assert "…" not in written
+
+
+class TestTrouble:
+    """Exit code 2, and a message that says what to do; never a hang and never a pass."""
+
+    @pytest.mark.parametrize("name", peers.MALFORMED)
+    def test_malformed_peers(self, name: str) -> None:
+        command, told = peers.MALFORMED[name]
+        code, written, complained = outcome(*stdio(command, "--timeout", "1", "--only", "story"))
+        assert (code, written) == (2, "")
+        assert squeezed(complained).startswith("harness error: ")
+        assert squeezed(told)[:40] in squeezed(complained)
+
+    def test_a_command_that_is_not_there(self) -> None:
+        code, written, complained = outcome(*stdio(["nowhere-at-all"]))
+        assert (code, written) == (2, "")
+        assert "nowhere-at-all cannot be started" in squeezed(complained)
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["conformance", "run"],
+            ["conformance", "run", "--stdio"],
+            ["conformance", "run", "--", "node"],
+            [*REFERENCE, "--stdio", "--", "node"],
+            [*REFERENCE, "--", "node"],
+        ],
+    )
+    def test_which_implementation(self, arguments: list[str]) -> None:
+        assert "give either --python MODULE:FACTORY or --stdio -- COMMAND." in squeezed(
+            complaint(*arguments)
+        )
+
+    @pytest.mark.parametrize(
+        ("python", "told"),
+        [
+            ("nowhere:factory", "No module named 'nowhere'"),
+            ("faults:Nothing", "has no attribute 'Nothing'"),
+            ("faults", "'faults' cannot be imported"),
+            (":ReferenceSystem", "cannot be imported"),
+            ("faults:FAULTS", "'faults:FAULTS' cannot be called."),
+        ],
+    )
+    def test_factories_that_are_none(self, python: str, told: str) -> None:
+        assert told in squeezed(complaint("conformance", "run", "--python", python))
+
+    @pytest.mark.parametrize(
+        ("options", "told"),
+        [
+            (["--explore", "100"], "'100' is not a size such as 100x50: stories x steps."),
+            (["--explore", "0x5"], "'0x5' is not a size"),
+            (["--only", "nothing"], "there is no vector for nothing."),
+            (["--profile", "/nowhere.json"], "/nowhere.json cannot be read"),
+            (["--vectors", "/nowhere.json"], "/nowhere.json cannot be read"),
+            (["--report", "/nowhere/report.json"], "there is no folder '/nowhere'."),
+            (["--timeout", "0"], "'--timeout'"),
+            (["--seed", "-1"], "'--seed'"),
+        ],
+    )
+    def test_options_that_are_wrong(self, options: list[str], told: str) -> None:
+        assert told in squeezed(complaint(*REFERENCE, *options))
+
+    def test_a_profile_that_names_what_there_is_not(self, tmp_path: Path) -> None:
+        profile = tmp_path / "profile.json"
+        profile.write_text('{"claims": ["clocks"]}')
+        told = squeezed(complaint(*REFERENCE, "--profile", str(profile)))
+        assert "there is no capability 'clocks' (there are named-source, " in told
+
+    def test_a_system_of_the_present_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "ours_in_this_folder.py").write_text(
+            "from connect_core.conformance import ReferenceSystem as make\n"
+        )
+        monkeypatch.chdir(tmp_path)
+        before = list(sys.path)
+        run("conformance", "run", "--python", "ours_in_this_folder:make", "--only", "story")
+        assert sys.path == before
+
+    def test_without_the_extra(self) -> None:
+        """It says which one it takes."""
+        done = subprocess.run(  # noqa: S603  # our own interpreter
+            [
+                sys.executable,
+                "-c",
+                "import sys; sys.modules['hypothesis'] = None; sys.argv[1:] = "
+                f"{REFERENCE!r}; import connect_core.__main__ as m; m.main()",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "pip install 'connect-core[cli,testing]'" in done.stderr
+
+
+# --- generate ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What is derived in the repository, and what it is derived from."""
+    for folder in ("docs/pictures", "src/connect_core/conformance/data"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    shutil.copy(ROOT / "docs" / "specification.md", tmp_path / "docs")
+    return tmp_path
+
+
+class TestGenerate:
+    """Everything that is derived is what it would be."""
+
+    def test_the_repository(self) -> None:
+        assert run("conformance", "generate", "--check", "--root", str(ROOT)) == ""
+
+    def test_drift(self, checkout: Path) -> None:
+        vectors = checkout / "src/connect_core/conformance/data/vectors"
+        story = vectors / "story.json"
+        story.write_bytes(story.read_bytes().replace(b"pending", b"Pending", 1))
+        (vectors / "more.json").write_text("{}")
+        (checkout / "docs/pictures/matrix.md").unlink()
+        root = ["--root", str(checkout)]
+        code, written, complained = outcome("conformance", "generate", "--check", *root)
+        assert code == 1
+        drifted = [
+            "docs/pictures/matrix.md",
+            "src/connect_core/conformance/data/vectors/more.json",
+            "src/connect_core/conformance/data/vectors/story.json",
+        ]
+        assert written.splitlines() == drifted
+        assert "run connect-core conformance generate" in squeezed(complained)
+        assert run("conformance", "generate", *root).splitlines() == drifted
+        assert run("conformance", "generate", "--check", *root) == ""
+        assert not (vectors / "more.json").exists()
+        assert len(list(vectors.iterdir())) == len(FAMILIES)
+
+    def test_a_new_checkout(self, checkout: Path) -> None:
+        """Without anything derived, everything is."""
+        shutil.rmtree(checkout / "src")
+        written = run("conformance", "generate", "--root", str(checkout)).splitlines()
+        assert len(written) == len(FAMILIES) + 1
+        assert run("conformance", "generate", "--check", "--root", str(checkout)) == ""
+
+    def test_a_text_that_is_not_in_order(self, checkout: Path) -> None:
+        """Nothing is written, and no id is lost."""
+        specification = checkout / "docs" / "specification.md"
+        text = specification.read_text(encoding="utf-8")
+        specification.write_text(text.replace("CXN-REFU-002", "CXN-REFU-003"), encoding="utf-8")
+        code, written, complained = outcome("conformance", "generate", "--root", str(checkout))
+        assert (code, written) == (1, "")
+        assert "CXN-REFU-002 was released; keep it, or list it" in squeezed(complained)
+
+    def test_no_checkout(self, tmp_path: Path) -> None:
+        told = squeezed(complaint("conformance", "generate", "--root", str(tmp_path)))
+        assert "specification.md is not there; give the checkout." in told
+
+
+# --- diff ----------------------------------------------------------------------------------------
+
+
+class TestDiff:
+    """More permissive, or less."""
+
+    @pytest.fixture
+    def tables(self, tmp_path: Path) -> tuple[Path, Path]:
+        """The decision table, and one in which the destination may reactivate."""
+        rows: list[dict[str, Any]] = run_json("table")
+        old, new = tmp_path / "old.json", tmp_path / "new.json"
+        old.write_text(json.dumps(rows))
+        for row in rows:
+            if (row["action"], row["roles"], row["status"]) == (
+                "reactivate",
+                ["destination"],
+                "inactive",
+            ):
+                row.update(allowed=True, target="pending", denials=[])
+        new.write_text(json.dumps(rows))
+        return old, new
+
+    def test_the_same(self, tables: tuple[Path, Path]) -> None:
+        old, _ = tables
+        assert run("conformance", "diff", str(old), str(old)) == "No difference.\n"
+
+    def test_more_permissive(self, tables: tuple[Path, Path]) -> None:
+        written = run("conformance", "diff", *map(str, tables), code=1)
+        assert "more permissive" in written
+        assert squeezed(written).endswith("1 cell more permissive.")
+
+    def test_less_permissive_in_json(self, tables: tuple[Path, Path]) -> None:
+        (told,) = run_json("conformance", "diff", *map(str, reversed(tables)), code=1)
+        assert told["kind"] == "less permissive"
+        assert told["where"] == "inactive, reactivate, by the destination"
+
+    def test_vectors(self) -> None:
+        folder = str(ROOT / "src/connect_core/conformance/data/vectors")
+        assert run("conformance", "diff", folder, folder) == "No difference.\n"
+
+    def test_what_cannot_be_compared(self, tables: tuple[Path, Path]) -> None:
+        folder = str(ROOT / "src/connect_core/conformance/data/vectors")
+        told = squeezed(complaint("conformance", "diff", str(tables[0]), folder))
+        assert "a decision table cannot be compared with vectors" in told
+        told = squeezed(complaint("conformance", "diff", "/nowhere.json", folder))
+        assert "/nowhere.json" in told

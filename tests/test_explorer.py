@@ -1,0 +1,214 @@
+"""The explorer: it finds nothing where there is nothing, tells what it did not reach, and stops."""
+
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+from faults import FAULTS, TableSystem, right_table
+
+from connect_core import Action, decision_table
+from connect_core.conformance import (
+    Answer,
+    BrokenSystemError,
+    Exploration,
+    Outcome,
+    Profile,
+    ReferenceSystem,
+    Result,
+    System,
+    explore,
+)
+from connect_core.conformance.explorer import Explorer
+from connect_core.conformance.profile import Answers
+from connect_core.conformance.tale import ORGANIZATIONS
+
+
+def small(
+    make_system: Callable[[], System],
+    profile: Profile | None = None,
+    *,
+    seed: int = 1,
+    answers: Answers | None = None,
+) -> Exploration:
+    """Large enough to find a fault, and too small to visit every cell."""
+    return explore(make_system, profile, examples=30, steps=30, seed=seed, answers=answers)
+
+
+def test_it_finds_nothing_in_the_reference_and_visits_every_cell() -> None:
+    found = explore(ReferenceSystem, examples=100, steps=50, seed=1)
+    assert (found.result, found.unvisited, found.finding) == (Result.PASS, (), None)
+    assert found.sentence() == "exploration 100x50 (seed 1) found nothing"
+
+
+def test_a_seed_is_made_up_and_told() -> None:
+    first = explore(ReferenceSystem, examples=1, steps=1)
+    second = explore(ReferenceSystem, examples=1, steps=1)
+    assert first.seed != second.seed
+
+
+def test_a_seed_gives_the_same_stories() -> None:
+    findings = [small(FAULTS["RefusalMutates"], seed=3).finding for _ in range(2)]
+    assert findings[0] is not None
+    assert findings[1] is not None
+    assert findings[0].vector == findings[1].vector
+
+
+def test_too_small_an_exploration_is_no_pass() -> None:
+    found = explore(ReferenceSystem, examples=1, steps=2, seed=1)
+    assert found.result is Result.COULD_NOT_TEST
+    assert "inactive/reactivate/source" in found.unvisited
+    assert f"did not reach {len(found.unvisited)} cells of the matrix" in found.sentence()
+    assert found.describe().splitlines()[1:] == list(found.unvisited)
+
+
+@pytest.mark.parametrize(("examples", "steps"), [(0, 1), (1, 0), (-1, 5)])
+def test_a_size_that_is_none(examples: int, steps: int) -> None:
+    with pytest.raises(ValueError, match=f"at least 1x1, not {examples}x{steps}"):
+        explore(ReferenceSystem, examples=examples, steps=steps)
+
+
+def test_nothing_is_asked_that_is_not_claimed() -> None:
+    """A table knows neither versions nor histories nor times, nor a source that is named."""
+
+    class Plain(TableSystem):
+        def __init__(self) -> None:
+            super().__init__(right_table())
+
+        def create(self, **call: object) -> Answer:
+            assert call["source"] in (None, call["by"])
+            return super().create(**call)  # type: ignore[arg-type]
+
+    found = explore(Plain, Profile(claims=()), examples=100, steps=50, seed=1)
+    assert found.result is Result.PASS, found.describe()
+
+
+@pytest.mark.parametrize("answer", ["never", "always", "on-request"])
+def test_answers_are_followed(answer: str) -> None:
+    """A system that never connects an organization with itself does not have to visit that."""
+
+    class Ours(ReferenceSystem):
+        def create(self, **call: object) -> Answer:
+            origin = call["source"] or call["by"]
+            if origin == call["destination"] == call["by"] and answer != "on-request":
+                if answer == "never":
+                    return Answer(Outcome.SELF_CONNECTION)
+                call["allow_self"] = True
+            return super().create(**call)  # type: ignore[arg-type]
+
+    found = small(Ours)
+    assert found.finding is None, found.describe()
+    assert answer != "never" or not [each for each in found.unvisited if "+" in each]
+    chosen = Profile(answers={"CXN-OPEN-005": answer})
+    assert small(Ours, chosen).finding is None
+    other = "never" if answer == "always" else "always"
+    wrong = small(Ours, Profile(answers={"CXN-OPEN-005": other}))
+    assert wrong.result is Result.FAIL
+
+
+def test_what_is_known_of_the_answers_is_held_to_and_not_changed() -> None:
+    known = Answers({"CXN-OPEN-002": "refused"})
+    before = known.left()
+    assert small(ReferenceSystem, answers=known).result is Result.FAIL
+    assert known.left() == before
+
+
+def test_a_system_that_raises() -> None:
+    class Raises(ReferenceSystem):
+        def act(self, **call: object) -> Answer:
+            if call["action"] == "reactivate":
+                raise ZeroDivisionError
+            return super().act(**call)  # type: ignore[arg-type]
+
+    found = small(Raises)
+    assert found.result is Result.ERROR
+    assert found.finding is not None
+    assert "ZeroDivisionError" in found.finding.reason
+    assert len(found.finding.vector.steps) == 2
+    assert found.sentence().endswith("found an error")
+
+
+def test_a_close_that_raises() -> None:
+    class Sticky(ReferenceSystem):
+        def close(self) -> None:
+            raise OSError("still busy")
+
+    found = small(Sticky)
+    assert found.result is Result.ERROR
+    assert found.finding is not None
+    assert "OSError: still busy" in found.finding.reason
+
+
+def test_a_system_that_is_not_the_same_twice() -> None:
+    """What fails only once cannot be told again."""
+    calls = count()
+
+    class Moody(ReferenceSystem):
+        def share(self, **call: object) -> Answer:
+            if next(calls) == 20:
+                return Answer(Outcome.STALE)
+            return super().share(**call)  # type: ignore[arg-type]
+
+    found = small(Moody)
+    assert found.result is Result.ERROR
+    assert found.sentence().endswith("the same story does not end the same way twice")
+    assert found.finding is not None
+    assert found.finding.observed.startswith("stale")
+
+
+def test_a_system_that_does_not_have_what_it_claims() -> None:
+    class Unable(ReferenceSystem):
+        def act(self, **call: object) -> Answer:
+            answer = super().act(**call)  # type: ignore[arg-type]
+            return Answer(Outcome.UNSUPPORTED) if call["expected_version"] else answer
+
+    found = small(Unable)
+    assert found.result is Result.COULD_NOT_TEST
+    assert found.finding is not None
+    assert "this is not supported" in found.finding.reason
+    assert set(found.finding.vector.needs) == {"versions", "expected-version"}
+
+
+def test_what_is_no_answer_ends_it() -> None:
+    asked: list[object] = []
+
+    class Broken(ReferenceSystem):
+        def share(self, **call: object) -> Answer:
+            asked.append(call)
+            return None  # type: ignore[return-value]
+
+    with pytest.raises(BrokenSystemError, match="which is not an Answer"):
+        small(Broken)
+    assert len(asked) == 1
+
+
+def test_a_state_whose_members_do_not_go_together() -> None:
+    """A look fails as a whole, too: an outsider who sees something."""
+
+    class Open(ReferenceSystem):
+        def read(self, *, by: str, connection: str) -> Answer:
+            source = self._connections[connection].source_organization_id
+            destination = self._connections[connection].destination_organization_id
+            outside = by not in (source, destination)
+            return super().read(by=str(source) if outside else by, connection=connection)
+
+    found = small(Open)
+    assert found.finding is not None
+    assert found.finding.blamed == ("CXN-PERM-003",)
+    assert "Expected: not-found or not-a-party" in found.finding.describe()
+
+
+def test_who_takes_part() -> None:
+    """Two ids differ by case alone; every cell can be reached with them."""
+    assert len({each.lower() for each in ORGANIZATIONS}) == len(ORGANIZATIONS) - 1
+    assert issubclass(Explorer, object)
+    assert len(decision_table()) == 4 + 3 * 4 * len(Action)
+
+
+def systems() -> list[System]:
+    """Types agree: the systems of the kit are systems."""
+    return [ReferenceSystem(), TableSystem(right_table())]
+
+
+def test_the_kits_own_systems_are_systems() -> None:
+    for system in systems():
+        system.close()

@@ -1,0 +1,652 @@
+"""The runner: what comes of a vector, of a requirement and of a run; profiles; and the reports."""
+
+import json
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from faults import FAULTS, HOPELESS
+
+from connect_core import (
+    AccessDeniedError,
+    Actor,
+    ConnectError,
+    ConnectionNotFoundError,
+    InvalidHistoryError,
+    decide_access,
+)
+from connect_core.conformance import (
+    Answer,
+    BrokenSystemError,
+    InvalidProfileError,
+    Outcome,
+    Profile,
+    ReferenceSystem,
+    Report,
+    Result,
+    System,
+    Vector,
+    explore,
+    load_specification,
+    load_vectors,
+    read_profile,
+    report_dict,
+    report_html,
+    report_json,
+    report_junit,
+    run,
+    select,
+)
+from connect_core.conformance.runner import FAILING
+from connect_core.conformance.vectors import parse_vectors
+
+ACCEPT = select(["story/accept"])
+ONE_CELL = select(["transition/pending/activate/destination"])
+
+
+class Raises(ReferenceSystem):
+    """Fails for reasons of its own when data is read."""
+
+    def share(self, *, by: str, connection: str, scope: str) -> Answer:
+        raise ZeroDivisionError(f"{by} {connection} {scope}")
+
+
+class Unable(ReferenceSystem):
+    """Does not have what it claims."""
+
+    def share(self, *, by: str, connection: str, scope: str) -> Answer:
+        super().share(by=by, connection=connection, scope=scope)
+        return Answer(Outcome.UNSUPPORTED)
+
+
+class NoAnswer(ReferenceSystem):
+    """Gives something else."""
+
+    def share(self, *, by: str, connection: str, scope: str) -> Answer:
+        return super().share(by=by, connection=connection, scope=scope).outcome  # type: ignore[return-value]
+
+
+def results(make: Callable[[], System], among: tuple[Vector, ...] = ACCEPT) -> list[Result]:
+    return [each.result for each in run(make, among=among).results]
+
+
+class TestResults:
+    """Seven of them."""
+
+    def test_pass(self) -> None:
+        report = run(ReferenceSystem, among=ACCEPT)
+        assert [each.result for each in report.results] == [Result.PASS]
+        assert (report.conforms, report.exit_code) == (True, 0)
+
+    def test_fail(self) -> None:
+        report = run(FAULTS["SharesForEver"], among=select(["share/inactive/destination"]))
+        (found,) = report.results
+        assert found.result is Result.FAIL
+        assert found.blamed == ("CXN-SHAR-002",)
+        assert found.expected == "denied"
+        assert found.observed == "ok (HTTP 200): the outcome is ok"
+        assert (
+            found.exchanges[-1].call == 'org_Destination reads data of "account.read" through main'
+        )
+        assert report.exit_code == 1
+
+    def test_error(self) -> None:
+        report = run(Raises, among=ACCEPT)
+        assert report.results[0].result is Result.ERROR
+        assert "ZeroDivisionError: org_Destination cxn_" in report.results[0].reason
+        assert report.exit_code == 1
+
+    def test_a_factory_that_fails_is_an_error(self) -> None:
+        def make() -> System:
+            raise OSError("no database")
+
+        (found,) = run(make, among=ACCEPT).results
+        assert (found.result, found.exchanges) == (Result.ERROR, ())
+        assert found.reason == "The implementation failed: OSError: no database"
+
+    def test_a_close_that_fails_is_an_error(self) -> None:
+        class Sticky(ReferenceSystem):
+            def close(self) -> None:
+                raise OSError("still busy")
+
+        assert results(Sticky) == [Result.ERROR]
+
+    def test_could_not_test_what_is_not_supported(self) -> None:
+        report = run(Unable, among=ACCEPT)
+        assert report.results[0].result is Result.COULD_NOT_TEST
+        assert report.results[0].reason.endswith(
+            "this is not supported, and the profile claims it."
+        )
+        assert report.exit_code == 3  # of what was asked for, nothing was tested
+
+    def test_could_not_test_what_was_not_reached(self) -> None:
+        report = run(HOPELESS["RefusesEverything"], Profile(claims=()), among=ONE_CELL)
+        (found,) = report.results
+        assert found.result is Result.COULD_NOT_TEST
+        assert found.reason == "What prepares for the test was not done."
+        assert found.observed == "wrong-role: the outcome is wrong-role"
+        assert report.exit_code == 3
+
+    def test_beside_a_pass_it_is_no_conformance(self) -> None:
+        report = run(Unable, among=select(["story", "transition/none"]))
+        assert report.counts() == {Result.COULD_NOT_TEST: 4, Result.PASS: 4}
+        assert report.exit_code == 1
+
+    def test_not_claimed(self) -> None:
+        report = run(ReferenceSystem, Profile(claims=("versions",)), among=select(["history"]))
+        assert {each.result for each in report.results} == {Result.NOT_CLAIMED}
+        assert report.results[0].reason == "The profile does not claim history."
+        assert report.exit_code == 3
+
+    def test_known_failure(self) -> None:
+        profile = Profile(known_failures={"story/accept": "reads are not there yet"})
+        report = run(Raises, profile, among=ACCEPT)
+        assert report.results[0].result is Result.KNOWN_FAILURE
+        assert report.results[0].reason == "reads are not there yet"
+        assert report.exit_code == 0
+
+    def test_unexpected_pass(self) -> None:
+        profile = Profile(known_failures={"story/accept": "reads are not there yet"})
+        report = run(ReferenceSystem, profile, among=ACCEPT)
+        assert report.results[0].result is Result.UNEXPECTED_PASS
+        assert report.results[0].reason == (
+            "It passes. It is listed as a known failure (reads are not there yet): strike it from "
+            "the list."
+        )
+        assert report.exit_code == 1
+
+    def test_a_known_failure_that_is_not_claimed_is_not_claimed(self) -> None:
+        about = "history/activate/deactivate-source/reactivate"
+        profile = Profile(claims=(), known_failures={about: "no"})
+        report = run(ReferenceSystem, profile, among=select([about]))
+        assert report.results[0].result is Result.NOT_CLAIMED
+
+    def test_nothing_is_nothing(self) -> None:
+        report = run(ReferenceSystem, among=())
+        assert report.exit_code == 3
+        assert report.sentence() == (
+            "the implementation was not tested against the Connection specification 1.0: 0 of 62 "
+            "requirements met; of 0 vectors none run."
+        )
+
+    def test_what_is_no_answer_ends_the_run(self) -> None:
+        with pytest.raises(BrokenSystemError, match="which is not an Answer"):
+            run(NoAnswer, among=ACCEPT)
+
+    def test_results_are_told_as_they_come(self) -> None:
+        told: list[str] = []
+        run(
+            ReferenceSystem,
+            among=select(["story"]),
+            on_result=lambda result: told.append(result.vector.id),
+        )
+        assert told == [vector.id for vector in select(["story"])]
+
+    def test_each_vector_has_a_world_of_its_own(self) -> None:
+        made: list[ReferenceSystem] = []
+
+        def make() -> ReferenceSystem:
+            made.append(ReferenceSystem())
+            return made[-1]
+
+        run(make, among=select(["story"]))
+        assert len(made) == 4
+
+
+class TestRequirements:
+    """A line for each, with the worst that came of a vector."""
+
+    def test_only_what_is_to_blame_fails(self) -> None:
+        report = run(FAULTS["SharesForEver"])
+        failed = {
+            each.requirement.id for each in report.requirements() if each.result is Result.FAIL
+        }
+        assert failed == {"CXN-SHAR-002", "CXN-ISOL-002", "CXN-CREA-007"}
+
+    def test_what_a_fault_hides_could_not_be_tested(self) -> None:
+        report = run(FAULTS["ActivatedOnlyOnce"], among=select(["story"]))
+        found = {each.requirement.id: each.result for each in report.requirements()}
+        assert found["CXN-LIFE-001"] is Result.FAIL
+        assert found["CXN-LIFE-007"] is Result.PASS
+        assert found["CXN-SHAR-001"] is Result.COULD_NOT_TEST
+        assert found["CXN-VERS-001"] is Result.NOT_CLAIMED
+
+    def test_a_fault_in_a_read_hides_nothing(self) -> None:
+        """Data that passes where it must not changes nothing: what follows is tested."""
+        report = run(FAULTS["SharesForEver"], among=select(["share/the-moment-counts"]))
+        (found,) = report.results
+        assert found.blamed == ("CXN-SHAR-002",)
+        assert found.met == {"CXN-SHAR-001"}
+
+    def test_the_exploration_counts(self) -> None:
+        found = explore(FAULTS["SharesForEver"], examples=50, steps=30, seed=1)
+        passed = run(ReferenceSystem)
+        report = Report(passed.profile, passed.specification, passed.results, {}, found)
+        assert report.exit_code == 1
+        failed = [each for each in report.requirements() if each.result is Result.FAIL]
+        assert [each.requirement.id for each in failed] == ["CXN-SHAR-002"]
+        assert report.sentence().endswith("; exploration 50x30 (seed 1) found a fault.")
+
+    def test_a_vector_of_ones_own_may_be_about_something_else(self) -> None:
+        text = json.dumps(
+            {
+                "specification": "1.0",
+                "vectors": [
+                    {
+                        "id": "mine/first",
+                        "title": "mine",
+                        "since": "1.0",
+                        "requirements": ["OUR-001"],
+                        "steps": [
+                            {
+                                "verb": "read",
+                                "by": "org_A",
+                                "connection": "main",
+                                "requirements": ["OUR-001"],
+                                "accept": [{"outcome": "ok"}],
+                            }
+                        ],
+                    }
+                ],
+            }
+        )
+        report = run(ReferenceSystem, among=parse_vectors(text, "mine"))
+        assert report.counts() == {Result.FAIL: 1}
+        assert "OUR-001" in report.results[0].describe()
+        assert {each.result for each in report.requirements()} == {Result.NOT_CLAIMED}
+
+
+class TestOpenPoints:
+    """A choice is held to; without one, the first answer is."""
+
+    def test_a_choice_is_held_to(self) -> None:
+        profile = Profile(answers={"CXN-OPEN-002": "refused"})
+        report = run(
+            ReferenceSystem, profile, among=select(["transition/active/activate/outsider"])
+        )
+        (found,) = report.results
+        assert found.result is Result.FAIL
+        assert found.observed.endswith("CXN-OPEN-002 is answered by refused elsewhere")
+
+    def test_the_same_answer_every_time(self) -> None:
+        report = run(FAULTS["ChangesItsMind"])
+        assert Result.FAIL in report.counts()
+        told = next(each for each in report.results if each.result is Result.FAIL)
+        assert "CXN-OPEN-001 is answered by role-first elsewhere" in told.observed
+
+    def test_what_was_answered_is_reported(self) -> None:
+        report = run(ReferenceSystem, among=ONE_CELL)
+        assert report.answers["CXN-OPEN-001"] == ["role-first", "status-first"]
+        assert run(ReferenceSystem).answers["CXN-OPEN-001"] == ["role-first"]
+
+
+# --- Systems of one's own ------------------------------------------------------------------------
+
+
+def test_errors_of_the_library_are_answers() -> None:
+    """For systems that are built on it."""
+    stranger = Actor(id="usr_1", organization_id="org_C")
+    answer = ReferenceSystem().read(by="org_A", connection="cxn_1")
+    assert answer == Answer(Outcome.NOT_FOUND, http=404)
+    assert Answer.to(ConnectionNotFoundError("cxn_1")) == answer
+
+    class Row:
+        source_organization_id = "org_A"
+        destination_organization_id = "org_B"
+        status = "active"
+        scopes = ("a.b",)
+
+    refused = AccessDeniedError(decide_access(stranger, "a.b", Row()), stranger, "a.b")
+    assert Answer.to(refused) == Answer(Outcome.NOT_A_PARTY, http=404)
+
+
+@pytest.mark.parametrize("error", [InvalidHistoryError(0, "is missing"), ConnectError("what")])
+def test_errors_that_are_no_outcome(error: ConnectError) -> None:
+    with pytest.raises(TypeError, match=f"{type(error).__name__} is not the outcome of an attempt"):
+        Answer.to(error)
+
+
+class Lies(ReferenceSystem):
+    """The reference, with its answers changed on the way."""
+
+    def __init__(self, **state: object) -> None:
+        super().__init__()
+        self._lies = state
+
+    def read(self, *, by: str, connection: str) -> Answer:
+        answer = super().read(by=by, connection=connection)
+        if answer.state is None:
+            return answer
+        return Answer(Outcome.OK, state={**answer.state, **self._lies}, http=200)
+
+
+@pytest.mark.parametrize(
+    ("state", "family", "observed"),
+    [
+        ({"status": None}, "story", "status is null, not"),
+        ({"status": ["active"]}, "story", 'status is ["active"], not'),
+        ({"scopes": "a.b"}, "scopes/one", 'scopes is "a.b", not ["inquiry.read"]'),
+        ({"scopes": ["inquiry.read"] * 2}, "scopes/one", "scopes is"),
+        ({"version": True}, "versions", "version is true, not 1"),
+        ({"version": 1.0}, "versions", "version is 1.0, not 1"),
+        ({"events": {}}, "history", "events is {}, not"),
+        ({"events": []}, "history", "events is [], not"),
+        ({"events": [7]}, "history", "events is [7], not"),
+        ({"created_at": 7}, "times", 'created_at is 7, not "$time"'),
+        ({"created_at": "2026-01-01T00:00:00Z"}, "times", "created_at is"),
+        ({"updated_at": "2026-01-01T00:00:00.0000Z"}, "times", "updated_at is"),
+        ({"document": {}}, "documents/written", "document is {}, not"),
+    ],
+)
+def test_states_that_are_wrong(state: dict[str, object], family: str, observed: str) -> None:
+    report = run(lambda: Lies(**state), among=select([family]))
+    failed = [each for each in report.results if each.result in FAILING]
+    assert failed
+    assert observed in failed[0].observed
+
+
+def test_a_document_has_no_further_members() -> None:
+    class Chatty(ReferenceSystem):
+        def read(self, *, by: str, connection: str) -> Answer:
+            answer = super().read(by=by, connection=connection)
+            assert answer.state is not None
+            state: dict[str, Any] = json.loads(json.dumps(answer.state))
+            state["document"]["data"]["more"] = 1
+            state["more"] = 1
+            return Answer(Outcome.OK, state=state)
+
+    report = run(Chatty, among=select(["documents/written", "story"]))
+    assert {each.vector.id for each in report.results if each.result is Result.FAIL} == {
+        each.id for each in select(["documents/written"])
+    }
+
+
+class Stateless(ReferenceSystem):
+    """Gives no state."""
+
+    def read(self, *, by: str, connection: str) -> Answer:
+        return Answer(super().read(by=by, connection=connection).outcome)
+
+
+def test_a_read_without_a_state() -> None:
+    failed = [each for each in run(Stateless).results if each.result is Result.FAIL]
+    assert len(failed) > 100
+    assert {each.observed.rpartition(": ")[2] for each in failed} <= {
+        "there is no state",
+        "the HTTP status is None, not 200; there is no state",
+    }
+
+
+@pytest.mark.parametrize("given", [None, "", 7])
+def test_a_creation_without_an_id(given: Any) -> None:
+    class Anonymous(ReferenceSystem):
+        def create(self, **call: Any) -> Answer:
+            answer = super().create(**call)
+            return Answer(answer.outcome, given if answer.connection else None)
+
+    (found,) = run(Anonymous, among=ACCEPT).results
+    assert found.observed.endswith(f"the Connection's id is {given!r}")
+
+
+def test_two_connections_with_one_id() -> None:
+    class Same(ReferenceSystem):
+        def create(self, **call: Any) -> Answer:
+            return Answer(super().create(**call).outcome, "cxn_1")
+
+    about = select(["identity/case/another-destination"])
+    (found,) = run(Same, among=about).results
+    assert found.observed.endswith("the id cxn_1 is that of another Connection")
+
+
+def test_another_connection_is_given_back() -> None:
+    """Who gives the existing one back has to give that one."""
+
+    class Mixed(ReferenceSystem):
+        def create(self, **call: Any) -> Answer:
+            answer = super().create(**call)
+            if answer.outcome is Outcome.ALREADY_EXISTS:
+                return Answer(Outcome.OK, "cxn_other")
+            return answer
+
+    about = select(["transition/active/create/source"])
+    (found,) = run(Mixed, among=about).results
+    assert found.result is Result.FAIL
+    assert "it gives cxn_other, where cxn_" in found.observed
+
+
+def test_times_that_are_missing_or_move() -> None:
+    class Timeless(ReferenceSystem):
+        def read(self, *, by: str, connection: str) -> Answer:
+            answer = super().read(by=by, connection=connection)
+            state = dict(answer.state or {})
+            if state.get("version") != 1:
+                state.pop("created_at")
+                state.pop("updated_at")
+            return Answer(Outcome.OK, state=state)
+
+    report = run(Timeless, among=select(["times"]))
+    (about, *_) = {each.observed.rpartition(": ")[2] for each in report.results}
+    assert about.startswith("created_at is missing, and was ")
+    never = run(lambda: Lies(created_at=None), among=select(["times"])).results[0]
+    assert never.result is Result.FAIL
+
+
+# --- Profiles ------------------------------------------------------------------------------------
+
+
+class TestProfiles:
+    """What is claimed is mandatory; what does not exist cannot be claimed."""
+
+    def test_everything_is_claimed_unless_it_is_said(self) -> None:
+        assert Profile().claims == tuple(load_specification().capabilities)
+
+    def test_from_a_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "profile.json"
+        path.write_text('{"name": "ours", "claims": [], "answers": {"CXN-OPEN-005": "never"}}')
+        assert read_profile(path) == Profile(
+            name="ours", claims=(), answers={"CXN-OPEN-005": "never"}
+        )
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("", "Invalid JSON"),
+            ("[]", "the whole: "),
+            ('{"claim": []}', "claim: Extra inputs"),
+            ('{"claims": "versions"}', "claims: "),
+            ('{"name": ""}', "name: "),
+            ('{"known_failures": {"a": 1}}', "known_failures/a: "),
+        ],
+    )
+    def test_a_file_that_is_none(self, text: str, problem: str, tmp_path: Path) -> None:
+        path = tmp_path / "profile.json"
+        path.write_text(text)
+        with pytest.raises(
+            InvalidProfileError, match=r"profile\.json is not a profile: "
+        ) as refused:
+            read_profile(path)
+        assert problem in str(refused.value)
+
+    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(InvalidProfileError, match="cannot be read"):
+            read_profile(tmp_path / "nowhere.json")
+
+    def test_all_that_does_not_exist_is_told(self) -> None:
+        profile = Profile(
+            name="ours",
+            claims=("clocks",),
+            answers={"CXN-OPEN-099": "yes", "CXN-OPEN-002": "maybe"},
+            known_failures={"story/none": "why", "story/accept": " "},
+        )
+        with pytest.raises(InvalidProfileError) as refused:
+            run(ReferenceSystem, profile)
+        told = str(refused.value)
+        assert told.startswith(
+            "The profile of ours is not valid: there is no capability 'clocks' ("
+        )
+        assert "there is no open point 'CXN-OPEN-099' (CXN-OPEN-001, " in told
+        assert "CXN-OPEN-002 has no answer 'maybe' (hidden, refused)" in told
+        assert "there is no vector 'story/none'" in told
+        assert told.endswith("the known failure 'story/accept' has no reason.")
+
+    def test_a_known_failure_may_be_a_vector_of_ones_own(self) -> None:
+        mine = [each.model_copy(update={"id": "mine/first"}) for each in ACCEPT]
+        profile = Profile(known_failures={"mine/first": "why"})
+        assert run(ReferenceSystem, profile, among=mine).exit_code == 1
+
+
+# --- Reports -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mixed() -> Report:
+    """A report in which everything occurs."""
+
+    class Mixed(Raises):
+        def read(self, *, by: str, connection: str) -> Answer:
+            answer = super().read(by=by, connection=connection)
+            if answer.state is not None and answer.state["name"] == "Another":
+                return answer
+            return Answer(answer.outcome, state={**(answer.state or {}), "name": "\x00<b>"})
+
+    profile = Profile(
+        name="<ours> & theirs",
+        claims=("named-source",),
+        known_failures={"story/accept": "no reads", "scopes/refused/empty": "it passes"},
+    )
+    found = run(Mixed, profile, among=select(["transition", "story", "history", "scopes"]))
+    exploration = explore(Mixed, profile, examples=5, steps=5, seed=1)
+    return Report(found.profile, found.specification, found.results, found.answers, exploration)
+
+
+class TestReports:
+    """For programs, for continuous integration, and for people."""
+
+    def test_json(self, mixed: Report) -> None:
+        told = json.loads(report_json(mixed))
+        assert told == report_dict(mixed)
+        assert told["implementation"] == "<ours> & theirs"
+        assert told["conforms"] is False
+        assert told["sentence"] == mixed.sentence()
+        assert set(told["counts"]) == {each.value for each in Result}
+        assert sum(told["counts"].values()) == len(told["vectors"])
+        assert [each["id"] for each in told["requirements"]] == [
+            each.id for each in load_specification().requirements
+        ]
+        failed = next(each for each in told["vectors"] if each["result"] == "fail")
+        assert failed["expected"]
+        assert failed["exchanges"][0]["call"].startswith("org_Source creates main")
+        passed = next(each for each in told["vectors"] if each["result"] == "pass")
+        assert set(passed) == {"id", "result", "requirements"}
+        assert told["exploration"]["result"] == "fail"
+        assert told["exploration"]["vector"]["id"].startswith("found/")
+
+    def test_json_of_a_run_without_an_exploration(self) -> None:
+        told = report_dict(run(ReferenceSystem, among=ACCEPT))
+        assert told["exploration"] is None
+        assert told["conforms"] is True
+
+    def test_junit(self, mixed: Report) -> None:
+        suite = ET.fromstring(report_junit(mixed))  # noqa: S314  # our own text
+        cases = {f"{case.get('classname')}/{case.get('name')}": case for case in suite}
+        assert len(cases) == len(mixed.results) + 1
+        assert suite.get("tests") == str(len(cases))
+        kinds = {
+            Result.PASS: [],
+            Result.FAIL: ["failure"],
+            Result.ERROR: ["error"],
+            Result.UNEXPECTED_PASS: ["failure"],
+            Result.COULD_NOT_TEST: ["failure"],
+            Result.KNOWN_FAILURE: ["skipped"],
+            Result.NOT_CLAIMED: ["skipped"],
+        }
+        seen = set[Result]()
+        for each in mixed.results:
+            case = cases[each.vector.id]
+            assert [child.tag for child in case] == kinds[each.result]
+            seen.add(each.result)
+        assert seen >= {Result.FAIL, Result.UNEXPECTED_PASS, Result.KNOWN_FAILURE}
+        told = ET.tostring(suite, "unicode")
+        assert "\\x00" in told or "u0000" in told
+        for attribute, tag in (
+            ("failures", "failure"),
+            ("errors", "error"),
+            ("skipped", "skipped"),
+        ):
+            assert suite.get(attribute) == str(len(suite.findall(f"testcase/{tag}")))
+
+    def test_html(self, mixed: Report) -> None:
+        page = report_html(mixed)
+        HTMLParser().feed(page)
+        assert "&lt;ours&gt; &amp; theirs does not conform" in page
+        assert "<b>" not in page
+        assert "<script" not in page
+        assert "http" not in page.replace("HTTP", "").replace("https", "")
+        for each in load_specification().requirements:
+            assert f'<tr id="{each.id}">' in page
+        assert "What did not pass" in page
+        assert "<code>pending</code>" in page
+        assert "Exploration 5x5 (seed 1) found a fault." in page
+
+    def test_html_of_a_pass(self) -> None:
+        page = report_html(run(ReferenceSystem))
+        assert 'class="verdict good"' in page
+        assert "What did not pass" not in page
+        assert "Exploration" not in page
+        assert "<td>role-first<td>Wrong role and wrong status at once" in page
+
+    def test_html_of_an_exploration_that_found_nothing(self) -> None:
+        passed = run(ReferenceSystem, among=ACCEPT)
+        found = explore(ReferenceSystem, examples=1, steps=1, seed=1)
+        page = report_html(Report(passed.profile, passed.specification, passed.results, {}, found))
+        assert "did not reach" in page
+        assert "active/create/source" in page
+
+
+def test_describing_a_failure() -> None:
+    """The requirement's text, what was done, what was expected and what was observed."""
+    (found,) = run(FAULTS["SharesForEver"], among=select(["share/inactive/destination"])).results
+    assert found.describe().splitlines() == [
+        "share/inactive/destination: fail",
+        "destination reads while it is inactive",
+        "",
+        "CXN-SHAR-002 (stated): While a Connection is `pending` or `inactive`, an attempt of its "
+        "destination to read data MUST be refused, as `denied`, whatever the status was before.",
+        "",
+        "What was done:",
+        '  1. org_Source creates main to org_Destination with name="Partner", '
+        'scopes=["account.read", "inquiry.read"]',
+        "     -> ok (HTTP 201)",
+        "  2. org_Destination activates main",
+        "     -> ok (HTTP 200)",
+        "  3. org_Destination deactivates main",
+        "     -> ok (HTTP 200)",
+        '  4. org_Destination reads data of "account.read" through main',
+        "     -> ok (HTTP 200)",
+        "",
+        "Expected: denied",
+        "Observed: ok (HTTP 200): the outcome is ok",
+    ]
+
+
+def test_every_call_in_words() -> None:
+    """Of every kind there is one among what is said."""
+    failed = [*run(Stateless).results, *run(FAULTS["SharesForEver"]).results]
+    said = {exchange.call for each in failed for exchange in each.exchanges}
+    for words in (
+        "org_Source creates main to org_Destination",
+        "org_Destination creates main from org_Source to org_Destination with ",
+        "org_Source creates main to org_Source with ",
+        "org_Source creates main from the document {",
+        "org_Destination activates main, expecting version 1",
+        "org_Outsider looks at main",
+        'org_Destination reads data of "account.read" through main',
+    ):
+        assert any(each.startswith(words) for each in said), words
+
+
+def test_all_vectors_are_loaded_once() -> None:
+    assert load_vectors() is load_vectors()

@@ -1,0 +1,196 @@
+"""The line protocol: what is sent, what is understood, and peers that do not keep to it."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import peers
+import pytest
+from test_conformance import PEER
+from test_vectors import validator
+
+from connect_core.conformance import (
+    Answer,
+    Outcome,
+    PeerError,
+    Profile,
+    Result,
+    StdioPeer,
+    explore,
+    load_vectors,
+    run,
+    select,
+)
+
+#: Says what it was sent, as the id of a Connection.
+ECHO = peers.program("answer['connection'] = line")
+ONE = select(["story/accept"])
+
+
+def sent(verb: str, **call: Any) -> Any:
+    """What a peer is sent for a call."""
+    with StdioPeer(ECHO) as peer:
+        answer = getattr(peer, verb)(**call)
+        assert answer.connection is not None
+        return json.loads(answer.connection)
+
+
+class TestRequests:
+    """Nothing is sent that is not in the schema, and nothing is null."""
+
+    def test_a_creation(self) -> None:
+        assert sent("create", by="org_A", destination="org_B") == {
+            "protocol": 1,
+            "id": 1,
+            "verb": "create",
+            "by": "org_A",
+            "destination": "org_B",
+        }
+
+    def test_a_creation_with_everything(self) -> None:
+        call = {
+            "by": "org_C",
+            "destination": "org_B",
+            "source": "org_A",
+            "name": "Partner \u2028",
+            "scopes": ("a.b", "a.b"),
+            "allow_self": True,
+        }
+        told = sent("create", **call)
+        assert told == {"protocol": 1, "id": 1, "verb": "create", **call, "scopes": ["a.b", "a.b"]}
+
+    def test_the_source_is_told_only_if_somebody_else_acts(self) -> None:
+        assert "source" not in sent("create", by="org_A", source="org_A", destination="org_B")
+
+    def test_an_empty_list_of_scopes_is_told(self) -> None:
+        assert sent("create", by="org_A", destination="org_B", scopes=())["scopes"] == []
+
+    def test_a_document(self) -> None:
+        told = sent("create", by="org_A", body='{"data": "\\ud800"}')
+        assert told["body"] == '{"data": "\\ud800"}'
+        assert "destination" not in told
+
+    def test_the_others(self) -> None:
+        call = {"by": "org_A", "connection": "cxn_1"}
+        assert sent("act", **call, action="activate", expected_version=2) == {
+            "protocol": 1,
+            "id": 1,
+            "verb": "act",
+            **call,
+            "action": "activate",
+            "expected_version": 2,
+        }
+        assert sent("share", **call, scope="")["scope"] == ""
+        assert sent("read", **call)["verb"] == "read"
+
+    def test_everything_that_is_sent_keeps_to_the_schema(self, node: str, tmp_path: Path) -> None:
+        """And everything that the second implementation answers."""
+        log = tmp_path / "log"
+        tap = (
+            "import subprocess, sys\n"
+            f"peer = subprocess.Popen([{node!r}, {str(PEER)!r}], stdin=-1, stdout=-1)\n"
+            f"log = open({str(log)!r}, 'wb', 0)\n"
+            "for line in sys.stdin.buffer:\n"
+            "    peer.stdin.write(line); peer.stdin.flush()\n"
+            "    answer = peer.stdout.readline()\n"
+            "    log.write(line + answer)\n"
+            "    sys.stdout.buffer.write(answer); sys.stdout.buffer.flush()\n"
+            "peer.stdin.close(); peer.wait(); peer.stdout.close()\n"
+        )
+        with StdioPeer([sys.executable, "-c", tap]) as peer:
+            assert run(lambda: peer).conforms
+        lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        assert len(lines) > 2 * len(load_vectors())
+        problems = validator("protocol")
+        for line in lines[:2000] + lines[-500:]:
+            assert problems(line) == []
+        assert {line["verb"] for line in lines[::2]} == {"create", "act", "share", "read", "close"}
+
+
+class TestAnswers:
+    """What is understood."""
+
+    @pytest.mark.parametrize(
+        ("what", "due"),
+        [
+            ("pass", Answer(Outcome.OK, "cxn_1")),
+            ("answer['http'] = 201", Answer(Outcome.OK, "cxn_1", http=201)),
+            ("answer['pointers'] = ['']", Answer(Outcome.OK, "cxn_1", pointers=[""])),
+            ("answer['state'] = {'a': [1]}", Answer(Outcome.OK, "cxn_1", state={"a": [1]})),
+            ("answer['advice'] = 'none'", Answer(Outcome.OK, "cxn_1")),
+            ("answer['outcome'] = 'stale'", Answer(Outcome.STALE, "cxn_1")),
+        ],
+    )
+    def test_an_answer(self, what: str, due: Answer) -> None:
+        with StdioPeer(peers.program(what)) as peer:
+            assert peer.read(by="org_A", connection="cxn_1") == due
+
+    def test_a_failure_is_an_error_and_the_run_goes_on(self) -> None:
+        with StdioPeer(peers.FAILS_ON_ITS_OWN) as peer:
+            report = run(lambda: peer, among=select(["story"]))
+        assert report.counts() == {Result.ERROR: 4}
+        assert report.results[0].reason.endswith("ImplementationError: no disk")
+
+    def test_requests_are_numbered(self) -> None:
+        with StdioPeer(ECHO) as peer:
+            for number in (1, 2, 3):
+                answer = peer.read(by="org_A", connection="cxn_1")
+                assert json.loads(str(answer.connection))["id"] == number
+                peer_ids = number
+        assert peer_ids == 3
+
+
+class TestMalformedPeers:
+    """Never a hang, and never a pass."""
+
+    @pytest.mark.parametrize("name", peers.MALFORMED)
+    def test_they_are_told_from_implementations(self, name: str) -> None:
+        command, told = peers.MALFORMED[name]
+        begun = time.monotonic()
+        with (
+            pytest.raises(PeerError) as refused,
+            StdioPeer(command, timeout=1) as peer,
+        ):
+            run(lambda: peer, among=ONE)
+        assert told in str(refused.value)
+        assert str(refused.value).startswith(sys.executable)
+        assert time.monotonic() - begun < 10
+
+    def test_the_explorer_stops_as_well(self) -> None:
+        with (
+            pytest.raises(PeerError, match="gave no answer within"),
+            StdioPeer(peers.HANGS_LATER, timeout=0.5) as peer,
+        ):
+            explore(lambda: peer, examples=20, steps=20)
+
+    def test_a_command_that_is_not_there(self) -> None:
+        with pytest.raises(PeerError, match="nowhere-at-all cannot be started: "):
+            StdioPeer(["nowhere-at-all"])
+
+    def test_a_peer_that_takes_no_more(self) -> None:
+        with StdioPeer(peers.TAKES_NO_MORE, timeout=2) as peer:
+            peer.read(by="org_A", connection="cxn_1")
+            time.sleep(0.3)  # until it has closed its input
+            with pytest.raises(PeerError, match="takes no more requests; the request was"):
+                peer.read(by="org_A", connection="cxn_1")
+
+    def test_what_broke_it_stays_the_answer(self) -> None:
+        with StdioPeer(peers.CRASHES, timeout=2) as peer:
+            with pytest.raises(PeerError) as first:
+                peer.read(by="org_A", connection="cxn_1")
+            with pytest.raises(PeerError) as second:
+                peer.close()
+        assert second.value is first.value
+
+    def test_a_peer_that_does_not_exit_is_killed(self) -> None:
+        begun = time.monotonic()
+        with StdioPeer(peers.DOES_NOT_EXIT, timeout=0.5):
+            pass
+        assert time.monotonic() - begun < 10
+
+    def test_a_known_failure_is_no_excuse(self) -> None:
+        profile = Profile(known_failures={"story/accept": "it hangs"})
+        with pytest.raises(PeerError), StdioPeer(peers.HANGS, timeout=0.5) as peer:
+            run(lambda: peer, profile, among=ONE)
