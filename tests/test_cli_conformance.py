@@ -95,9 +95,9 @@ class TestRun:
         assert told["answers"]["CXN-OPEN-002"] == ["refused"]
 
     def test_exploring(self) -> None:
-        told = run_json(*REFERENCE, "--explore", "100x50", "--seed", "1", "--only", "story")
+        told = run_json(*REFERENCE, "--explore", "60x50", "--seed", "1", "--only", "story")
         assert told["exploration"]["result"] == "pass"
-        assert told["sentence"].endswith("; exploration 100x50 (seed 1) found nothing.")
+        assert told["sentence"].endswith("; exploration 60x50 (seed 1) found nothing.")
 
     def test_exploring_too_little_is_no_conformance(self) -> None:
         code, written, _ = outcome(*REFERENCE, "--explore", "1x1", "--seed", "1")

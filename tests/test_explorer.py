@@ -35,9 +35,9 @@ def small(
 
 
 def test_it_finds_nothing_in_the_reference_and_visits_every_cell() -> None:
-    found = explore(ReferenceSystem, examples=100, steps=50, seed=1)
+    found = explore(ReferenceSystem, examples=60, steps=50, seed=2)
     assert (found.result, found.unvisited, found.finding) == (Result.PASS, (), None)
-    assert found.sentence() == "exploration 100x50 (seed 1) found nothing"
+    assert found.sentence() == "exploration 60x50 (seed 2) found nothing"
 
 
 def test_a_seed_is_made_up_and_told() -> None:
@@ -78,8 +78,10 @@ def test_nothing_is_asked_that_is_not_claimed() -> None:
             assert call["source"] in (None, call["by"])
             return super().create(**call)  # type: ignore[arg-type]
 
-    found = explore(Plain, Profile(claims=()), examples=100, steps=50, seed=1)
-    assert found.result is Result.PASS, found.describe()
+    found = small(Plain, Profile(claims=()))
+    assert found.finding is None, found.describe()
+    creations = {each for each in found.unvisited if "create" in each}
+    assert not {each for each in creations if each.endswith(("outsider", "/destination"))}
 
 
 @pytest.mark.parametrize("answer", ["never", "always", "on-request"])

@@ -5,12 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from faults import FAULTS
 
 from connect_core.conformance import (
     ConnectionConformance,
     InvalidProfileError,
     Profile,
+    System,
     load_vectors,
+    select,
 )
 
 HEAD = """\
@@ -39,7 +42,8 @@ def test_an_implementation_that_conforms(tmp_path: Path) -> None:
         tmp_path,
         """
 class TestOurs(ConnectionConformance):
-    exploration = (100, 50)
+    exploration = (60, 50)
+    seed = 1
 
     @pytest.fixture(autouse=True)
     def connected(self, tmp_path):
@@ -150,3 +154,39 @@ def test_the_method_has_to_be_overridden() -> None:
 
     with pytest.raises(NotImplementedError, match="Ours has to override make_system"):
         Ours().make_system()
+
+
+class Ours(ConnectionConformance):
+    """Not collected: its tests are called below, one by one."""
+
+    profile = Profile(claims=("named-source",), known_failures={"story/refused-share": "later"})
+    exploration = (1, 1)
+
+    def make_system(self) -> System:
+        return FAULTS["SharesForEver"]()
+
+
+@pytest.mark.parametrize(
+    ("vector", "outcome", "told"),
+    [
+        ("share/inactive/destination", pytest.fail.Exception, "CXN-SHAR-002 (stated): While a"),
+        ("history/activate/deactivate-source/reactivate", pytest.skip.Exception, "not claim"),
+        ("story/refused-share", pytest.xfail.Exception, "later"),
+    ],
+)
+def test_what_pytest_is_told(vector: str, outcome: type[BaseException], told: str) -> None:
+    with pytest.raises(outcome) as said:
+        Ours().test_vector(*select([vector]))
+    assert told in str(said.value)
+
+
+def test_a_pass_is_told_by_nothing() -> None:
+    Ours().test_vector(*select(["story/withdraw-before-acceptance"]))
+
+
+def test_an_exploration_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(pytest.fail.Exception, match="did not reach"):
+        Ours().test_explorer()
+    monkeypatch.setattr(Ours, "exploration", (60, 40))
+    with pytest.raises(pytest.fail.Exception, match="ready to be kept"):
+        Ours().test_explorer()

@@ -21,6 +21,7 @@ from connect_core import (
 from connect_core.conformance import (
     Answer,
     BrokenSystemError,
+    Exploration,
     InvalidProfileError,
     Outcome,
     Profile,
@@ -417,6 +418,20 @@ def test_another_connection_is_given_back() -> None:
     assert "it gives cxn_other, where cxn_" in found.observed
 
 
+def test_places_that_are_wrong() -> None:
+    """All of them, and no other."""
+
+    class Vague(ReferenceSystem):
+        def create(self, **call: Any) -> Answer:
+            answer = super().create(**call)
+            return Answer(answer.outcome, answer.connection, pointers=[""])
+
+    (found,) = run(Vague, among=select(["documents/invalid/data/null"])).results
+    assert found.blamed == ("CXN-DOCS-004",)
+    assert found.expected == "invalid (pointers ['/data'])"
+    assert found.observed.endswith("it points to [''], not to ['/data']")
+
+
 def test_times_that_are_missing_or_move() -> None:
     class Timeless(ReferenceSystem):
         def read(self, *, by: str, connection: str) -> Answer:
@@ -597,6 +612,13 @@ class TestReports:
         assert "What did not pass" not in page
         assert "Exploration" not in page
         assert "<td>role-first<td>Wrong role and wrong status at once" in page
+
+    def test_html_of_an_exploration_without_a_fault(self) -> None:
+        passed = run(ReferenceSystem, among=ACCEPT)
+        found = Exploration(1, 2, 3, Result.PASS)
+        page = report_html(Report(passed.profile, passed.specification, passed.results, {}, found))
+        assert "<p>Exploration 1x2 (seed 3) found nothing.</p>" in page
+        assert "<pre>" not in page
 
     def test_html_of_an_exploration_that_found_nothing(self) -> None:
         passed = run(ReferenceSystem, among=ACCEPT)

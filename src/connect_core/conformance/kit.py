@@ -33,6 +33,8 @@ class ConnectionConformance:
     profile: ClassVar[Profile] = Profile()
     #: How many stories the explorer tells, and how long they are.
     exploration: ClassVar[tuple[int, int]] = (100, 50)
+    #: Gives the same stories every time; new ones each time, unless you say which.
+    seed: ClassVar[int | None] = None
 
     _answers: ClassVar[Answers]
 
@@ -58,6 +60,7 @@ class ConnectionConformance:
             self.profile,
             examples=examples,
             steps=steps,
+            seed=self.seed,
             answers=self._answers.copy(),
         )
         if found.finding is not None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from threading import Thread
 from types import TracebackType
-from typing import Final, Self
+from typing import IO, Final, Self, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -74,6 +74,8 @@ class StdioPeer:
             )
         except (OSError, ValueError) as error:
             raise PeerError(f"{self._name} cannot be started: {error}") from error
+        self._input = cast("IO[bytes]", self._process.stdin)
+        self._output = cast("IO[bytes]", self._process.stdout)
         self._lines: queue.Queue[bytes] = queue.Queue(maxsize=16)
         Thread(target=self._listen, daemon=True).start()
 
@@ -90,15 +92,13 @@ class StdioPeer:
 
     def stop(self) -> None:
         """End the process: its input ends, and if it does not exit in time, it is killed."""
-        process = self._process
-        if process.stdin is not None:
-            with suppress(OSError):
-                process.stdin.close()
+        with suppress(OSError):
+            self._input.close()
         try:
-            process.wait(min(self._timeout, 2.0))
+            self._process.wait(min(self._timeout, 2.0))
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            self._process.kill()
+            self._process.wait()
 
     # --- The five verbs ---
 
@@ -159,10 +159,9 @@ class StdioPeer:
         return self._answer(self._receive(request), request)
 
     def _send(self, request: str) -> None:
-        assert self._process.stdin is not None  # noqa: S101  # it was asked for above
         try:
-            self._process.stdin.write(request.encode() + b"\n")
-            self._process.stdin.flush()
+            self._input.write(request.encode() + b"\n")
+            self._input.flush()
         except (OSError, ValueError):
             raise self._broken(f"takes no more requests{self._ended()}", request) from None
 
@@ -179,11 +178,10 @@ class StdioPeer:
 
     def _listen(self) -> None:
         """Read lines, in a thread of its own, until there are no more: an empty one says so."""
-        assert self._process.stdout is not None  # noqa: S101  # it was asked for above
-        with self._process.stdout as output:
+        with self._output:
             line = b"begin"
             while line:
-                line = output.readline(_LONGEST + 1)
+                line = self._output.readline(_LONGEST + 1)
                 self._lines.put(line)
 
     def _answer(self, line: bytes, request: str) -> Answer:

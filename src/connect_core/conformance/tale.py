@@ -7,7 +7,7 @@ not permitted is told again without what it does not take, and as a vector.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from connect_core.conformance.case import BrokenSystemError, Case, NotPermittedError
 from connect_core.conformance.profile import Answers, Profile
@@ -281,6 +281,4 @@ def _reworded(world: World, step: AnyStep) -> AnyStep | None:
     if isinstance(step, ActStep):
         move = Move(step.connection, step.by, Action(step.action))
         return world.act(move, step.expected_version)
-    if isinstance(step, ShareStep):
-        return world.share(step.connection, by=step.by, scope=step.scope)
-    return None
+    return world.share(step.connection, by=step.by, scope=cast("ShareStep", step).scope)
