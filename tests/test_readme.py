@@ -52,7 +52,7 @@ def test_the_python_of_the_conformance_page_runs(capsys: pytest.CaptureFixture[s
     examples = list(document.examples())
     for example in examples:
         example.evaluate()
-    assert len(examples) == CONFORMANCE.count("```python") == 2
+    assert len(examples) == CONFORMANCE.count("```python") == 3
     assert "our store conforms to the Connection specification" in capsys.readouterr().out
 
 

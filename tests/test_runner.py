@@ -507,6 +507,14 @@ class TestProfiles:
         assert "there is no vector 'story/none'" in told
         assert told.endswith("the known failure 'story/accept' has no reason.")
 
+    @pytest.mark.parametrize("capability", ["history", "expected-version"])
+    def test_what_is_claimed_without_what_it_takes(self, capability: str) -> None:
+        """It would not be tested, and so it cannot be claimed."""
+        with pytest.raises(
+            InvalidProfileError, match=f"'{capability}' cannot be claimed without 'versions'"
+        ):
+            run(ReferenceSystem, Profile(claims=(capability,)))
+
     def test_a_known_failure_may_be_a_vector_of_ones_own(self) -> None:
         mine = [each.model_copy(update={"id": "mine/first"}) for each in ACCEPT]
         profile = Profile(known_failures={"mine/first": "why"})

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import connect_core
+from connect_core import conformance, strategies
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "connect_core"
@@ -40,6 +41,22 @@ def test_all_is_exact() -> None:
     assert all(hasattr(connect_core, name) for name in connect_core.__all__)
     public = {name for name in vars(connect_core) if not name.startswith("_")}
     assert public - modules == set(NAMES.split())
+
+
+#: The kit's own, in the same order.
+KIT = """
+    Answer BrokenSystemError ConnectionConformance Exploration InvalidProfileError
+    InvalidVectorsError Outcome PeerError Profile ReferenceSystem Report Requirement
+    RequirementResult Result ServiceSystem Specification StdioPeer System Vector VectorResult
+    explore load_specification load_vectors read_profile read_vectors report_dict report_html
+    report_json report_junit run select
+"""
+
+
+def test_the_kit_is_exact_and_documented() -> None:
+    assert conformance.__all__ == KIT.split()
+    assert [name for name in KIT.split() if not inspect.getdoc(getattr(conformance, name))] == []
+    assert [name for name in strategies.__all__ if name not in dir(strategies)] == []
 
 
 def test_what_is_not_there() -> None:

@@ -46,6 +46,10 @@ MODULES = {
         ["surface", "service", "store", "service_stateful"],
         "not sqlite and not postgresql",
     ),
+    **dict.fromkeys(
+        ["conformance/case", "conformance/profile", "conformance/runner"],
+        (["runner", "vectors", "specification", "explorer"], "not visits_every_cell"),
+    ),
     "adapters/sql": (
         ["sql", "store", "service", "filters", "query_plans"],
         "not sqlite-file or to_open or query_plans",

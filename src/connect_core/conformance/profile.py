@@ -57,6 +57,11 @@ class Profile(Immutable):
             for each in self.claims
             if each not in specification.capabilities
         ]
+        problems += [
+            f"{each!r} cannot be claimed without {' and '.join(map(repr, lacking))}"
+            for each in self.claims
+            if (lacking := self.lacks(_always_with(each)))
+        ]
         for point, answer in self.answers.items():
             if point not in points:
                 problems.append(f"there is no open point {point!r} ({', '.join(points)})")
@@ -80,6 +85,12 @@ class Profile(Immutable):
     def lacks(self, needs: Iterable[str]) -> list[str]:
         """What of these capabilities is not claimed."""
         return [each for each in needs if each not in self.claims]
+
+
+def _always_with(capability: str) -> list[str]:
+    """What every requirement that needs this capability needs besides."""
+    needs = [each.needs for each in load_specification().requirements if capability in each.needs]
+    return sorted(set(needs[0]).intersection(*needs[1:])) if needs else []
 
 
 def read_profile(path: Path) -> Profile:
