@@ -123,6 +123,7 @@ def test_refusing_everything_tests_next_to_nothing() -> None:
     assert counts[Result.COULD_NOT_TEST] > 100
 
 
+@pytest.mark.hunt
 @every_fault
 def test_the_explorer_finds_them_too(name: str) -> None:
     """And the story that it tells is short, fails again as a vector, and only where it should."""

@@ -94,6 +94,7 @@ class TestRun:
         told = json.loads(run(*stdio(command, "--only", "outsider", "--json")))
         assert told["answers"]["CXN-OPEN-002"] == ["refused"]
 
+    @pytest.mark.hunt
     def test_exploring(self) -> None:
         told = run_json(*REFERENCE, "--explore", "60x50", "--seed", "1", "--only", "story")
         assert told["exploration"]["result"] == "pass"

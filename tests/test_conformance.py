@@ -111,6 +111,7 @@ class TestSecondImplementation:
             point.id: [point.ours] for point in load_specification().open_points
         }
 
+    @pytest.mark.hunt
     def test_the_explorer_finds_nothing(self) -> None:
         with peer() as system:
             found = explore(lambda: system, examples=60, steps=50, seed=1)
@@ -148,6 +149,7 @@ class TestSecondImplementation:
             needing = [vector for vector in load_vectors() if capability in vector.needs]
             assert not run(lambda: system, among=needing).conforms
 
+    @pytest.mark.hunt
     def test_all_other_answers_at_once(self) -> None:
         """The explorer follows them, too."""
         others = {point: answers[-1] for point, answers in load_specification().answers().items()}

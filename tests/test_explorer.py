@@ -34,6 +34,7 @@ def small(
     return explore(make_system, profile, examples=30, steps=30, seed=seed, answers=answers)
 
 
+@pytest.mark.hunt
 def test_it_finds_nothing_in_the_reference_and_visits_every_cell() -> None:
     found = explore(ReferenceSystem, examples=60, steps=50, seed=2)
     assert (found.result, found.unvisited, found.finding) == (Result.PASS, (), None)

@@ -36,6 +36,7 @@ def pytest_on(folder: Path, text: str, *options: str) -> "subprocess.CompletedPr
     )
 
 
+@pytest.mark.hunt
 def test_an_implementation_that_conforms(tmp_path: Path) -> None:
     """One test for each vector, and one for the explorer; fixtures work."""
     done = pytest_on(

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, ValidationError
 
 from connect_core.conformance.specification import load_specification
-from connect_core.conformance.vectors import Alternative
+from connect_core.conformance.vectors import Alternative, problems_of
 from connect_core.parties import Immutable
 
 
@@ -104,11 +104,8 @@ def read_profile(path: Path) -> Profile:
     except OSError as error:
         raise InvalidProfileError(f"{path} cannot be read: {error}.") from error
     except ValidationError as error:
-        problems = [
-            f"{'/'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}"
-            for each in error.errors(include_url=False)
-        ]
-        raise InvalidProfileError(f"{path} is not a profile: {'; '.join(problems)}.") from None
+        problems = "; ".join(problems_of(error))
+        raise InvalidProfileError(f"{path} is not a profile: {problems}.") from None
 
 
 class Answers:

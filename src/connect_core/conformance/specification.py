@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar, cast
 
 from pydantic import TypeAdapter
 
@@ -177,7 +177,7 @@ def parse(text: str, released: Iterable[str] = ()) -> Specification:
             requirements.append(_requirement(section, chapter, problems))
     points = each(_open_point, f"{_POINT_ID} .+")
     capabilities = dict(_rows(_body(sections, "Capabilities", problems)))
-    specification = Specification.model_construct(
+    specification = Specification(
         version=version.group(1) if version else "",
         requirements=tuple(requirements),
         matrix=tuple(_matrix(_body(sections, "The matrix", problems), problems)),
@@ -223,12 +223,12 @@ def _requirement(section: _Section, chapter: str, problems: list[str]) -> Requir
     basis = re.match(r"(stated|inferred|chosen)\b[,.;]? ?(.*)", labels.get("Basis", ""))
     if basis is None:
         problems.append(f"{here} does not say its basis: stated, inferred or chosen")
-    return Requirement.model_construct(
+    return Requirement(
         id=section.title,
         section=chapter,
         keyword=found[0] if found else "",
         text=text,
-        basis=basis[1] if basis else "chosen",
+        basis=cast("Basis", basis[1]) if basis else "chosen",
         why=basis[2] if basis else about,
         needs=_listed(labels.get("Needs", "")),
         open=_listed(labels.get("Open", "")),
@@ -268,7 +268,7 @@ def _open_point(section: _Section, problems: list[str]) -> OpenPoint:
     ours = [answer for answer, meaning in answers.items() if "(ours" in meaning]
     if len(ours) != 1:
         problems.append(f"line {section.line}: {name} takes one answer that is marked as (ours)")
-    return OpenPoint.model_construct(id=name, title=title, answers=answers, ours="".join(ours[:1]))
+    return OpenPoint(id=name, title=title, answers=answers, ours="".join(ours[:1]))
 
 
 def _loose_ends(specification: Specification, text: str, released: Iterable[str]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Final, Literal, cast
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from connect_core.conformance.system import Outcome
 from connect_core.parties import Immutable
@@ -109,9 +109,39 @@ class ShareStep(Check):
     then: tuple[Check, ...] = ()
 
 
-#: A call and what it may come to.
-Step = Annotated[CreateStep | ActStep | ShareStep | ReadStep, Field(discriminator="verb")]
 AnyStep = CreateStep | ActStep | ShareStep | ReadStep
+_KINDS: Final[dict[object, type[AnyStep]]] = {
+    "create": CreateStep,
+    "act": ActStep,
+    "share": ShareStep,
+    "read": ReadStep,
+}
+
+
+def _by_its_verb(value: object) -> object:
+    """A step, read as what its verb says: pydantic 2.0 has no discriminators in arrays."""
+    if not isinstance(value, Mapping):
+        return value
+    members = cast("Mapping[str, object]", value)
+    kind = _KINDS.get(members.get("verb"))
+    if kind is None:
+        raise ValueError(f"the verb is none of {', '.join(map(str, _KINDS))}")
+    try:
+        return kind.model_validate(members)
+    except ValidationError as error:
+        raise ValueError("; ".join(problems_of(error))) from None
+
+
+def problems_of(error: ValidationError) -> list[str]:
+    """What is wrong with JSON, each with its place."""
+    return [
+        f"{'/'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}"
+        for each in error.errors(include_url=False)
+    ]
+
+
+#: A call and what it may come to.
+Step = Annotated[AnyStep, BeforeValidator(_by_its_verb)]
 
 
 class Vector(Immutable):
@@ -185,11 +215,8 @@ def parse_vectors(text: str, name: str) -> tuple[Vector, ...]:
         # Strict would refuse the arrays of JSON for tuples in Python; from JSON it does not.
         vectors = _VECTOR_FILE.validate_json(text).vectors
     except ValidationError as error:
-        problems = [
-            f"{'/'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}"
-            for each in error.errors(include_url=False)
-        ]
-        raise InvalidVectorsError(f"{name} holds no vectors: {'; '.join(problems)}.") from None
+        problems = "; ".join(problems_of(error))
+        raise InvalidVectorsError(f"{name} holds no vectors: {problems}.") from None
     ids = [vector.id for vector in vectors]
     twice = sorted({each for each in ids if ids.count(each) > 1})
     if twice:

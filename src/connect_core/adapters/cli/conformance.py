@@ -241,12 +241,14 @@ def _run(
 @contextmanager
 def _progress(total: int | None) -> "Generator[Callable[[VectorResult], object]]":
     """A bar on stderr, if that is a terminal; without a total, one that only moves."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         *([MofNCompleteColumn()] if total else []),
         console=console(err=True),
-        disable=not sys.stderr.isatty(),
         transient=True,
     )
     with bar:
