@@ -123,8 +123,14 @@ def test_refusing_everything_tests_next_to_nothing() -> None:
     assert counts[Result.COULD_NOT_TEST] > 100
 
 
-@pytest.mark.hunt
-@every_fault
+#: What the explorer finds at once.
+QUICK = ("EventLost", "RefusalTouches", "ScopesWiden", "StaleIsIgnored", "TimeRunsBackwards")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.hunt) for name in FAULTS],
+)
 def test_the_explorer_finds_them_too(name: str) -> None:
     """And the story that it tells is short, fails again as a vector, and only where it should."""
     hunts = (explore(FAULTS[name], examples=100, steps=50, seed=seed) for seed in (1, 2, 3))

@@ -171,6 +171,19 @@ def test_a_system_that_does_not_have_what_it_claims() -> None:
     assert set(found.finding.vector.needs) == {"versions", "expected-version"}
 
 
+def test_a_system_that_lets_others_create() -> None:
+    """The tale takes a source that is named, and says so."""
+
+    class Generous(ReferenceSystem):
+        def create(self, **call: object) -> Answer:
+            return super().create(**{**call, "by": call["source"] or call["by"]})  # type: ignore[arg-type]
+
+    found = small(Generous)
+    assert found.finding is not None
+    assert found.finding.vector.needs == ("named-source",)
+    assert found.finding.blamed in {("CXN-CREA-003",), ("CXN-CREA-004",)}
+
+
 def test_what_is_no_answer_ends_it() -> None:
     asked: list[object] = []
 
