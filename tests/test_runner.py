@@ -41,6 +41,7 @@ from connect_core.conformance import (
     run,
     select,
 )
+from connect_core.conformance.families import FAMILIES
 from connect_core.conformance.runner import FAILING
 from connect_core.conformance.vectors import parse_vectors
 
@@ -347,6 +348,24 @@ def test_states_that_are_wrong(state: dict[str, object], family: str, observed: 
     failed = [each for each in report.results if each.result in FAILING]
     assert failed
     assert observed in failed[0].observed
+
+
+def test_scopes_come_in_any_order_and_events_do_not() -> None:
+    class Reversed(ReferenceSystem):
+        def read(self, *, by: str, connection: str) -> Answer:
+            answer = super().read(by=by, connection=connection)
+            if answer.state is None:
+                return answer
+            state: dict[str, Any] = json.loads(json.dumps(answer.state))
+            state["scopes"].reverse()
+            state["events"].reverse()
+            return Answer(answer.outcome, state=state, http=answer.http)
+
+    families = set(FAMILIES) - {"history"}
+    assert run(Reversed, among=select(sorted(families))).conforms
+    assert {each.result for each in run(Reversed, among=select(["history"])).results} == {
+        Result.FAIL
+    }
 
 
 def test_a_document_has_no_further_members() -> None:
