@@ -368,6 +368,95 @@ def test_scopes_come_in_any_order_and_events_do_not() -> None:
     }
 
 
+def changed(change: Callable[[dict[str, Any]], None]) -> Callable[[], ReferenceSystem]:
+    """The reference, with its states changed on the way."""
+
+    class Changed(ReferenceSystem):
+        def read(self, *, by: str, connection: str) -> Answer:
+            answer = super().read(by=by, connection=connection)
+            if answer.state is None:
+                return answer
+            state: dict[str, Any] = json.loads(json.dumps(answer.state))
+            change(state)
+            return Answer(answer.outcome, state=state, http=answer.http)
+
+    return Changed
+
+
+def test_events_may_have_further_members_and_must_have_theirs() -> None:
+    def more(state: dict[str, Any]) -> None:
+        for event in state["events"]:
+            event["note"] = "by hand"
+
+    def less(state: dict[str, Any]) -> None:
+        state["events"][-1].pop("organization")
+
+    assert run(changed(more), among=select(["history"])).conforms
+    assert not run(changed(less), among=select(["history"])).conforms
+
+
+def test_a_document_lacks_nothing() -> None:
+    def less(state: dict[str, Any]) -> None:
+        state["document"]["data"]["attributes"].pop("name")
+
+    assert run(changed(less), among=select(["documents/written"])).counts() == {Result.FAIL: 7}
+
+
+@pytest.mark.parametrize("http", [100, 599, None])
+def test_http_statuses_that_are_wrong(http: int | None) -> None:
+    class Other(ReferenceSystem):
+        def share(self, *, by: str, connection: str, scope: str) -> Answer:
+            answer = super().share(by=by, connection=connection, scope=scope)
+            return Answer(answer.outcome, http=http)
+
+    (found,) = run(Other, among=select(["http/ok/share"])).results
+    assert found.observed.endswith(f"the HTTP status is {http}, not 200")
+
+
+@pytest.mark.parametrize("pointers", [["/data", "/data/x"], ["/zzz"], ["/"], []])
+def test_places_that_are_others(pointers: list[str]) -> None:
+    class Vague(ReferenceSystem):
+        def create(self, **call: Any) -> Answer:
+            answer = super().create(**call)
+            return Answer(answer.outcome, answer.connection, pointers=pointers)
+
+    (found,) = run(Vague, among=select(["documents/invalid/data/null"])).results
+    assert found.blamed == ("CXN-DOCS-004",)
+
+
+@pytest.mark.parametrize("given", ["", "zzz", "cxn_"])
+def test_giving_back_another_than_exists(given: str) -> None:
+    """Whatever its id; the right one is permitted."""
+
+    class Returning(ReferenceSystem):
+        def create(self, **call: Any) -> Answer:
+            answer = super().create(**call)
+            if answer.outcome is Outcome.ALREADY_EXISTS:
+                there = self._find(call["source"] or call["by"], call["destination"])
+                assert there is not None
+                return Answer(Outcome.OK, given or str(there.id))
+            return answer
+
+    report = run(Returning, among=select(["transition/active/create/source"]))
+    assert report.conforms is (given == "")
+
+
+def test_the_observation_is_about_the_closest_answer() -> None:
+    """Of several that are permitted, the one with the same outcome says what is wrong."""
+    odd = run(changed(lambda state: state.update(scopes=["x.y"])), among=select(["scopes/over-a"]))
+    assert odd.exit_code == 3  # there is no such family
+    about = select(["scopes/over-a-deactivation"])
+    for found in run(changed(lambda state: state.update(scopes=["x.y"])), among=about).results:
+        assert 'scopes is ["x.y"], not [' in found.observed
+
+    class Odd(ReferenceSystem):
+        def act(self, **call: Any) -> Answer:
+            return Answer(Outcome.DENIED) if call["action"] == "reactivate" else super().act(**call)
+
+    (found,) = run(Odd, among=select(["transition/pending/reactivate/destination"])).results
+    assert found.observed == "denied: the outcome is denied"
+
+
 def test_a_document_has_no_further_members() -> None:
     class Chatty(ReferenceSystem):
         def read(self, *, by: str, connection: str) -> Answer:

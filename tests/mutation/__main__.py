@@ -46,7 +46,6 @@ MODULES = {
         ["surface", "service", "store", "service_stateful"],
         "not sqlite and not postgresql",
     ),
-    "conformance/case": (["runner", "explorer"], "not visits_every_cell and not followed"),
     "adapters/sql": (
         ["sql", "store", "service", "filters", "query_plans"],
         "not sqlite-file or to_open or query_plans",
