@@ -97,16 +97,16 @@ class VectorResult:
 
 def requirement_text(id: str) -> str:
     """A requirement with its id, in one line; of one that is not the specification's, the id."""
-    known = {each.id: each for each in load_specification().requirements}
-    if id not in known:
+    try:
+        requirement = load_specification().requirement(id)
+    except KeyError:
         return id
-    requirement = known[id]
     return f"{id} ({requirement.basis}): {requirement.text}"
 
 
 @dataclass(frozen=True)
 class RequirementResult:
-    """What came of one requirement. Immutable.
+    """What came of one requirement.
 
     Attributes:
         requirement: the requirement.
@@ -121,7 +121,7 @@ class RequirementResult:
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a run. Immutable.
+    """What came of a run.
 
     Attributes:
         profile: what was claimed.

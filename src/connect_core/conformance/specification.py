@@ -8,7 +8,7 @@ unique, references that lead somewhere. What it read comes with the package as
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Final, Literal, NamedTuple, TypeVar, cast
@@ -104,15 +104,11 @@ class Specification(Immutable):
         Raises:
             KeyError: there is none.
         """
-        return _by_id(self)[id]
+        return {each.id: each for each in self.requirements}[id]
 
     def answers(self) -> dict[str, tuple[str, ...]]:
         """For each open point, the permitted answers."""
         return {point.id: tuple(point.answers) for point in self.open_points}
-
-
-def _by_id(specification: Specification) -> Mapping[str, Requirement]:
-    return {each.id: each for each in specification.requirements}
 
 
 @cache

@@ -70,7 +70,7 @@ State = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a `System` answers to one call. Immutable.
+    """What a `System` answers to one call.
 
     Attributes:
         outcome: what came of it.
