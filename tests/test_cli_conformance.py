@@ -218,6 +218,11 @@ class TestTrouble:
     def test_options_that_are_wrong(self, options: list[str], told: str) -> None:
         assert told in squeezed(complaint(*REFERENCE, *options))
 
+    @pytest.mark.parametrize("option", ["--report", "--junit", "--html"])
+    def test_a_report_that_cannot_be_written(self, option: str, tmp_path: Path) -> None:
+        told = squeezed(complaint(*REFERENCE, "--only", "story", option, str(tmp_path)))
+        assert "cannot be written: " in told
+
     def test_a_profile_that_names_what_there_is_not(self, tmp_path: Path) -> None:
         profile = tmp_path / "profile.json"
         profile.write_text('{"claims": ["clocks"]}')

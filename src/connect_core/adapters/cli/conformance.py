@@ -141,7 +141,7 @@ def run(
         raise typer.Exit(2) from None
     for path, text in ((report, report_json), (junit, report_junit), (html, report_html)):
         if path is not None:
-            path.write_text(text(done), encoding="utf-8")
+            _write(path, text(done))
     if as_json:
         from connect_core.conformance import report_dict
 
@@ -149,6 +149,13 @@ def run(
     else:
         _tell(done)
     raise typer.Exit(done.exit_code)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be written: {error}.") from None
 
 
 def _claims(path: Path | None, name: str) -> "Profile":
