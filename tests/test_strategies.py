@@ -58,12 +58,16 @@ MILLISECOND = timedelta(milliseconds=1)
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
+#: The same examples on every run, so that no verdict is by chance.
+REPEATABLE = settings(database=None, derandomize=True, phases=[Phase.generate])
+
+
 def found(strategy: st.SearchStrategy[_T], condition: Callable[[_T], object]) -> _T:
     """The first example that meets the condition; if none does, `find` raises `NoSuchExample`."""
     return find(
         strategy,
         lambda example: bool(condition(example)),
-        settings=settings(max_examples=3000, database=None, phases=[Phase.generate]),
+        settings=settings(REPEATABLE, max_examples=3000),
     )
 
 
@@ -74,7 +78,7 @@ def simplest(
     return find(
         strategy,
         lambda example: bool(condition(example)),
-        settings=settings(max_examples=3000, database=None, phases=[Phase.generate, Phase.shrink]),
+        settings=settings(REPEATABLE, max_examples=3000, phases=[Phase.generate, Phase.shrink]),
     )
 
 
@@ -82,7 +86,7 @@ def drawn(strategy: st.SearchStrategy[_T], *, examples: int = 500) -> list[_T]:
     """So many examples, at most."""
     seen: list[_T] = []
 
-    @settings(max_examples=examples, database=None, phases=[Phase.generate])
+    @settings(REPEATABLE, max_examples=examples)
     @given(strategy)
     def collect(example: _T) -> None:
         seen.append(example)
