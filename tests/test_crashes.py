@@ -35,6 +35,8 @@ from workers import (
 
 from connect_core.adapters.sql import idempotency_keys
 
+pytestmark = pytest.mark.hunt
+
 #: How often a writer is stopped, on each database and in each way.
 CRASHES = 100
 #: How many lives of writers go into one Connection. Every tenth crash may hit a creation.

@@ -84,6 +84,7 @@ def test_nothing_is_asked_that_is_not_claimed() -> None:
     assert not {each for each in creations if each.endswith(("outsider", "/destination"))}
 
 
+@pytest.mark.hunt
 @pytest.mark.parametrize("answer", ["never", "always", "on-request"])
 def test_answers_are_followed(answer: str) -> None:
     """A system that never connects an organization with itself does not have to visit that."""

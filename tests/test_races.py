@@ -52,6 +52,8 @@ REUSED = IdempotencyKeyReusedError.code
 WRONG_ROLE = ForbiddenTransitionError.code
 WRONG_STATUS = InvalidTransitionError.code
 
+pytestmark = pytest.mark.hunt
+
 #: By database: how many processes, how many heats, and how many requests each makes in a heat.
 RACES = {"sqlite-file": (4, 5, 150), "postgresql": (8, 5, 75)}
 #: By database: how many rounds a duel has.
