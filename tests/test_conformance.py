@@ -73,8 +73,11 @@ class TestService:
         )
         assert explore(make, SERVICE, examples=20, steps=30, seed=1).finding is None
 
-    @pytest.mark.hunt
-    @pytest.mark.parametrize("stored", STORES[1:], indirect=True)
+    @pytest.mark.parametrize(
+        "stored",
+        [STORES[1], *(pytest.param(store, marks=pytest.mark.hunt) for store in STORES[2:])],
+        indirect=True,
+    )
     def test_on_a_database(self, stored: Backend) -> None:
         system = system_on(stored)
         report = run(lambda: system, SERVICE)

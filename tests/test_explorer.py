@@ -21,6 +21,8 @@ from connect_core.conformance import (
 from connect_core.conformance.profile import Answers
 from connect_core.conformance.tale import ORGANIZATIONS
 
+HUNT = pytest.mark.hunt
+
 
 def small(
     make_system: Callable[[], System],
@@ -33,7 +35,7 @@ def small(
     return explore(make_system, profile, examples=30, steps=30, seed=seed, answers=answers)
 
 
-@pytest.mark.hunt
+@HUNT
 def test_it_finds_nothing_in_the_reference_and_visits_every_cell() -> None:
     found = explore(ReferenceSystem, examples=60, steps=50, seed=2)
     assert (found.result, found.unvisited, found.finding) == (Result.PASS, (), None)
@@ -84,8 +86,9 @@ def test_nothing_is_asked_that_is_not_claimed() -> None:
     assert not {each for each in creations if each.endswith(("outsider", "/destination"))}
 
 
-@pytest.mark.hunt
-@pytest.mark.parametrize("answer", ["never", "always", "on-request"])
+@pytest.mark.parametrize(
+    "answer", ["never", *(pytest.param(each, marks=HUNT) for each in ("always", "on-request"))]
+)
 def test_answers_are_followed(answer: str) -> None:
     """A system that never connects an organization with itself does not have to visit that."""
 
