@@ -220,13 +220,3 @@ def test_who_takes_part() -> None:
     """Two ids differ by case alone; every cell can be reached with them."""
     assert len({each.lower() for each in ORGANIZATIONS}) == len(ORGANIZATIONS) - 1
     assert len(decision_table()) == 4 + 3 * 4 * len(Action)
-
-
-def systems() -> list[System]:
-    """Types agree: the systems of the kit are systems."""
-    return [ReferenceSystem(), TableSystem(right_table())]
-
-
-def test_the_kits_own_systems_are_systems() -> None:
-    for system in systems():
-        system.close()

@@ -31,8 +31,8 @@ from connect_core.conformance.families.documents import (
 )
 from connect_core.conformance.families.http import STATUSES
 from connect_core.conformance.families.telling import walks
+from connect_core.conformance.specification import DATA
 from connect_core.conformance.vectors import (
-    DATA,
     ActStep,
     Check,
     CreateStep,

@@ -605,8 +605,7 @@ class ConnectionService:
             if (
                 expected_version is not None
                 and expected_version != connection.version
-                # Reading again will not help whoever may never do this: they are told that below.
-                and Denial.WRONG_ROLE not in decide(by, action, connection).denials
+                and minds_version(decide(by, action, connection))
             ):
                 raise StaleConnectionError(expected_version, connection.version, connection.id)
             change = connection.take(action, by=by, at=self._clock())
@@ -723,6 +722,14 @@ def _unseen_duplicate(by: Actor, connection: Connection) -> DuplicateConnectionE
         by, source=source, destination=destination, existing=existing, allow_self=True
     )
     return DuplicateConnectionError(decision)
+
+
+def minds_version(decision: Decision) -> bool:
+    """Whether whoever expects another version is told so, before what was decided.
+
+    To read again will not help an outsider, nor a role that may never do this: they are told that.
+    """
+    return not {Denial.NOT_A_PARTY, Denial.WRONG_ROLE} & set(decision.denials)
 
 
 def verified_history(

@@ -49,7 +49,6 @@ from connect_core.policy import (
     decide,
     decide_access,
     decide_create,
-    decision_table,
     steps_to,
 )
 from connect_core.scopes import DEFAULT_SCOPES, MAX_SCOPES, Scope
@@ -324,11 +323,9 @@ class Row(NamedTuple):
 _UNKNOWN_STATUSES: Final = ("archived", "", "ACTIVE", "active ", "absent", "none", "null", "0")
 
 #: The status in which every Connection begins.
-_BEGINNING: Final = next(
-    decision.target
-    for cell, decision in decision_table().items()
-    if cell.status is None and decision.target is not None
-)
+_BEGINNING: Final = Connection.create(
+    by=Actor(id="usr_A", organization_id="org_A"), destination="org_B"
+).connection.status
 #: How many steps it is from one status to another.
 _DISTANCES: Final[dict[tuple[Status | None, Status], int]] = {
     (start, goal): len(steps_to(Row("", "", start, ()), goal))

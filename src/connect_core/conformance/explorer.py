@@ -10,7 +10,7 @@ as can be, and told as a vector, ready to be kept.
 import random
 from collections.abc import Sequence
 from itertools import product
-from typing import ClassVar, Final, TypeVar
+from typing import ClassVar, Final
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity, settings
@@ -25,11 +25,7 @@ from hypothesis.stateful import (
 
 from connect_core.conformance.case import BrokenSystemError
 from connect_core.conformance.profile import Answers, Profile
-from connect_core.conformance.runner import (
-    Exploration,
-    MakeSystem,
-    Result,
-)
+from connect_core.conformance.runner import Exploration, MakeSystem, Result
 from connect_core.conformance.system import actor_of
 from connect_core.conformance.tale import ORGANIZATIONS, FoundError, Hunt, Tale, shortened
 from connect_core.conformance.vectors import AnyStep, CreateStep
@@ -50,8 +46,6 @@ _scopes = st.none() | st.lists(st.sampled_from(SCOPES), min_size=1, max_size=3)
 _names = st.sampled_from([None, "Partner"])
 #: How far the version that an actor expects is from what it is; mostly they expect none.
 _expected = st.sampled_from([None, None, None, 0, -1, -2, 1])
-
-_Given = TypeVar("_Given")
 
 
 class Explorer(RuleBasedStateMachine):

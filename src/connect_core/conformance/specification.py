@@ -17,6 +17,9 @@ from pydantic import TypeAdapter
 
 from connect_core.parties import Immutable
 
+#: The data of this package.
+DATA: Final = files("connect_core.conformance") / "data"
+
 #: The key words of BCP 14 that the specification uses.
 _KEYWORDS: Final = ("MUST NOT", "MUST", "SHOULD NOT", "SHOULD", "MAY")
 _ANY_KEYWORD: Final = re.compile(
@@ -114,7 +117,7 @@ class Specification(Immutable):
 @cache
 def load_specification() -> Specification:
     """The specification that this package comes with."""
-    text = (files("connect_core.conformance") / "data" / "requirements.json").read_text("utf-8")
+    text = (DATA / "requirements.json").read_text("utf-8")
     return TypeAdapter(Specification).validate_json(text)
 
 
@@ -179,7 +182,7 @@ def parse(text: str, released: Iterable[str] = ()) -> Specification:
         matrix=tuple(_matrix(_body(sections, "The matrix", problems), problems)),
         open_points=tuple(points),
         capabilities={name.strip("`"): meaning for name, meaning in capabilities.items()},
-        retired=tuple(re.findall(r"CXN-[A-Z]{4}-\d{3}", _body(sections, "Retired ids", problems))),
+        retired=tuple(re.findall(_REQUIREMENT_ID, _body(sections, "Retired ids", problems))),
     )
     problems += _loose_ends(specification, text, released)
     if problems:
@@ -279,7 +282,7 @@ def _loose_ends(specification: Specification, text: str, released: Iterable[str]
     for one in sorted(set(released) - set(present) - set(specification.retired)):
         yield f"{one} was released; keep it, or list it under Retired ids"
     known = {*present, *specification.retired}
-    for one in sorted(set(re.findall(r"CXN-[A-Z]{4}-\d{3}", text)) - known):
+    for one in sorted(set(re.findall(_REQUIREMENT_ID, text)) - known):
         yield f"{one} is referred to, and is not there"
     for each in specification.requirements:
         for name in each.needs:

@@ -34,7 +34,7 @@ from connect_core.lifecycle import Action
 from connect_core.parties import Actor, roles_of
 from connect_core.policy import Denial, authorize_access, authorize_create, decide
 from connect_core.scopes import DEFAULT_SCOPES
-from connect_core.service import ConnectionService
+from connect_core.service import ConnectionService, minds_version
 
 
 class Outcome(StrEnum):
@@ -269,9 +269,8 @@ class ReferenceSystem:
 
         def attempt() -> Answer:
             found, actor = self._visible(connection, by), actor_of(by)
-            if (
-                expected_version not in (None, found.version)
-                and Denial.WRONG_ROLE not in decide(actor, Action(action), found).denials
+            if expected_version not in (None, found.version) and minds_version(
+                decide(actor, Action(action), found)
             ):
                 return Answer(Outcome.STALE, http=409)
             changed, event = found.take(Action(action), by=actor)

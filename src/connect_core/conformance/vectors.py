@@ -12,17 +12,14 @@ from the rules (`connect_core.conformance.generate`); `read_vectors` reads files
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Final, Literal, cast
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
+from connect_core.conformance.specification import DATA
 from connect_core.conformance.system import Outcome
 from connect_core.parties import Immutable
-
-#: The data of this package.
-DATA: Final = files("connect_core.conformance") / "data"
 
 #: In the expected `document` of a state: the Connection's id, and any time as documents write it.
 ID_PLACE: Final = "$connection"

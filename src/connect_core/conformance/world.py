@@ -34,6 +34,7 @@ from connect_core.policy import (
     steps_to,
 )
 from connect_core.scopes import DEFAULT_SCOPES
+from connect_core.service import minds_version
 
 #: The open points, and the answers to them, as the specification has them. Ours comes first.
 ROLE_AND_STATUS, ROLE_FIRST, STATUS_FIRST = "CXN-OPEN-001", "role-first", "status-first"
@@ -217,10 +218,9 @@ class World:
         decision = decide(actor_of(move.by), move.action, connection)
         requirements, accept = _action(decision, connection)
         if expected_version is not None:
-            overruled = not {Denial.NOT_A_PARTY, Denial.WRONG_ROLE} & set(decision.denials)
             if expected_version == connection.version:
                 requirements = ("CXN-VERS-005",)
-            elif overruled:
+            elif minds_version(decision):
                 requirements = ("CXN-VERS-004",)
                 accept = (Alternative(outcome=Outcome.STALE),)
             else:
@@ -403,14 +403,7 @@ def _action(decision: Decision, connection: Connection) -> _Permitted:
     return requirements, tuple(_refusals(decision))
 
 
-class _Born(NamedTuple):
-    """A Connection that has just been created, as far as the way from there is concerned."""
-
-    source_organization_id: str
-    destination_organization_id: str
-    status: Status
-
-
-BORN: Final = _Born("", "", Status.PENDING)
+#: A Connection that has just been created.
+BORN: Final = Connection.create(by=actor_of("org_A"), destination="org_B").connection
 #: The version with which a Connection comes to a status first. With a greater one it has a past.
 _SHORTEST: Final = {status: 1 + len(steps_to(BORN, status)) for status in Status}

@@ -276,7 +276,7 @@ def _tell(done: "Report") -> None:
         )
     write(table)
     for text in _failures(done):  # not wrapped: a vector has to stay one
-        typer.echo(f"\n{shown_lines(text.rstrip())}")
+        typer.echo(f"\n{_shown_lines(text.rstrip())}")
     typer.echo()
     write(Text(done.sentence(), "bold"))
 
@@ -294,7 +294,7 @@ def _failures(done: "Report") -> Iterator[str]:
         yield done.exploration.describe()
 
 
-def shown_lines(text: str) -> str:
+def _shown_lines(text: str) -> str:
     """Text of several lines from outside, for people to read."""
     return "\n".join(map(shown, text.split("\n")))
 

@@ -18,9 +18,7 @@ from connect_core.conformance.families.telling import (
     walks,
     way_to,
 )
-from connect_core.conformance.vectors import (
-    Vector,
-)
+from connect_core.conformance.vectors import Vector
 from connect_core.conformance.world import Move
 from connect_core.lifecycle import Action, Role
 from connect_core.policy import Cell, decision_table

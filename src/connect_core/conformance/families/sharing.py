@@ -15,9 +15,7 @@ from connect_core.conformance.families.telling import (
     invalid,
     way_to,
 )
-from connect_core.conformance.vectors import (
-    Vector,
-)
+from connect_core.conformance.vectors import Vector
 from connect_core.conformance.world import Move
 from connect_core.lifecycle import Action, Status
 from connect_core.scopes import MAX_SCOPES

@@ -10,9 +10,7 @@ from connect_core.conformance.families.telling import (
     SOURCE,
     Story,
 )
-from connect_core.conformance.vectors import (
-    Vector,
-)
+from connect_core.conformance.vectors import Vector
 from connect_core.lifecycle import Action
 
 

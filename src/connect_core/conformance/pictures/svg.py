@@ -66,7 +66,7 @@ _WIDE: Final = frozenset("mwMWQOGD@%&<>=+#~^")
 
 
 def width_of(text: str, size: float, *, strong: bool = False) -> float:
-    """About how wide `text` is, and rather less than this."""
+    """About how wide `text` is; it is rather narrower than this."""
     ems = sum(map(_ems, text))
     return ems * size * (1.13 if strong else 1)
 
