@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,17 @@ from connect_core.conformance import (
     run,
     select,
 )
+from connect_core.conformance.case import Case, NotPermittedError, call_in_words
 from connect_core.conformance.families import FAMILIES
+from connect_core.conformance.profile import Answers
 from connect_core.conformance.runner import FAILING
-from connect_core.conformance.vectors import parse_vectors
+from connect_core.conformance.vectors import (
+    Alternative,
+    Check,
+    CreateStep,
+    ShareStep,
+    parse_vectors,
+)
 
 ACCEPT = select(["story/accept"])
 ONE_CELL = select(["transition/pending/activate/destination"])
@@ -341,6 +350,7 @@ class Lies(ReferenceSystem):
         ({"created_at": "2026-01-01T00:00:00Z"}, "times", "created_at is"),
         ({"updated_at": "2026-01-01T00:00:00.0000Z"}, "times", "updated_at is"),
         ({"document": {}}, "documents/written", "document is {}, not"),
+        ({"document": "{}"}, "documents/written", 'document is "{}", not'),
     ],
 )
 def test_states_that_are_wrong(state: dict[str, object], family: str, observed: str) -> None:
@@ -453,6 +463,49 @@ def test_the_observation_is_about_the_closest_answer() -> None:
 
     (found,) = run(Odd, among=select(["transition/pending/reactivate/destination"])).results
     assert found.observed == "denied: the outcome is denied"
+    never = Profile(answers={"CXN-OPEN-005": "never"})
+    (found,) = run(ReferenceSystem, never, among=select(["self/create/asked-for"])).results
+    assert found.observed == "ok (HTTP 201): CXN-OPEN-005 is answered by never elsewhere"
+
+
+class Untyped(ReferenceSystem):
+    """Gives outcomes as plain text, and refuses outsiders."""
+
+    def read(self, *, by: str, connection: str) -> Answer:
+        answer = super().read(by=by, connection=connection)
+        return self.plain(answer, Outcome.NOT_FOUND, "not-a-party")
+
+    def share(self, *, by: str, connection: str, scope: str) -> Answer:
+        answer = super().share(by=by, connection=connection, scope=scope)
+        return self.plain(answer, Outcome.DENIED, "unsupported")
+
+    def plain(self, answer: Answer, outcome: Outcome, instead: str) -> Answer:
+        told: Any = instead if answer.outcome is outcome else answer.outcome.value
+        return replace(answer, outcome=told)
+
+
+def test_outcomes_may_be_plain_text() -> None:
+    """They are compared as text."""
+    report = run(Untyped, among=select(["share/active/destination", "share/inactive/destination"]))
+    assert [each.result for each in report.results] == [Result.COULD_NOT_TEST] * 2
+    assert report.results[1].reason.startswith("org_Destination reads data of")
+    assert run(Untyped, among=select(["history"])).conforms
+    hidden = Profile(answers={"CXN-OPEN-002": "hidden"})
+    for found in run(Untyped, hidden, among=select(["outsider"])).results:
+        assert (
+            found.observed == "not-a-party (HTTP 404): CXN-OPEN-002 is answered by hidden elsewhere"
+        )
+
+
+def test_numbers_and_arrays_may_be_large() -> None:
+    """They are compared by what they are, not by being the same object."""
+    events: list[dict[str, object]] = [{} for _ in range(300)]
+    case = Case(Lies(version=int("1000"), events=events), Answers({}))
+    created = (Alternative(outcome=Outcome.OK),)
+    case.perform(CreateStep(by="org_A", connection="main", destination="org_B", accept=created))
+    state: dict[str, object] = {"version": 1000, "events": [{}] * 300}
+    seen = Alternative(outcome=Outcome.OK, state=state)
+    assert case.read(Check(by="org_A", connection="main", accept=(seen,))) == seen
 
 
 def test_a_document_has_no_further_members() -> None:
@@ -485,6 +538,18 @@ def test_a_read_without_a_state() -> None:
         "there is no state",
         "the HTTP status is None, not 200; there is no state",
     }
+
+
+@pytest.mark.parametrize("due", [{"unchanged": ("status",)}, {"not_before": ("updated_at",)}])
+def test_a_state_may_be_due_for_what_it_was(due: dict[str, Any]) -> None:
+    """Also where no member is given."""
+    case = Case(Stateless(), Answers({}))
+    created = (Alternative(outcome=Outcome.OK),)
+    case.perform(CreateStep(by="org_A", connection="main", destination="org_B", accept=created))
+    seen = Alternative(outcome=Outcome.OK, **due)
+    with pytest.raises(NotPermittedError) as refused:
+        case.read(Check(by="org_A", connection="main", accept=(seen,)))
+    assert refused.value.observed == "ok: there is no state"
 
 
 @pytest.mark.parametrize("given", [None, "", 7])
@@ -782,6 +847,14 @@ def test_every_call_in_words() -> None:
         'org_Destination reads data of "account.read" through main',
     ):
         assert any(each.startswith(words) for each in said), words
+
+
+@pytest.mark.parametrize(
+    ("scope", "told"), [("x" * 158, "x" * 158 + '"'), ("x" * 159, "x" * 156 + "...")]
+)
+def test_long_values_are_cut(scope: str, told: str) -> None:
+    step = ShareStep(by="org_A", connection="main", scope=scope, accept=ACCEPT[0].steps[0].accept)
+    assert call_in_words(step) == f'org_A reads data of "{told} through main'
 
 
 def test_all_vectors_are_loaded_once() -> None:

@@ -50,6 +50,7 @@ MODULES = {
         ["sql", "store", "service", "filters", "query_plans"],
         "not sqlite-file or to_open or query_plans",
     ),
+    "conformance/case": (["runner", "adequacy", "explorer"], "not hunt"),
 }
 #: A mutant that takes so many times as long as the unchanged code, and a while, hangs.
 PATIENCE = 5
@@ -143,7 +144,7 @@ def take_a_copy(parent: str) -> None:
     """Give this worker a copy of the project."""
     global _copy  # one for each process, set once
     _copy = Path(tempfile.mkdtemp(dir=parent))
-    for name in ("src", "tests"):
+    for name in ("src", "tests", "docs"):
         shutil.copytree(ROOT / name, _copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", _copy)
 

@@ -128,7 +128,7 @@ class Case:
                 f"{call_in_words(check)}: the answer is {answer!r}, which is not an Answer"
             )
         self.exchanges.append(Exchange(check, answer))
-        if answer.outcome is Outcome.UNSUPPORTED:
+        if answer.outcome == Outcome.UNSUPPORTED:
             raise UnsupportedError(f"{call_in_words(check)}: this is not supported")
         return answer
 
