@@ -1,0 +1,39 @@
+"""How the site is built: ``uv run sphinx-build -W --keep-going docs build/site``.
+
+Every cross-reference must lead somewhere, and every warning is an error. Nothing is fetched, neither
+while the site is built nor when it is read.
+"""
+
+import sys
+from pathlib import Path
+
+import connect_core
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+project = "connect-core"
+author = "The connect-core authors"
+copyright = author  # Sphinx's name
+version = release = connect_core.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+]
+exclude_patterns = ["_extensions", "examples"]
+
+# --- Text ----------------------------------------------------------------------------------------
+
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
+myst_heading_anchors = 3
+nitpicky = True
+
+# --- Look ----------------------------------------------------------------------------------------
+
+html_theme = "furo"
+html_title = "connect-core"
+html_static_path = ["_static"]
+html_show_sphinx = False
+html_copy_source = False
+html_show_sourcelink = False

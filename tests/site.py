@@ -1,0 +1,23 @@
+"""The documentation site, built once for all tests that look at it."""
+
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).parent.parent
+
+#: Lives as long as the tests do.
+_FOLDER = TemporaryDirectory(prefix="connect-core-site-")
+
+
+@cache
+def built_site() -> Path:
+    """The folder of the built site. Warnings are errors, unresolved references among them."""
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "docs", _FOLDER.name]
+    done = subprocess.run(  # noqa: S603  # our own interpreter, our own sources
+        command, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return Path(_FOLDER.name)
