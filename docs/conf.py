@@ -19,6 +19,7 @@ version = release = connect_core.__version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
+    "names",
     "sphinx.ext.napoleon",
 ]
 exclude_patterns = ["_extensions", "examples"]
@@ -27,7 +28,14 @@ exclude_patterns = ["_extensions", "examples"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
+default_role = "py:name"
 nitpicky = True
+
+autodoc_default_options = {"exclude-members": "model_config"}
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+autodoc_typehints_format = "short"
+napoleon_use_ivar = True
 
 # --- Look ----------------------------------------------------------------------------------------
 

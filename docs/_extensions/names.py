@@ -1,0 +1,102 @@
+"""Names: how those in docstrings are found, and how signatures show them.
+
+In a docstring, what is public becomes a link, and everything else stays as it is written.
+
+Docstrings put names between single backticks: public names, but also parameters, values and names
+of other libraries. What is public is documented under `connect_core`, or under the module by whose
+path it is imported, while annotations name the module in which it was defined.
+"""
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import get_type_hints
+
+from docutils import nodes
+from pydantic import BaseModel
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.domains.python import PyXRefRole
+from sphinx.environment import BuildEnvironment
+from sphinx.util.typing import ExtensionMetadata, stringify_annotation
+
+import connect_core
+from connect_core import conformance
+
+#: Where each public name of the package and of the kit is documented.
+_PUBLIC = {name: f"conformance.{name}" for name in conformance.__all__} | {
+    name: name for name in connect_core.__all__
+}
+
+
+class PublicName(PyXRefRole):
+    """The role of text between single backticks: a link if there is something to link to."""
+
+    def process_link(
+        self,
+        env: BuildEnvironment,
+        refnode: nodes.Element,
+        has_explicit_title: bool,
+        title: str,
+        target: str,
+    ) -> tuple[str, str]:
+        """Note that nothing is amiss when there is not."""
+        refnode["optional"] = True
+        refnode["reftype"] = "obj"
+        return super().process_link(env, refnode, has_explicit_title, title, target)
+
+
+def resolve(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
+) -> nodes.Element | None:
+    """Find what a reference of the Python domain means, once Sphinx has not."""
+    if node.get("refdomain") != "py":
+        return None
+    target: str = node["reftarget"]
+    first, _, rest = target.removeprefix("connect_core.").partition(".")
+    for name in (first, rest.rpartition(".")[2]):
+        if name in _PUBLIC and (target.startswith("connect_core.") or name == first):
+            member = f".{rest}" if name == first and rest else ""
+            node["reftarget"] = f"connect_core.{_PUBLIC[name]}{member}"
+            found = env.domains.python_domain.resolve_xref(
+                env, node["refdoc"], app.builder, "obj", node["reftarget"], node, content
+            )
+            if found is not None:
+                return found
+    return content if node.get("optional") or not target.startswith("connect_core") else None
+
+
+def signature(
+    app: Sphinx,
+    kind: str,
+    name: str,
+    thing: object,
+    options: object,
+    arguments: str | None,
+    returned: str | None,
+) -> tuple[str | None, str | None]:
+    """Show a model by its fields, and what nobody calls without any arguments."""
+    if not isinstance(thing, type):
+        return arguments, returned
+    if issubclass(thing, BaseModel):
+        return f"(*, {', '.join(_fields(thing))})", None
+    uncalled = issubclass(thing, Enum) or getattr(thing, "_is_protocol", False)
+    return ("" if uncalled else arguments), returned
+
+
+def _fields(model: type[BaseModel]) -> Iterator[str]:
+    """The fields as keyword arguments, without what pydantic keeps beside their types."""
+    annotations = {name: field.annotation for name, field in model.model_fields.items()}
+    types = get_type_hints(type(model.__name__, (), {"__annotations__": annotations}))
+    for name, field in model.model_fields.items():
+        given = "..." if field.default_factory else repr(field.default)
+        default = "" if field.is_required() else f" = {given}"
+        yield f"{name}: {stringify_annotation(types[name], 'smart')}{default}"
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Become part of Sphinx."""
+    app.setup_extension("sphinx.ext.autodoc")
+    app.add_role_to_domain("py", "name", PublicName())
+    app.connect("autodoc-process-signature", signature)
+    app.connect("missing-reference", resolve)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
