@@ -1,7 +1,7 @@
 """How the site is built: ``uv run sphinx-build -W --keep-going docs build/site``.
 
-Every cross-reference must lead somewhere, and every warning is an error. Nothing is fetched, neither
-while the site is built nor when it is read.
+Every cross-reference must lead somewhere, and every warning is an error. Nothing is fetched,
+neither while the site is built nor when it is read.
 """
 
 import sys
@@ -13,13 +13,15 @@ sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "connect-core"
 author = "The connect-core authors"
-copyright = author  # Sphinx's name
+copyright = author  # noqa: A001  # Sphinx's name for it
 version = release = connect_core.__version__
 
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
+    "commands",
     "names",
+    "pictures",
     "sphinx.ext.napoleon",
 ]
 exclude_patterns = ["_extensions", "examples"]
@@ -42,6 +44,7 @@ napoleon_use_ivar = True
 html_theme = "furo"
 html_title = "connect-core"
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False

@@ -7,16 +7,17 @@ of other libraries. What is public is documented under `connect_core`, or under 
 path it is imported, while annotations name the module in which it was defined.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import get_type_hints
+from typing import cast, get_type_hints
 
 from docutils import nodes
 from pydantic import BaseModel
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
-from sphinx.domains.python import PyXRefRole
+from sphinx.domains.python import PythonDomain, PyXRefRole
 from sphinx.environment import BuildEnvironment
+from sphinx.util.docfields import Field
 from sphinx.util.typing import ExtensionMetadata, stringify_annotation
 
 import connect_core
@@ -75,12 +76,20 @@ def signature(
     returned: str | None,
 ) -> tuple[str | None, str | None]:
     """Show a model by its fields, and what nobody calls without any arguments."""
+    uncalled = bool(getattr(thing, "_is_protocol", False))
     if not isinstance(thing, type):
         return arguments, returned
     if issubclass(thing, BaseModel):
         return f"(*, {', '.join(_fields(thing))})", None
-    uncalled = issubclass(thing, Enum) or getattr(thing, "_is_protocol", False)
-    return ("" if uncalled else arguments), returned
+    return ("" if uncalled or issubclass(thing, Enum) else arguments), returned
+
+
+def sentences(
+    app: Sphinx, kind: str, name: str, thing: object, options: object, lines: list[str]
+) -> None:
+    """Keep Napoleon from taking the words before a colon for the type of an attribute."""
+    if kind in ("attribute", "data", "property"):
+        lines.insert(0, "")
 
 
 def _fields(model: type[BaseModel]) -> Iterator[str]:
@@ -95,8 +104,13 @@ def _fields(model: type[BaseModel]) -> Iterator[str]:
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Become part of Sphinx."""
+    for directive in PythonDomain.directives.values():
+        for field in cast("Iterable[Field]", getattr(directive, "doc_field_types", ())):
+            if field.name == "variable":  # Sphinx calls attributes so
+                field.label = "Attributes"
     app.setup_extension("sphinx.ext.autodoc")
     app.add_role_to_domain("py", "name", PublicName())
     app.connect("autodoc-process-signature", signature)
+    app.connect("autodoc-process-docstring", sentences, priority=400)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -42,7 +42,7 @@ def _who(actor: "Actor") -> str:
 class ConnectError(Exception):
     """The base of every error that this library raises on purpose."""
 
-    #: What went wrong, for programs. Stable: it never changes for a class of errors.
+    #: What went wrong, for programs. It never changes for a class of errors.
     code: ClassVar[str] = "connect_error"
 
 

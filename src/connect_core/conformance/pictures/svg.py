@@ -8,7 +8,7 @@ place it is given. Nobody can measure text here, so that its width is estimated,
 import re
 from collections.abc import Iterable, Iterator
 from html import escape
-from typing import Final
+from typing import Final, Literal
 
 from connect_core.lifecycle import Role, Status
 
@@ -32,9 +32,11 @@ _TONES: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-def _colours(which: int) -> str:
-    tones = "".join(f".cxn .{tone}{{color:{both[which]}}}" for tone, both in _TONES.items())
-    return f".cxn{{color:{_TONES['ink'][which]}}}{tones}"
+def colours(mode: Literal["light", "dark"], within: str = "") -> str:
+    """The style sheet of one mode, for drawings anywhere or only for those `within` a selector."""
+    which = 0 if mode == "light" else 1
+    tones = "".join(f"{within}.cxn .{tone}{{color:{both[which]}}}" for tone, both in _TONES.items())
+    return f"{within}.cxn{{color:{_TONES['ink'][which]}}}{tones}"
 
 
 #: Everything is scoped by the class `cxn`: within a page, style sheets reach beyond their drawing.
@@ -49,7 +51,7 @@ _STYLE: Final = (
     ".cxn .broken{stroke-dasharray:5 4}"
     ".cxn .bar{stroke-width:5}"
     ".cxn .stream{stroke-width:3}"
-    f"{_colours(0)}@media (prefers-color-scheme:dark){{{_colours(1)}}}"
+    f"{colours('light')}@media (prefers-color-scheme:dark){{{colours('dark')}}}"
 )
 
 # --- Elements ------------------------------------------------------------------------------------
