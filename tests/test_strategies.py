@@ -82,7 +82,7 @@ def simplest(
     )
 
 
-def drawn(strategy: st.SearchStrategy[_T], *, examples: int = 500) -> list[_T]:
+def drawn(strategy: st.SearchStrategy[_T], *, examples: int = 200) -> list[_T]:
     """So many examples, at most."""
     seen: list[_T] = []
 
