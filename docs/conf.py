@@ -17,6 +17,7 @@ copyright = author  # noqa: A001  # Sphinx's name for it
 version = release = connect_core.__version__
 
 extensions = [
+    "explorer",
     "myst_parser",
     "sphinx.ext.autodoc",
     "commands",
@@ -48,3 +49,4 @@ html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False
+html_show_search_summary = False  # it would be fetched, which a browser does not do from files

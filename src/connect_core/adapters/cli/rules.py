@@ -31,9 +31,14 @@ _ROLES: Final = {
 def table(as_json: JsonOption = False) -> None:
     """Show the decision matrix: every status, action and role."""
     if as_json:
-        write_json([_row(cell, decision) for cell, decision in decision_table().items()])
+        write_json(table_rows())
     else:
         write(_matrix(tick=either("✓", "ok")))
+
+
+def table_rows() -> list[dict[str, object]]:
+    """The decision table as plain JSON values, a row a cell: what ``table --json`` writes."""
+    return [_row(cell, decision) for cell, decision in decision_table().items()]
 
 
 def _row(cell: Cell, decision: Decision) -> dict[str, object]:
