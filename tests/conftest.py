@@ -4,11 +4,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from databases import DATABASES, STORES, Backend, backend
 from hypothesis import settings
 from sqlalchemy import Engine
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
@@ -16,15 +20,33 @@ settings.register_profile("mutation", deadline=None, max_examples=40, derandomiz
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+def installed(program: str, name: str, required: str) -> str:
+    """The path of a program. Without it: failed if the variable `required` is set, else skipped."""
+    found = shutil.which(program)
+    if found is None:
+        if os.environ.get(required):
+            pytest.fail(f"{name} is not installed")
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
 @pytest.fixture
 def node() -> str:
     """Node.js. Where it is not installed the test is skipped; in ``.ci/run``, it fails instead."""
-    found = shutil.which("node")
-    if found is None:
-        if os.environ.get("CONNECT_CORE_REQUIRE_NODE"):
-            pytest.fail("Node.js is not installed")
-        pytest.skip("Node.js is not installed")
-    return found
+    return installed("node", "Node.js", "CONNECT_CORE_REQUIRE_NODE")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator["Browser"]:
+    """Chromium for a module's tests. Where it is not installed they are skipped, as above.
+
+    While it is open, Playwright has an event loop running in this thread.
+    """
+    executable = installed("chromium", "Chromium", "CONNECT_CORE_REQUIRE_CHROMIUM")
+    from browser import launched  # not before it is needed: Playwright takes a while to import
+
+    with launched(executable) as browser:
+        yield browser
 
 
 @pytest.fixture(params=STORES)

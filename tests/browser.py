@@ -1,0 +1,90 @@
+"""Pages of the site in Chromium, read from ``file://`` with no network."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+PHONE = 390
+DESKTOP = 1280
+
+Scheme = Literal["light", "dark"]
+
+
+@contextmanager
+def launched(executable: str) -> Generator[Browser]:
+    """Chromium without a window, and with an empty profile of its own."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def opened(
+    browser: Browser,
+    path: Path,
+    suffix: str = "",
+    *,
+    width: int = DESKTOP,
+    scheme: Scheme = "light",
+) -> Generator[Page]:
+    """The page of a file, in a fresh context. It must cause no error, and ask only for files."""
+    wrong: list[str] = []
+    with browser.new_context(
+        viewport={"width": width, "height": 844}, color_scheme=scheme, reduced_motion="reduce"
+    ) as context:
+        page = context.new_page()
+        page.set_default_timeout(5000)
+        watch(page, wrong)
+        page.goto(path.as_uri() + suffix)
+        yield page
+        assert not wrong, f"{page.url}: {wrong}"
+
+
+def watch(page: Page, wrong: list[str]) -> None:
+    """Write down every error, every warning and every request that is not for a file."""
+
+    def on_console(said: ConsoleMessage) -> None:
+        if said.type in ("error", "warning"):
+            wrong.append(f"{said.type}: {said.text}")
+
+    def on_request(asked: Request) -> None:
+        if not asked.url.startswith("file://"):
+            wrong.append(f"request: {asked.url}")
+
+    page.on("console", on_console)
+    page.on("request", on_request)
+    page.on("pageerror", lambda error: wrong.append(f"uncaught: {error}"))
+
+
+def too_wide(page: Page) -> list[str]:
+    """The elements that make the page scroll sideways; none if it does not."""
+    found: list[str] = page.evaluate(
+        """() => {
+            const width = document.documentElement.clientWidth;
+            if (document.documentElement.scrollWidth <= width) return [];
+            return [...document.querySelectorAll("body *")]
+                .filter((element) => element.getBoundingClientRect().right > width)
+                .map((element) => element.outerHTML.slice(0, 200));
+        }"""
+    )
+    return found
+
+
+def violations(page: Page, within: str) -> list[str]:
+    """What axe-core finds wrong with the elements of a selector, for people who cannot see them."""
+    page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text("utf-8"))
+    # To preload is to request the styles once more, which a browser does not do from files.
+    found: dict[str, Any] = page.evaluate("(it) => axe.run(it, {preload: false})", within)
+    assert found["passes"], f"axe looked at nothing within {within}"
+    return [
+        f"{rule['id']}: {rule['help']}: {node['html'][:200]}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
