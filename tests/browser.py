@@ -64,14 +64,16 @@ def watch(page: Page, wrong: list[str]) -> None:
 
 
 def too_wide(page: Page) -> list[str]:
-    """The elements that make the page scroll sideways; none if it does not."""
+    """The elements that make the page, or Furo's content, scroll sideways; none if nothing does."""
     found: list[str] = page.evaluate(
         """() => {
+            const scrolls = (it) => it.scrollWidth > it.clientWidth;
+            const frames = [document.documentElement, ...document.querySelectorAll(".content")];
+            if (!frames.some(scrolls)) return [];
             const width = document.documentElement.clientWidth;
-            if (document.documentElement.scrollWidth <= width) return [];
             return [...document.querySelectorAll("body *")]
-                .filter((element) => element.getBoundingClientRect().right > width)
-                .map((element) => element.outerHTML.slice(0, 200));
+                .filter((it) => it.getBoundingClientRect().right > width)
+                .map((it) => it.outerHTML.slice(0, 200));
         }"""
     )
     return found
