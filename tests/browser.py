@@ -6,10 +6,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 PHONE = 390
 DESKTOP = 1280
+
+#: Milliseconds. Long, because the machine may be busy; nothing is waited for that is there.
+_PATIENCE = 30_000
+expect.set_options(timeout=_PATIENCE)
 
 Scheme = Literal["light", "dark"]
 
@@ -40,7 +44,7 @@ def opened(
         viewport={"width": width, "height": 844}, color_scheme=scheme, reduced_motion="reduce"
     ) as context:
         page = context.new_page()
-        page.set_default_timeout(5000)
+        page.set_default_timeout(_PATIENCE)
         watch(page, wrong)
         page.goto(path.as_uri() + suffix)
         yield page

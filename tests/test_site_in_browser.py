@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from browser import PHONE, opened, too_wide
-from documentation import built_site
 from playwright.sync_api import Browser, expect
+from website import built_site
 
 pytestmark = pytest.mark.site
 
