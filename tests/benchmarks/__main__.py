@@ -30,6 +30,7 @@ from .decisions import asking
 from .imports import importing
 from .results import Figure, Section
 from .store import storing
+from .timing import readable
 from .transfer import transferring
 from .wire import answering
 
@@ -57,13 +58,7 @@ def measure(parts: Collection[str]) -> list[Section]:
 
 
 def _time(seconds: float | None) -> str:
-    """A time with three digits that count, in the unit that suits it."""
-    if seconds is None:
-        return ""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds * 1e9:.3g} ns"
+    return "" if seconds is None else readable(seconds)
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:

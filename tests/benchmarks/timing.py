@@ -21,21 +21,26 @@ Sample = Callable[[], float]
 _SAMPLE_SECONDS = 0.001
 
 
-def statement(source: str, **names: Any) -> Sample:
+def statement(source: str, /, **names: Any) -> Sample:
     """Samples of `source`, which finds `names` as local variables.
 
     It is compiled into `timeit`'s loop, which stops the garbage collector. So nothing is timed
     with it but the loop itself: a wrapper function would cost as much as a dict lookup does, and
     make whatever is compared look more alike than it is.
     """
-    setup = "\n".join(f"{name} = names[{name!r}]" for name in names)
-    timer = Timer(source, setup or "pass", globals={"names": names})
+    timer = timer_of(source, **names)
     number = 1
     # The best of several: one interruption, or a first call that sets things up, would otherwise
     # end the search at once, and the clock's own cost would be counted as the statement's.
     while min(timer.repeat(number=number)) < _SAMPLE_SECONDS:
         number *= 2
     return lambda: timer.timeit(number) / number
+
+
+def timer_of(source: str, /, **names: Any) -> Timer:
+    """The loop of `source`, which finds `names` as local variables."""
+    setup = "\n".join(f"{name} = names[{name!r}]" for name in names)
+    return Timer(source, setup or "pass", globals={"names": names})
 
 
 def race(contestants: Mapping[str, Sample], rounds: int) -> dict[str, list[float]]:
@@ -57,3 +62,11 @@ def best(contestants: Mapping[str, Sample], rounds: int) -> dict[str, float]:
 def paired_ratio(times: Sequence[float], baseline: Sequence[float]) -> float:
     """How many times slower than its neighbour of the same round, in the median."""
     return median(one / other for one, other in zip(times, baseline, strict=True))
+
+
+def readable(seconds: float) -> str:
+    """A time with three digits that count, in the unit that suits it."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"

@@ -1,0 +1,76 @@
+"""No library: a dict, and two comparisons to find the key. The limit of what Python can do."""
+
+from collections.abc import Sequence
+from itertools import product
+
+from connect_core import Action, Actor, Denial, Role, Status, decision_table
+
+from .contestant import ACTIONS, Contestant, StoredRow
+
+_ROLES = {
+    (False, False): frozenset[Role](),
+    (True, False): frozenset({Role.SOURCE}),
+    (False, True): frozenset({Role.DESTINATION}),
+    (True, True): frozenset(Role),
+}
+#: Held roles, action and status: the denial, or None. A user would type it; here it is derived.
+_DENIALS: dict[tuple[bool, bool, str, str], Denial | None] = {
+    (*held, action, status): decision_table()[status, action, _ROLES[held]].denial
+    for held, action, status in product(_ROLES, ACTIONS, Status)
+}
+#: The same, where there is one: the status that follows.
+_TARGETS = {
+    (*held, action, status): target.value
+    for held, action, status in product(_ROLES, ACTIONS, Status)
+    if (target := decision_table()[status, action, _ROLES[held]].target)
+}
+_MENUS = {
+    (*held, status): [a for a in ACTIONS if _DENIALS[*held, a, status] is None]
+    for held, status in product(_ROLES, Status)
+}
+
+
+def _decide(actor: Actor, action: Action, row: StoredRow, /) -> Denial | None:
+    organization_id = actor.organization_id
+    return _DENIALS[
+        organization_id == row.source_organization_id,
+        organization_id == row.destination_organization_id,
+        action,
+        row.status,
+    ]
+
+
+def _allowed_actions(actor: Actor, row: StoredRow, /) -> list[Action]:
+    organization_id = actor.organization_id
+    return _MENUS[
+        organization_id == row.source_organization_id,
+        organization_id == row.destination_organization_id,
+        row.status,
+    ]
+
+
+class BareDict(Contestant):
+    """What the policy would be by hand, with nothing around it."""
+
+    name = "a bare dict"
+    gives = "what the user writes into it; here, the first condition that failed"
+    refusals = (KeyError,)
+
+    decide = staticmethod(_decide)
+    allowed_actions = staticmethod(_allowed_actions)
+
+    def read(self, answer: Denial | None) -> tuple[bool, object]:
+        return answer is None, answer
+
+    def step(self, subject: StoredRow, actor: Actor, action: Action) -> StoredRow:
+        organization_id = actor.organization_id
+        subject.status = _TARGETS[
+            organization_id == subject.source_organization_id,
+            organization_id == subject.destination_organization_id,
+            action,
+            subject.status,
+        ]
+        return subject
+
+    def permitted(self, actor: Actor, action: Action, rows: Sequence[StoredRow]) -> list[StoredRow]:
+        return [row for row in rows if _decide(actor, action, row) is None]

@@ -1,0 +1,93 @@
+"""transitions: one Machine without automatic transitions, to which models are added."""
+
+from collections.abc import Callable, Sequence
+
+from transitions import Machine, MachineError
+
+from connect_core import Action, Actor
+
+from .contestant import Contestant, StoredRow
+
+
+class Model:
+    """A row, with the guards; the machine adds the methods that are only named here."""
+
+    status: str
+    trigger: Callable[..., bool]
+    may_trigger: Callable[..., bool]
+
+    def __init__(self, row: StoredRow) -> None:
+        self.row = row
+
+    def by_source(self, actor: Actor) -> bool:
+        """Whether it is the source that acts."""
+        return actor.organization_id == self.row.source_organization_id
+
+    def by_destination(self, actor: Actor) -> bool:
+        """Whether it is the destination that acts."""
+        return actor.organization_id == self.row.destination_organization_id
+
+    def by_either(self, actor: Actor) -> bool:
+        """Whether one of the two acts."""
+        return self.by_source(actor) or self.by_destination(actor)
+
+
+_TRANSITIONS = [
+    {
+        "trigger": "activate",
+        "source": "pending",
+        "dest": "active",
+        "conditions": "by_destination",
+    },
+    {
+        "trigger": "deactivate",
+        "source": ["pending", "active"],
+        "dest": "inactive",
+        "conditions": "by_either",
+    },
+    {"trigger": "reactivate", "source": "inactive", "dest": "pending", "conditions": "by_source"},
+]
+
+
+class Transitions(Contestant):
+    """`may_trigger` is its question, and `trigger` its command: both take the name."""
+
+    name = "transitions"
+    distribution = "transitions"
+    gives = "yes or no"
+    refusals = (MachineError,)
+
+    def __init__(self) -> None:
+        self._machine = Machine(
+            model=None,
+            states=["pending", "active", "inactive"],
+            transitions=_TRANSITIONS,
+            initial=None,
+            auto_transitions=False,
+            model_attribute="status",
+        )
+
+    def subject(self, row: StoredRow) -> Model:
+        model = Model(row)
+        self._machine.add_model(model, initial=row.status)
+        return model
+
+    def decide(self, actor: Actor, action: Action, subject: Model, /) -> bool:
+        return subject.may_trigger(action, actor)
+
+    def step(self, subject: Model, actor: Actor, action: Action) -> Model:
+        subject.trigger(action, actor)
+        return subject
+
+    def allowed_actions(self, actor: Actor, subject: Model, /) -> list[str]:
+        triggers = self._machine.get_triggers(subject.status)
+        return [trigger for trigger in triggers if subject.may_trigger(trigger, actor)]
+
+    def permitted(self, actor: Actor, action: Action, rows: Sequence[StoredRow]) -> list[StoredRow]:
+        found: list[StoredRow] = []
+        for row in rows:
+            model = self.subject(row)
+            if model.may_trigger(action, actor):
+                found.append(row)
+            self._machine.remove_model(model)  # it would be kept for good
+        return found
