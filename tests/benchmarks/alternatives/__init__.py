@@ -4,8 +4,3 @@ Each contestant is a module of its own, in which a library states the policy in 
 documentation recommends. `same_policy` holds every one of them against the decision table before
 anything is timed. What a library does not do by its own means is left out, not written for it.
 """
-
-import logging
-
-# Off for all of them: none is to pay for what nobody reads.
-logging.disable(logging.CRITICAL)

@@ -11,6 +11,7 @@ one of them has another policy. No ratio makes it fail.
 """
 
 import argparse
+import logging
 import platform
 import sys
 from collections.abc import Iterator
@@ -163,6 +164,7 @@ def main() -> int:
     parser.add_argument("--svg", type=Path, metavar="FILE", help="also draw them there")
     parser.add_argument("--docs", action="store_true", help="also write docs/benchmarks anew")
     arguments = parser.parse_args()
+    logging.disable(logging.CRITICAL)  # none is to pay for what nobody reads
     different = [*chain.from_iterable(map(differences, contestants()))]
     if different:
         print(*different, sep="\n", file=sys.stderr)  # noqa: T201  # a command says what is wrong

@@ -1,9 +1,10 @@
 """No library: a dict, and two comparisons to find the key. The limit of what Python can do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 
 from connect_core import Action, Actor, Denial, Role, Status, decision_table
+from connect_core.policy import Cell
 
 from .contestant import ACTIONS, Contestant, StoredRow
 
@@ -15,22 +16,22 @@ _ROLES = {
 }
 #: Held roles, action and status: the denial, or None. A user would type it; here it is derived.
 _DENIALS: dict[tuple[bool, bool, str, str], Denial | None] = {
-    (*held, action, status): decision_table()[status, action, _ROLES[held]].denial
+    (*held, action, status): decision_table()[Cell(status, action, _ROLES[held])].denial
     for held, action, status in product(_ROLES, ACTIONS, Status)
 }
 #: The same, where there is one: the status that follows.
-_TARGETS = {
+_TARGETS: dict[tuple[bool, bool, str, str], str] = {
     (*held, action, status): target.value
     for held, action, status in product(_ROLES, ACTIONS, Status)
-    if (target := decision_table()[status, action, _ROLES[held]].target)
+    if (target := decision_table()[Cell(status, action, _ROLES[held])].target)
 }
-_MENUS = {
+_MENUS: dict[tuple[bool, bool, str], list[Action]] = {
     (*held, status): [a for a in ACTIONS if _DENIALS[*held, a, status] is None]
     for held, status in product(_ROLES, Status)
 }
 
 
-def _decide(actor: Actor, action: Action, row: StoredRow, /) -> Denial | None:
+def _decide(actor: Actor, action: Action, row: StoredRow) -> Denial | None:
     organization_id = actor.organization_id
     return _DENIALS[
         organization_id == row.source_organization_id,
@@ -40,7 +41,7 @@ def _decide(actor: Actor, action: Action, row: StoredRow, /) -> Denial | None:
     ]
 
 
-def _allowed_actions(actor: Actor, row: StoredRow, /) -> list[Action]:
+def _allowed_actions(actor: Actor, row: StoredRow) -> list[Action]:
     organization_id = actor.organization_id
     return _MENUS[
         organization_id == row.source_organization_id,
@@ -56,8 +57,17 @@ class BareDict(Contestant):
     gives = "what the user writes into it; here, the first condition that failed"
     refusals = (KeyError,)
 
-    decide = staticmethod(_decide)
-    allowed_actions = staticmethod(_allowed_actions)
+    def decide(self, actor: Actor, action: Action, subject: StoredRow) -> Denial | None:
+        return _decide(actor, action, subject)
+
+    def deciding(self) -> Callable[[Actor, Action, StoredRow], Denial | None]:
+        return _decide
+
+    def allowed_actions(self, actor: Actor, subject: StoredRow) -> list[Action]:
+        return _allowed_actions(actor, subject)
+
+    def listing(self) -> Callable[[Actor, StoredRow], list[Action]]:
+        return _allowed_actions
 
     def read(self, answer: Denial | None) -> tuple[bool, object]:
         return answer is None, answer

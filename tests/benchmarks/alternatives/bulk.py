@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from time import process_time
 from typing import NamedTuple
 
-from sqlalchemy import URL, Select, insert, select
+from sqlalchemy import URL, ColumnElement, insert, select
 from sqlalchemy import Connection as Database
 
 from connect_core import DEFAULT_SCOPES, Action, Actor, Status
@@ -41,9 +41,8 @@ class Timed(NamedTuple):
 def filter_rows(everyone: Sequence[Contestant], number: int) -> Bulk:
     """Every contestant deciding over `number` rows in memory; loading them; and the filter."""
     with _database(number) as database:
-        loaded = _quickest(lambda: _rows(database, select(*_COLUMNS)))
-        permitted = select(*_COLUMNS).where(actionable(_HUB, Action.ACTIVATE))
-        filtered = _quickest(lambda: _rows(database, permitted))
+        loaded = _quickest(lambda: _rows(database))
+        filtered = _quickest(lambda: _rows(database, actionable(_HUB, Action.ACTIVATE)))
     due = {row.id for row in filtered.result}
     return Bulk(
         rows=number,
@@ -105,8 +104,12 @@ _COLUMNS = (
 )
 
 
-def _rows(database: Database, query: Select[tuple[str, str, str, str]]) -> list[StoredRow]:
-    return [StoredRow(*row) for row in database.execute(query)]
+def _rows(database: Database, *conditions: ColumnElement[bool]) -> list[StoredRow]:
+    query = select(*_COLUMNS).where(*conditions)
+    return [
+        StoredRow(ident, source, destination, status)
+        for ident, source, destination, status in database.execute(query)
+    ]
 
 
 @contextmanager

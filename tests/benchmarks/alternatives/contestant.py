@@ -1,6 +1,6 @@
 """What a contestant is: the same questions, each answered by a library's own means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -58,9 +58,13 @@ class Contestant:
         """What is asked about: the row, or what has to be made of it first."""
         return row
 
-    def decide(self, actor: Actor, action: Action, subject: Any, /) -> Any:
+    def decide(self, actor: Actor, action: Action, subject: Any) -> Any:
         """Whether `actor` may take `action`: the library's own answer, with what reason it has."""
         raise NotImplementedError
+
+    def deciding(self) -> Callable[[Actor, Action, Any], Any]:
+        """What is timed: `decide`, or the function that it only passes its arguments to."""
+        return self.decide
 
     def read(self, answer: Any) -> tuple[bool, object]:
         """Of such an answer whether it allows, and the reason; not timed."""
@@ -74,9 +78,13 @@ class Contestant:
         """Where the subject stands."""
         return str(subject.status)
 
-    def allowed_actions(self, actor: Actor, subject: Any, /) -> Any:
+    def allowed_actions(self, actor: Actor, subject: Any) -> Any:
         """Every action that `actor` may take now, as names in some collection."""
         raise NotImplementedError
+
+    def listing(self) -> Callable[[Actor, Any], Any]:
+        """What is timed: `allowed_actions`, or the function that it only passes them to."""
+        return self.allowed_actions
 
     def permitted(self, actor: Actor, action: Action, rows: Sequence[StoredRow]) -> list[StoredRow]:
         """Those of `rows` on which `actor` may take `action`, by the quickest way that it has."""

@@ -1,10 +1,19 @@
 """connect-core itself."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from connect_core import Action, Actor, Connection, Decision, TransitionError, allowed_actions, can
-from connect_core import decide as decide_
+from connect_core import (
+    Action,
+    Actor,
+    Connection,
+    ConnectionLike,
+    Decision,
+    TransitionError,
+    allowed_actions,
+    can,
+    decide,
+)
 
 from .contestant import Contestant, StoredRow
 
@@ -17,9 +26,17 @@ class Ours(Contestant):
     gives = "every condition that failed, the steps that would help, a sentence"
     refusals = (TransitionError,)
 
-    # As they are: a method around them would cost half as much again.
-    decide = staticmethod(decide_)
-    allowed_actions = staticmethod(allowed_actions)
+    def decide(self, actor: Actor, action: Action, subject: ConnectionLike) -> Decision:
+        return decide(actor, action, subject)
+
+    def deciding(self) -> Callable[[Actor, Action, ConnectionLike], Decision]:
+        return decide
+
+    def allowed_actions(self, actor: Actor, subject: ConnectionLike) -> frozenset[Action]:
+        return allowed_actions(actor, subject)
+
+    def listing(self) -> Callable[[Actor, ConnectionLike], frozenset[Action]]:
+        return allowed_actions
 
     def read(self, answer: Decision) -> tuple[bool, object]:
         return answer.allowed, (*answer.denials, answer.explanation)

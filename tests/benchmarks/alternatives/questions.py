@@ -73,7 +73,7 @@ def _deciding(actor: Actor, contestant: Contestant) -> Sample:
     """The destination may activate it, and the source may not."""
     return statement(
         "decide(actor, action, subject)",
-        decide=contestant.decide,
+        decide=contestant.deciding(),
         actor=actor,
         action=Action.ACTIVATE,
         subject=contestant.subject(_pending()),
@@ -97,7 +97,7 @@ def _stepping(contestant: Contestant) -> Sample:
 def _listing(contestant: Contestant) -> Sample:
     return statement(
         "allowed_actions(actor, subject)",
-        allowed_actions=contestant.allowed_actions,
+        allowed_actions=contestant.listing(),
         actor=_DESTINATION,
         subject=contestant.subject(_pending()),
     )

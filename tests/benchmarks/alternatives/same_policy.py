@@ -6,6 +6,7 @@ from itertools import product
 from typing import NamedTuple
 
 from connect_core import Action, Actor, Decision, Role, Status, decision_table
+from connect_core.policy import Cell
 
 from .contestant import ACTIONS, Ability, Contestant, StoredRow
 
@@ -34,7 +35,7 @@ def _cases() -> Iterator[_Case]:
             Actor(id="usr_Rk3v", organization_id=who),
             action,
             StoredRow("cxn_1", source, destination, status.value),
-            decision_table()[status, action, roles],
+            decision_table()[Cell(status, action, roles)],
         )
 
 
@@ -80,7 +81,11 @@ def _steps(contestant: Contestant, case: _Case) -> bool:
 
 def _lists(contestant: Contestant, case: _Case) -> bool:
     subject = contestant.subject(case.row)
-    due = {a for a in ACTIONS if decision_table()[case.row.status, a, case.due.roles].allowed}
+    due = {
+        a
+        for a in ACTIONS
+        if decision_table()[Cell(Status(case.row.status), a, case.due.roles)].allowed
+    }
     return {str(each) for each in contestant.allowed_actions(case.actor, subject)} == due
 
 

@@ -1,6 +1,7 @@
 """Automat: a TypeMachineBuilder. It has no guards, so that who acts is a part of the input."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -50,8 +51,8 @@ _machine_of = _builder.build()
 _STATES = {state.name: state for state in (_pending, _active, _inactive)}
 
 
-class NoRoleError(Exception):
-    """An outsider: there is no input to call."""
+class RefusedError(Exception):
+    """No role that the actor holds has an input that is taken here."""
 
 
 @dataclass(slots=True)
@@ -72,26 +73,22 @@ class Automat(Contestant):
 
     name = "Automat"
     distribution = "automat"
-    gives = "nothing: it cannot be asked; a refused step names the state and the input"
+    gives = "nothing: it cannot be asked; an input that is refused names the state"
     cannot: ClassVar[Mapping[Ability, str]] = {
         Ability.DECIDE: "cannot be asked",
         Ability.ALLOWED_ACTIONS: "cannot be asked",
         Ability.PERMITTED: "cannot be asked",
     }
-    refusals = (NoTransition, NoRoleError)
+    refusals = (RefusedError,)
 
     def subject(self, row: StoredRow) -> Bound:
         return Bound(_machine_of(row, _STATES[row.status]), row)
 
     def step(self, subject: Bound, actor: Actor, action: Action) -> Bound:
         """Whoever holds both roles tries one after the other."""
-        row, refusal = subject.row, NoRoleError()
         for role in ("source", "destination"):
-            if actor.organization_id == getattr(row, f"{role}_organization_id"):
-                try:
+            if actor.organization_id == getattr(subject.row, f"{role}_organization_id"):
+                with suppress(NoTransition):
                     getattr(subject.machine, f"{action}_by_{role}")()
-                except NoTransition as refused:
-                    refusal = refused
-                else:
                     return subject
-        raise refusal
+        raise RefusedError

@@ -51,7 +51,7 @@ class Casbin(Contestant):
         self._enforcer = _casbin.Enforcer(_casbin.Enforcer.new_model(text=_MODEL))
         self._enforcer.add_policies(_POLICY)
 
-    def decide(self, actor: Actor, action: Action, subject: StoredRow, /) -> tuple[bool, list[str]]:
+    def decide(self, actor: Actor, action: Action, subject: StoredRow) -> tuple[bool, list[str]]:
         # Its own strings, as are those of the policy: it takes no others as well.
         answer: tuple[bool, list[str]] = self._enforcer.enforce_ex(
             actor.organization_id, subject, action.value
@@ -62,7 +62,7 @@ class Casbin(Contestant):
         allowed, rule = answer
         return allowed, rule or None
 
-    def allowed_actions(self, actor: Actor, subject: StoredRow, /) -> list[str]:
+    def allowed_actions(self, actor: Actor, subject: StoredRow) -> list[str]:
         asked = [(actor.organization_id, subject, action.value) for action in ACTIONS]
         answers = self._enforcer.batch_enforce(asked)
         return [action for action, allowed in zip(ACTIONS, answers, strict=True) if allowed]

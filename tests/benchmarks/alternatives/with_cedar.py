@@ -6,14 +6,15 @@ quicker form by far.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from itertools import islice
 from typing import Any, ClassVar, NamedTuple
-
-from cedarpy import AuthzResult, Entities, PolicySet, is_authorized, is_authorized_batch
 
 from connect_core import Action, Actor
 
 from .contestant import ACTIONS, Ability, Contestant, StoredRow
+
+_cedarpy: Any = import_module("cedarpy")  # it has types in part only
 
 _POLICIES = """
 @id("activate")
@@ -57,7 +58,7 @@ class Parsed(NamedTuple):
     """A row as Cedar knows it: its name, and a handle on the entity."""
 
     uid: _Uid
-    entities: Entities
+    entities: Any
 
 
 class Cedar(Contestant):
@@ -69,24 +70,24 @@ class Cedar(Contestant):
     cannot: ClassVar[Mapping[Ability, str]] = {Ability.STEP: "no transitions"}
 
     def __init__(self) -> None:
-        self._policies = PolicySet.from_str(_POLICIES)
+        self._policies = _cedarpy.PolicySet.from_str(_POLICIES)
 
     def subject(self, row: StoredRow) -> Parsed:
-        entities = Entities.from_json_str(json.dumps([_entity(row)]))
+        entities = _cedarpy.Entities.from_json_str(json.dumps([_entity(row)]))
         return Parsed(_uid("Connection", row.id), entities)
 
-    def decide(self, actor: Actor, action: Action, subject: Parsed, /) -> AuthzResult:
+    def decide(self, actor: Actor, action: Action, subject: Parsed) -> Any:
         request = {
             "principal": {"type": "Organization", "id": actor.organization_id},
             "action": {"type": "Action", "id": action.value},
             "resource": subject.uid,
         }
-        return is_authorized(request, self._policies, subject.entities)
+        return _cedarpy.is_authorized(request, self._policies, subject.entities)
 
-    def read(self, answer: AuthzResult) -> tuple[bool, object]:
-        return answer.allowed, answer.diagnostics.id_annotations_by_reason or None
+    def read(self, answer: Any) -> tuple[bool, object]:
+        return bool(answer.allowed), answer.diagnostics.id_annotations_by_reason or None
 
-    def allowed_actions(self, actor: Actor, subject: Parsed, /) -> list[str]:
+    def allowed_actions(self, actor: Actor, subject: Parsed) -> list[str]:
         principal = _uid("Organization", actor.organization_id)
         requests = [
             {
@@ -96,7 +97,7 @@ class Cedar(Contestant):
             }
             for action in ACTIONS
         ]
-        answers = is_authorized_batch(requests, self._policies, subject.entities)
+        answers = _cedarpy.is_authorized_batch(requests, self._policies, subject.entities)
         return [action for action, told in zip(ACTIONS, answers, strict=True) if told.allowed]
 
     def permitted(self, actor: Actor, action: Action, rows: Sequence[StoredRow]) -> list[StoredRow]:
@@ -118,7 +119,7 @@ class Cedar(Contestant):
                 for row in batch
             ]
             entities = [_entity(row) for row in batch]
-            answers = is_authorized_batch(requests, self._policies, entities)
+            answers = _cedarpy.is_authorized_batch(requests, self._policies, entities)
             for row, answer in zip(batch, answers, strict=True):
                 if answer.allowed:
                     yield row

@@ -1,6 +1,7 @@
 """python-statemachine: a machine bound to the row, whose guards get the actor with the event."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from statemachine import State, StateMachine
 from statemachine.exceptions import TransitionNotAllowed
@@ -45,17 +46,17 @@ class PythonStatemachine(Contestant):
     def subject(self, row: StoredRow) -> Lifecycle:
         return Lifecycle(row, state_field="status")
 
-    def decide(self, actor: Actor, action: Action, subject: Lifecycle, /) -> bool:
+    def decide(self, actor: Actor, action: Action, subject: Any) -> bool:
         return action in subject.enabled_events(actor=actor)
 
-    def step(self, subject: Lifecycle, actor: Actor, action: Action) -> Lifecycle:
+    def step(self, subject: Any, actor: Actor, action: Action) -> Any:
         subject.send(action, actor=actor)
         return subject
 
-    def status_of(self, subject: Lifecycle) -> str:
+    def status_of(self, subject: Any) -> str:
         return str(subject.model.status)
 
-    def allowed_actions(self, actor: Actor, subject: Lifecycle, /) -> list[str]:
+    def allowed_actions(self, actor: Actor, subject: Any) -> Any:
         return subject.enabled_events(actor=actor)
 
     def permitted(self, actor: Actor, action: Action, rows: Sequence[StoredRow]) -> list[StoredRow]:

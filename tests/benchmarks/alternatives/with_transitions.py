@@ -1,12 +1,14 @@
 """transitions: one Machine without automatic transitions, to which models are added."""
 
 from collections.abc import Callable, Sequence
-
-from transitions import Machine, MachineError
+from importlib import import_module
+from typing import Any
 
 from connect_core import Action, Actor
 
 from .contestant import Contestant, StoredRow
+
+_transitions: Any = import_module("transitions")  # it has types in part only
 
 
 class Model:
@@ -55,10 +57,10 @@ class Transitions(Contestant):
     name = "transitions"
     distribution = "transitions"
     gives = "yes or no"
-    refusals = (MachineError,)
+    refusals = (_transitions.MachineError,)
 
     def __init__(self) -> None:
-        self._machine = Machine(
+        self._machine = _transitions.Machine(
             model=None,
             states=["pending", "active", "inactive"],
             transitions=_TRANSITIONS,
@@ -72,14 +74,14 @@ class Transitions(Contestant):
         self._machine.add_model(model, initial=row.status)
         return model
 
-    def decide(self, actor: Actor, action: Action, subject: Model, /) -> bool:
+    def decide(self, actor: Actor, action: Action, subject: Model) -> bool:
         return subject.may_trigger(action, actor)
 
     def step(self, subject: Model, actor: Actor, action: Action) -> Model:
         subject.trigger(action, actor)
         return subject
 
-    def allowed_actions(self, actor: Actor, subject: Model, /) -> list[str]:
+    def allowed_actions(self, actor: Actor, subject: Model) -> list[str]:
         triggers = self._machine.get_triggers(subject.status)
         return [trigger for trigger in triggers if subject.may_trigger(trigger, actor)]
 

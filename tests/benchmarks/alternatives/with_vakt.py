@@ -70,7 +70,7 @@ class Vakt(Contestant):
             "destination": row.destination_organization_id,
         }
 
-    def decide(self, actor: Actor, action: Action, subject: dict[str, str], /) -> bool:
+    def decide(self, actor: Actor, action: Action, subject: dict[str, str]) -> bool:
         inquiry = _vakt.Inquiry(
             subject=actor.organization_id, action=action.value, resource=subject
         )

@@ -1,0 +1,62 @@
+"""The statements whose instructions are counted, and the process in which they are.
+
+Run under callgrind by `instructions`. It imports no more than it needs: each import takes fifty
+times as long there.
+"""
+
+import os
+from collections.abc import Mapping
+from itertools import product
+from typing import Any, NamedTuple
+
+from connect_core import Action, Role, Status, allowed_actions, can, decide
+
+from .story import DESTINATION, SOURCE, pending_connection
+from .timing import timer_of
+
+LOOKUP = "table[status, action, role]"
+#: How often a statement runs the first time. A step takes ten times as long as a question.
+REPETITIONS = 500
+#: Enough for the interpreter to have specialized what it runs, and for whatever is built once.
+_WARMING = 100
+
+
+class Counted(NamedTuple):
+    """A statement, and what its names stand for."""
+
+    source: str
+    names: Mapping[str, Any]
+
+
+def statements() -> dict[str, Counted]:
+    """Each by what it is called; the lookup in a bare dict comes first."""
+    cells = product((*Status, "unknown"), Action, ("none", *Role, "both"))
+    key = {"status": Status.PENDING, "action": Action.ACTIVATE, "role": Role.DESTINATION}
+    table = {cell: number for number, cell in enumerate(cells)}
+    functions = {"decide": decide, "can": can, "allowed_actions": allowed_actions}
+    may = {**functions, "actor": DESTINATION, "connection": pending_connection()}
+    may["action"] = Action.ACTIVATE
+    may_not = {**may, "actor": SOURCE}
+    return {
+        LOOKUP: Counted(LOOKUP, {"table": table, **key}),
+        "decide, allowed": Counted("decide(actor, action, connection)", may),
+        "decide, denied": Counted("decide(actor, action, connection)", may_not),
+        "can": Counted("can(actor, action, connection)", may),
+        "allowed_actions": Counted("allowed_actions(actor, connection)", may),
+        "connection.activate(by=...)": Counted("connection.activate(by=actor)", may),
+    }
+
+
+def run() -> None:
+    """Run each of them once and twice `REPETITIONS` times, with a mark before and after."""
+    for source, names in statements().values():
+        loop = timer_of(source, **names)
+        loop.timeit(_WARMING)
+        os.getppid()
+        for times in (1, 2):
+            loop.timeit(times * REPETITIONS)
+            os.getppid()
+
+
+if __name__ == "__main__":
+    run()
