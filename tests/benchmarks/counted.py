@@ -33,9 +33,8 @@ def statements() -> dict[str, Counted]:
     cells = product((*Status, "unknown"), Action, ("none", *Role, "both"))
     key = {"status": Status.PENDING, "action": Action.ACTIVATE, "role": Role.DESTINATION}
     table = {cell: number for number, cell in enumerate(cells)}
-    functions = {"decide": decide, "can": can, "allowed_actions": allowed_actions}
-    may = {**functions, "actor": DESTINATION, "connection": pending_connection()}
-    may["action"] = Action.ACTIVATE
+    may: dict[str, Any] = {"decide": decide, "can": can, "allowed_actions": allowed_actions}
+    may |= {"actor": DESTINATION, "action": Action.ACTIVATE, "connection": pending_connection()}
     may_not = {**may, "actor": SOURCE}
     return {
         LOOKUP: Counted(LOOKUP, {"table": table, **key}),
