@@ -43,6 +43,7 @@ napoleon_use_ivar = True
 # --- Look ----------------------------------------------------------------------------------------
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = "connect-core"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
