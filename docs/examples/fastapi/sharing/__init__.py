@@ -1,0 +1,1 @@
+"""A small web service around Connections: FastAPI, SQLAlchemy and connect-core."""
