@@ -49,6 +49,15 @@ def chromium() -> Iterator["Browser"]:
         yield browser
 
 
+@pytest.fixture
+def curl() -> None:
+    """Where curl is not installed the test is skipped; in ``.ci/run``, it fails instead."""
+    if shutil.which("curl") is None:
+        if os.environ.get("CONNECT_CORE_REQUIRE_CURL"):
+            pytest.fail("curl is not installed")
+        pytest.skip("curl is not installed")
+
+
 @pytest.fixture(params=STORES)
 def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     """An empty store: in memory, on SQLite in memory and in a file, on PostgreSQL."""

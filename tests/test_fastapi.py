@@ -6,14 +6,9 @@ guide's own curl command among them.
 
 import json
 import logging
-import os
 import re
-import shlex
-import shutil
 import socket
 import ssl
-import subprocess
-import sys
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,6 +22,7 @@ import httpx
 import pytest
 import uvicorn
 from databases import database
+from servers import ADDRESS, DEADLINE, blocks, free_port, started, typed
 from sharing import database as sharing_database
 from sharing.app import CONNECTIONS, MAX_BODY, create_app
 from sharing.database import Base, Notice
@@ -35,11 +31,7 @@ from sqlalchemy import Engine, create_engine, delete, func, select, update
 from connect_core import ConnectionService, parse_connection
 from connect_core.adapters.sql import configure_engine, connection_events, connections, metadata
 
-ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs/how-to/fastapi.md").read_text(encoding="utf-8")
 DRIVERS = {"sqlite-file": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
-#: How long a server may take to start, and to stop, in seconds.
-DEADLINE = 30.0
 #: Not used, but every client wants one, and it takes long to make.
 TLS = ssl.create_default_context()
 
@@ -132,13 +124,6 @@ def body_for(destination: str) -> bytes:
     """The guide's request, for another destination."""
     attributes = {"destination-organization-id": destination, "name": "Partner Connection"}
     return json.dumps({"data": {"attributes": attributes}}).encode()
-
-
-def free_port() -> socket.socket:
-    """A socket on a port of this machine that nobody else has."""
-    listening = socket.socket(proto=socket.IPPROTO_TCP)  # by which asyncio knows not to dally
-    listening.bind(("127.0.0.1", 0))
-    return listening
 
 
 @contextmanager
@@ -741,20 +726,6 @@ def guides_answer() -> dict[str, Any]:
 # --- The page ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def curl() -> None:
-    """Where it is not installed the test is skipped; in ``.ci/run``, it fails instead."""
-    if shutil.which("curl") is None or shutil.which("bash") is None:
-        if os.environ.get("CONNECT_CORE_REQUIRE_CURL"):
-            pytest.fail("curl is not installed")
-        pytest.skip("curl is not installed")
-
-
-def blocks(language: str) -> list[str]:
-    """The code blocks of the page in this language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-
-
 def like_the_guides(answer: str) -> object:
     """An answer, with the guide's id and times in place of its own."""
     answer = re.sub(r"cxn_\w+", "cxn_ABC123", answer)
@@ -762,61 +733,23 @@ def like_the_guides(answer: str) -> object:
     return json.loads(answer)
 
 
-@contextmanager
-def as_the_page_says(database_url: str) -> Generator[str]:
-    """The URL of the service, started by the page's own command, but on a free port."""
-    (line,) = [block for block in blocks("console") if block.startswith("uv run")]
-    *uv, uvicorn_, app = line.partition("uvicorn ")
-    assert uv == ["uv run --group web "]
-    with free_port() as listening:
-        port = listening.getsockname()[1]
-    command = [sys.executable, "-m", uvicorn_.strip(), *shlex.split(app), "--port", str(port)]
-    environment = os.environ | {"DATABASE_URL": database_url}
-    with subprocess.Popen(command, cwd=ROOT, env=environment) as server:  # noqa: S603  # the page's
-        try:
-            ends = monotonic() + DEADLINE
-            while not is_open(port):
-                assert server.poll() is None, "the server did not start"
-                assert monotonic() < ends, "the server did not start in time"
-                sleep(0.05)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(DEADLINE)
-
-
-def is_open(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=DEADLINE).close()
-    except ConnectionRefusedError:
-        return False
-    return True
-
-
 class TestPage:
     """What the page has its reader type, against the server that it has them start."""
 
     def test_the_guides_command_is_on_it_word_for_word(self) -> None:
-        address = "https://api.withpersona.com"
-        command = GUIDES_COMMAND.replace(address, "http://127.0.0.1:8000")
-        assert command.replace("<token>", "demo-source") in blocks("console")
+        command = GUIDES_COMMAND.replace("https://api.withpersona.com", ADDRESS)
+        assert command.replace("<token>", "demo-source") in blocks("fastapi.md", "console")
 
     @pytest.mark.usefixtures("curl")
     def test_its_commands(self, tmp_path: Path) -> None:
-        asked = [block for block in blocks("console") if "curl " in block]
-        shown = [json.loads(block) for block in blocks("json")]
+        start, *asked, install = blocks("fastapi.md", "console")
+        shown = [json.loads(block) for block in blocks("fastapi.md", "json")]
         assert len(asked) == 4
+        assert install.startswith("pip install ")
         assert shown[0] == guides_answer()
-        with as_the_page_says(f"sqlite+aiosqlite:///{tmp_path}/connections.db") as url:
-            script = "echo ---\n".join(asked).replace("http://127.0.0.1:8000", url)
-            typed = subprocess.run(  # noqa: S603  # the page's own
-                ["bash", "-e", "-c", script],  # noqa: S607  # as the reader's is found
-                capture_output=True,
-                check=True,
-                text=True,
-                timeout=DEADLINE,
-            )
-        created, activated, read, denied = map(like_the_guides, typed.stdout.split("---\n"))
+        database_url = f"sqlite+aiosqlite:///{tmp_path}/connections.db"
+        with started(start, "--port", DATABASE_URL=database_url) as url:
+            created, activated, read, denied = map(like_the_guides, typed(asked, url))
         assert [created, read, denied] == shown
         shown[0]["data"]["attributes"]["status"] = "active"
         assert activated == shown[0]

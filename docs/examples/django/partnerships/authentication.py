@@ -1,0 +1,54 @@
+"""Who calls: an API key becomes an `Actor`. The place for your own way to know a caller."""
+
+from collections.abc import Callable
+from functools import wraps
+from hashlib import sha256
+from secrets import token_urlsafe
+from typing import Concatenate, ParamSpec
+
+from django.http import HttpRequest, JsonResponse
+
+from connect_core import Actor
+
+from .models import ApiKey
+
+P = ParamSpec("P")
+
+
+def new_key(actor: Actor) -> str:
+    """A key for the actor. It is told once, and only its digest is kept."""
+    key = token_urlsafe()
+    ApiKey.objects.create(
+        digest=_digest(key), actor_id=actor.id, organization_id=actor.organization_id
+    )
+    return key
+
+
+def actor_of(request: HttpRequest) -> Actor | None:
+    """Whom the request's key stands for. Nothing else in a request may say so."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    found = ApiKey.objects.filter(digest=_digest(key)).first()
+    if scheme != "Bearer" or found is None:
+        return None
+    return Actor(id=found.actor_id, organization_id=found.organization_id)
+
+
+def _digest(key: str) -> str:
+    return sha256(key.encode()).hexdigest()
+
+
+def authenticated(
+    view: Callable[Concatenate[HttpRequest, Actor, P], JsonResponse],
+) -> Callable[Concatenate[HttpRequest, P], JsonResponse]:
+    """A view that is given the actor. Without a valid key the answer is 401."""
+
+    @wraps(view)
+    def with_actor(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> JsonResponse:
+        actor = actor_of(request)
+        if actor is not None:
+            return view(request, actor, *args, **kwargs)
+        error = {"title": "Unauthorized", "details": "A valid API key is needed."}
+        headers = {"WWW-Authenticate": "Bearer"}
+        return JsonResponse({"errors": [error]}, status=401, headers=headers)
+
+    return with_actor

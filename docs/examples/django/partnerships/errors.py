@@ -1,0 +1,49 @@
+"""Every refusal and every failure as a document of errors."""
+
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from connect_core import ConnectError, error_document
+
+log = logging.getLogger(__name__)
+
+
+class Refusals:
+    """Middleware: what a view raises to refuse becomes its status and its document."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Nothing to do, unless the view raises."""
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """The answer to an exception; None leaves it to Django."""
+        if isinstance(error, RequestDataTooBig):
+            return problem(413)
+        if not isinstance(error, ConnectError):
+            return None
+        status, document = error_document(error)
+        if status >= 500:  # the client is not told what it was
+            log.error("%s %s failed", request.method, request.path, exc_info=error)
+        return JsonResponse(document, status=status)
+
+
+def problem(status: int) -> JsonResponse:
+    """A document with one error, that says no more than its status."""
+    return JsonResponse({"errors": [{"title": HTTPStatus(status).phrase}]}, status=status)
+
+
+def not_found(_: HttpRequest, exception: Exception) -> JsonResponse:  # noqa: ARG001  # Django's
+    """In place of Django's page for an address that there is not."""
+    return problem(404)
+
+
+def failed(_: HttpRequest) -> JsonResponse:
+    """In place of Django's page for an exception that nobody expected, and which it has logged."""
+    return problem(500)

@@ -1,0 +1,152 @@
+"""The views: JSON in, JSON out. Each asks the policy, and states no rule of its own."""
+
+import re
+
+from django.db import transaction
+from django.db.models import F
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from connect_core import (
+    Action,
+    Actor,
+    ConnectionNotFoundError,
+    Decision,
+    StaleConnectionError,
+    actions,
+    authorize,
+    authorize_access,
+    authorize_create,
+    parse_create,
+)
+
+from .authentication import authenticated
+from .errors import problem
+from .models import Partnership, Step, actionable_by, visible_to
+
+# --- What is asked of the table ------------------------------------------------------------------
+
+
+def find(actor: Actor, id: str) -> Partnership:
+    """A row that the actor may know of; to others it is as if there were none."""
+    found = Partnership.objects.filter(visible_to(actor), pk=id).first()
+    if found is None:
+        raise ConnectionNotFoundError(id)
+    return found
+
+
+def create(actor: Actor, body: bytes) -> Partnership:
+    """Offer to share. The body is the guide's; the source is whoever asks."""
+    wanted = parse_create(body)
+    source, destination = actor.organization_id, wanted.destination_organization_id
+    authorize_create(actor, source=source, destination=destination)
+    with transaction.atomic():
+        row, made = Partnership.objects.get_or_create(
+            source_organization_id=str(source),
+            destination_organization_id=str(destination),
+            defaults={"name": wanted.name, "scopes": sorted(map(str, wanted.scopes))},
+        )
+        existing = None if made else row  # which is refused, even if it was made just now
+        decision = authorize_create(
+            actor,
+            source=source,
+            destination=destination,
+            existing=existing,  # pyright: ignore[reportArgumentType]  # it sees fields, not values
+        )
+        keep_step(row, actor, decision)
+    return row
+
+
+def take(actor: Actor, id: str, action: Action, seen: int | None) -> Partnership:
+    """Take a step, if it is permitted, and if nobody has taken one since the row was seen."""
+    row = find(actor, id)
+    decision = authorize(actor, action, row)  # pyright: ignore[reportArgumentType]  # it sees fields, not values
+    if seen not in (None, row.version):
+        raise StaleConnectionError(seen, row.version, row.pk)
+    changes = {"status": decision.as_dict()["target"], "version": F("version") + 1}
+    with transaction.atomic():
+        if not Partnership.objects.filter(pk=row.pk, version=row.version).update(**changes):
+            raise StaleConnectionError(row.version, None, row.pk)
+        row.refresh_from_db()
+        keep_step(row, actor, decision)
+    return row
+
+
+def keep_step(row: Partnership, actor: Actor, decision: Decision) -> None:
+    """Write down who did what, and why they were permitted to."""
+    Step.objects.create(
+        partnership=row, version=row.version, actor_id=actor.id, decision=decision.as_dict()
+    )
+
+
+def shown(row: Partnership, actor: Actor) -> dict[str, object]:
+    """A row for its reader, with a menu: what they may do, and why not."""
+    menu = dict(actions(actor, row))  # pyright: ignore[reportArgumentType]  # it sees fields, not values
+    del menu[Action.CREATE]
+    return {
+        "id": row.pk,
+        "source": row.source_organization_id,
+        "destination": row.destination_organization_id,
+        "name": row.name,
+        "status": row.status,
+        "scopes": row.scopes,
+        "version": row.version,
+        "actions": {
+            action.value: {"allowed": decision.allowed, "explanation": decision.explanation}
+            for action, decision in menu.items()
+        },
+    }
+
+
+def answer(row: Partnership, actor: Actor, status: int = 200) -> JsonResponse:
+    """A row as it is shown, and its version as the ``ETag``."""
+    return JsonResponse(shown(row, actor), status=status, headers={"ETag": f'"{row.version}"'})
+
+
+# --- The views -----------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "POST"])
+@authenticated
+def partnerships(request: HttpRequest, actor: Actor) -> JsonResponse:
+    """Those of the caller's organization, or only those that wait for a step; or a new one."""
+    if request.method == "POST":
+        return answer(create(actor, request.body), actor, status=201)
+    rows = Partnership.objects.filter(visible_to(actor))
+    actionable = request.GET.get("actionable")
+    if actionable is not None:
+        if actionable not in list(Action):
+            return problem(400)
+        rows = rows.filter(actionable_by(actor, Action(actionable)))
+    return JsonResponse({"data": [shown(row, actor) for row in rows.order_by("id")[:100]]})
+
+
+@require_GET
+@authenticated
+def partnership(_: HttpRequest, actor: Actor, id: str) -> JsonResponse:
+    """One, and what the caller may do with it."""
+    return answer(find(actor, id), actor)
+
+
+@require_POST
+@authenticated
+def step(request: HttpRequest, actor: Actor, id: str, action: str) -> JsonResponse:
+    """Activate, deactivate or reactivate; ``If-Match`` names the version that was seen."""
+    etag = request.headers.get("If-Match")
+    seen = None if etag is None else re.fullmatch(r'"([1-9][0-9]{0,17})"', etag)
+    if etag is not None and seen is None:
+        return problem(400)
+    return answer(take(actor, id, Action(action), seen and int(seen[1])), actor)
+
+
+#: Stands for whatever your service shares: by organization, what others may read of it.
+INQUIRIES = {"org_ABC123": [{"id": "inq_1"}]}
+
+
+@require_GET
+@authenticated
+def inquiries(_: HttpRequest, actor: Actor, id: str) -> JsonResponse:
+    """The source's inquiries, if the caller may read them through this row now."""
+    row = find(actor, id)
+    authorize_access(actor, "inquiry.read", row)  # pyright: ignore[reportArgumentType]  # it sees fields, not values
+    return JsonResponse({"data": INQUIRIES.get(row.source_organization_id, [])})
