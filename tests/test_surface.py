@@ -217,7 +217,7 @@ def test_only_the_lifecycle_names_a_transition() -> None:
 
 def test_the_runtime_dependencies_are_two() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["dependencies"] == ["pydantic>=2", "python-statemachine>=3.2"]
+    assert project["dependencies"] == ["pydantic>=2.5", "python-statemachine>=3.2"]
 
 
 def test_it_is_typed() -> None:
