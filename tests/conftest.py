@@ -51,11 +51,8 @@ def chromium() -> Iterator["Browser"]:
 
 @pytest.fixture
 def curl() -> None:
-    """Where curl is not installed the test is skipped; in ``.ci/run``, it fails instead."""
-    if shutil.which("curl") is None:
-        if os.environ.get("CONNECT_CORE_REQUIRE_CURL"):
-            pytest.fail("curl is not installed")
-        pytest.skip("curl is not installed")
+    """Where curl is not installed the test is skipped, as above."""
+    installed("curl", "curl", "CONNECT_CORE_REQUIRE_CURL")
 
 
 @pytest.fixture(params=STORES)
