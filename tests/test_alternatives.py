@@ -10,7 +10,7 @@ import pytest
 from benchmarks.alternatives.chart import chart
 from benchmarks.alternatives.contestant import ACTIONS, Ability, Contestant, StoredRow
 from benchmarks.alternatives.ours import Ours
-from benchmarks.alternatives.page import JSON, PAGE, SVG, rewritten
+from benchmarks.alternatives.page import IN_README, JSON, PAGE, README, SVG, rewritten
 from benchmarks.alternatives.report import OURS, Answer, aims, read
 from benchmarks.alternatives.same_policy import differences
 
@@ -134,6 +134,10 @@ class TestPage:
         page = PAGE.read_text(encoding="utf-8")
         assert rewritten(page, read(JSON)) == page
 
+    def test_the_readme_says_the_same(self) -> None:
+        readme = README.read_text(encoding="utf-8")
+        assert rewritten(readme, read(JSON), IN_README) == readme
+
     def test_the_drawing_is_what_the_figures_give(self) -> None:
         assert SVG.read_text(encoding="utf-8") == f"{chart(read(JSON))}\n"
 
@@ -150,7 +154,7 @@ class TestPage:
         assert report["aims"] == list(aims(report["questions"]))
 
     def test_a_page_without_a_place_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="has no place for 'questions'"):
+        with pytest.raises(ValueError, match="there is no place for 'questions'"):
             rewritten("# Benchmarks\n", read(JSON))
 
     def test_every_library_is_written_about(self) -> None:

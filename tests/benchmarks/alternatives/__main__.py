@@ -4,7 +4,7 @@ From the top of the repository::
 
     uv run --group bench python -m tests.benchmarks.alternatives              # the tables
     uv run --group bench python -m tests.benchmarks.alternatives --json FILE --svg FILE
-    uv run --group bench python -m tests.benchmarks.alternatives --docs       # the page, anew
+    uv run --group bench python -m tests.benchmarks.alternatives --docs       # the docs, anew
 
 First every contestant is held against the decision table; it exits with 1, and times nothing, if
 one of them has another policy. No ratio makes it fail.
@@ -28,7 +28,7 @@ from .bulk import filter_rows
 from .chart import chart
 from .contestant import Contestant
 from .contestants import contestants
-from .page import JSON, PAGE, SVG, rewritten, times
+from .page import IN_README, JSON, PAGE, PARTS, README, SVG, rewritten, times
 from .questions import ask
 from .report import OURS, Entrant, Report, aims, read, seconds_of, write
 from .same_policy import differences
@@ -149,8 +149,9 @@ def _write_docs(report: Report) -> None:
     write(report, JSON)
     report = read(JSON)
     SVG.write_text(f"{chart(report)}\n", encoding="utf-8")
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(rewritten(page, report), encoding="utf-8")
+    for path, parts in ((PAGE, PARTS), (README, IN_README)):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(rewritten(text, report, parts), encoding="utf-8")
 
 
 def main() -> int:
@@ -162,7 +163,7 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="also draw them there")
-    parser.add_argument("--docs", action="store_true", help="also write docs/benchmarks anew")
+    parser.add_argument("--docs", action="store_true", help="also write what the docs say of them")
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)  # none is to pay for what nobody reads
     different = [*chain.from_iterable(map(differences, contestants()))]

@@ -1,6 +1,6 @@
-"""What is said of a report in `docs/benchmarks.md`, between two comments."""
+"""What is said of a report in `docs/benchmarks.md` and the README, between two comments."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from math import floor, log10
 from pathlib import Path
 
@@ -10,10 +10,13 @@ from .report import OURS, Report, seconds_of
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = DOCS / "benchmarks.md"
+README = DOCS.parent / "README.md"
 JSON = DOCS / "benchmarks" / "alternatives.json"
 SVG = DOCS / "benchmarks" / "alternatives.svg"
 
-#: The parts of the page that are derived, by name.
+#: The parts that are derived, by name, and those of them that the README has, too.
+PARTS = ("questions", "rows", "aims", "reasons", "measured on")
+IN_README = ("aims",)
 _BEGIN = "<!-- derived: {name}; `python -m tests.benchmarks.alternatives --docs` writes it -->"
 _END = "<!-- end of what is derived -->"
 
@@ -36,15 +39,16 @@ def derived(report: Report) -> Mapping[str, str]:
     }
 
 
-def rewritten(page: str, report: Report) -> str:
-    """The page, with what is derived as it is for this report."""
-    for name, content in derived(report).items():
+def rewritten(page: str, report: Report, parts: Collection[str] = PARTS) -> str:
+    """The page, with what is derived as it is for this report; it has to have these parts."""
+    contents = derived(report)
+    for name in parts:
         begin = _BEGIN.format(name=name)
         before, found, rest = page.partition(begin)
         _, ended, after = rest.partition(_END)
         if not (found and ended):
-            raise ValueError(f"{PAGE.name} has no place for {name!r}: {begin} ... {_END}")
-        page = f"{before}{begin}\n\n{content}\n\n{_END}{after}"
+            raise ValueError(f"there is no place for {name!r}: {begin} ... {_END}")
+        page = f"{before}{begin}\n\n{contents[name]}\n\n{_END}{after}"
     return page
 
 
