@@ -523,10 +523,11 @@ class TestRaces:
             assert codes(loser)[0] in ("wrong_status", "stale_connection")
         assert api.tally() == (5, 10, 10)
 
-    def test_one_request_sent_twice(self, api: Api) -> None:
+    @pytest.mark.parametrize("given", [{}, {"If-Match": '"1"'}], ids=["any version", "a version"])
+    def test_one_request_sent_twice(self, api: Api, given: dict[str, str]) -> None:
         for number in range(5):
             address = api.create(f"org_{number}")
-            headers = {"Idempotency-Key": f"key {number}", "If-Match": '"1"'}
+            headers = {"Idempotency-Key": f"key {number}"} | given
             answers = at_once(api.ours, f"{address}/deactivate", **headers)
             assert [answer.status_code for answer in answers] == [200, 200]
             assert answers[0].content == answers[1].content

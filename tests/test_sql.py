@@ -284,6 +284,37 @@ class TestRaces:
             assert store.once(OURS, key, attempt) == theirs_record
             assert store.find(OURS, THEIRS) is None
 
+    def test_the_same_request_that_was_quicker(self, engine: Engine) -> None:
+        """Who lost the race to themselves is told what they were told there, and not that they lost."""
+        key = IdempotencyKey("k")
+        record = IdempotencyRecord("1" * 64, "theirs", T0)
+
+        def attempt() -> IdempotencyRecord:
+            with Session(engine) as theirs, theirs.begin():
+                SqlConnectionStore(theirs).once(OURS, key, lambda: record)
+            raise StaleConnectionError(1, 2)
+
+        with Session(engine) as ours, ours.begin():
+            assert SqlConnectionStore(ours).once(OURS, key, attempt) == record
+
+    def test_another_request_that_was_quicker(self, engine: Engine) -> None:
+        """That is told, and no record is kept of it."""
+        key = IdempotencyKey("k")
+        lost = StaleConnectionError(1, 2)
+
+        def attempt() -> IdempotencyRecord:
+            store.add(Connection.create(by=OUR_KEY, destination=THEIRS, id="cxn_1"))
+            raise lost
+
+        with Session(engine) as ours, ours.begin():
+            store = SqlConnectionStore(ours)
+            with pytest.raises(StaleConnectionError) as told:
+                store.once(OURS, key, attempt)
+            assert told.value is lost
+            assert store.find(OURS, THEIRS) is None
+            again = IdempotencyRecord("2" * 64, "again", T0)
+            assert store.once(OURS, key, lambda: again) == again
+
     def test_a_key_that_cannot_be_seen(self, engine: Engine) -> None:
         """Nothing can be told then; the host tries its transaction again, as it does there."""
         key = IdempotencyKey("k")

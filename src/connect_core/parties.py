@@ -21,7 +21,7 @@ _UNREADABLE = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
 
 def _readable(name: str) -> str:
-    if len(name) > MAX_NAME_LENGTH:  # pydantic 2.0 would count bytes
+    if len(name) > MAX_NAME_LENGTH:
         raise ValueError(f"a name has at most {MAX_NAME_LENGTH} characters; this has {len(name)}")
     if (found := re.search(_UNREADABLE, name)) is not None:
         raise ValueError(f"a name cannot hold the character U+{ord(found.group()):04X}")

@@ -73,7 +73,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from connect_core.connection import Change, Connection
-from connect_core.errors import InvalidRecordError
+from connect_core.errors import InvalidRecordError, StaleConnectionError
 from connect_core.history import ConnectionEvent, as_timestamp, format_timestamp
 from connect_core.identifiers import ConnectionId, IdempotencyKey, OrganizationId
 from connect_core.lifecycle import Action, Role, Status
@@ -661,17 +661,23 @@ class SqlConnectionStore:
         kept = self._recall(place)
         if kept is not None:
             return kept
-        with self._session.begin_nested() as savepoint:
-            record = attempt()
-            try:
-                self._database().execute(_REMEMBER, place | record._asdict())
-            except IntegrityError as error:  # another transaction has kept its record meanwhile
-                savepoint.rollback()
-                overtaken = error
-            else:
-                return record
+        overtaken: Exception
+        try:
+            with self._session.begin_nested() as savepoint:
+                record = attempt()
+                try:
+                    self._database().execute(_REMEMBER, place | record._asdict())
+                except IntegrityError as error:  # another transaction has kept its record meanwhile
+                    savepoint.rollback()
+                    overtaken = error
+                else:
+                    return record
+        except (
+            StaleConnectionError
+        ) as error:  # another has changed it, perhaps by this very request
+            overtaken = error
         kept = self._recall(place)
-        if kept is None:  # and this one, of a stricter isolation, cannot see it
+        if kept is None:  # it was another request; or this transaction's isolation hides its record
             raise overtaken
         return kept
 

@@ -116,7 +116,7 @@ _KINDS: Final[dict[object, type[AnyStep]]] = {
 
 
 def _by_its_verb(value: object) -> object:
-    """A step, read as what its verb says: pydantic 2.0 has no discriminators in arrays."""
+    """A step, read as what its verb says, so that only its own problems are told."""
     if not isinstance(value, Mapping):
         return value
     members = cast("Mapping[str, object]", value)
