@@ -285,7 +285,7 @@ class TestRaces:
             assert store.find(OURS, THEIRS) is None
 
     def test_the_same_request_that_was_quicker(self, engine: Engine) -> None:
-        """Who lost the race to themselves is told what they were told there, and not that they lost."""
+        """Who lost a race to themselves is told the answer, and not that they lost."""
         key = IdempotencyKey("k")
         record = IdempotencyRecord("1" * 64, "theirs", T0)
 
