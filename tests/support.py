@@ -26,6 +26,62 @@ PARTNER = Actor(id="usr_Rk3v", organization_id="org_DEF456")
 STRANGER = Actor(id="user_Zz9", organization_id="org_XYZ789")
 
 
+# --- The guide ------------------------------------------------------------------------------------
+
+#: The body of the guide's ``curl``, character by character.
+GUIDE_REQUEST = """{
+    "data": {
+      "attributes": {
+        "destination-organization-id": "org_DEF456",
+        "name": "Partner Connection"
+      }
+    }
+  }"""
+
+#: The guide's answer to it, character by character.
+GUIDE_ANSWER = """{
+  "data": {
+    "type": "connect/connections",
+    "id": "cxn_ABC123",
+    "attributes": {
+      "token": "cxn_ABC123",
+      "name": "Partner Connection",
+      "status": "active",
+      "organization-id": "org_ABC123",
+      "destination-organization-id": "org_DEF456",
+      "scopes": ["inquiry.read", "account.read"],
+      "creator-id": "api_ABC123",
+      "creator-type": "api-key",
+      "created-at": "2018-06-01T00:00:00.000Z",
+      "updated-at": "2018-06-01T00:00:00.000Z"
+    }
+  }
+}"""
+
+# --- What a web service is asked ------------------------------------------------------------------
+
+#: A way to each status: who does what.
+STEPS_TO: dict[str, list[tuple[str, str]]] = {
+    "pending": [],
+    "active": [("theirs", "activate")],
+    "inactive": [("ours", "deactivate")],
+}
+#: Steps that are refused: from which status, who takes which, the HTTP status and the code.
+REFUSED_STEPS = [
+    ("pending", "ours", "activate", 403, "wrong_role"),
+    ("pending", "theirs", "reactivate", 403, "wrong_role"),
+    ("pending", "ours", "reactivate", 409, "wrong_status"),
+    ("active", "ours", "activate", 403, "wrong_role"),
+    ("active", "theirs", "activate", 409, "wrong_status"),
+    ("active", "ours", "reactivate", 409, "wrong_status"),
+    ("inactive", "theirs", "activate", 409, "wrong_status"),
+    ("inactive", "ours", "deactivate", 409, "wrong_status"),
+    ("inactive", "theirs", "reactivate", 403, "wrong_role"),
+    ("pending", "stranger", "activate", 404, "connection_not_found"),
+    ("active", "stranger", "deactivate", 404, "connection_not_found"),
+]
+
+
 def create(
     by: Actor = OUR_KEY,
     destination: str = "org_DEF456",

@@ -21,7 +21,7 @@ import django
 import pytest
 from databases import postgresql
 from servers import DEADLINE, blocks, started, typed
-from support import OUR_KEY, PARTNER, STRANGER
+from support import OUR_KEY, PARTNER, REFUSED_STEPS, STEPS_TO, STRANGER
 
 from connect_core import (
     Action,
@@ -238,38 +238,16 @@ class TestStory:
 
 # --- Refusals ------------------------------------------------------------------------------------
 
-#: A way to each status: who does what.
-WAYS: dict[str, list[tuple[str, str]]] = {
-    "pending": [],
-    "active": [("theirs", "activate")],
-    "inactive": [("ours", "deactivate")],
-}
-
 
 class TestRefusals:
     """Each has its status and its document, and changes nothing."""
 
-    @pytest.mark.parametrize(
-        ("status", "who", "action", "http", "code"),
-        [
-            ("pending", "ours", "activate", 403, "wrong_role"),
-            ("pending", "theirs", "reactivate", 403, "wrong_role"),
-            ("pending", "ours", "reactivate", 409, "wrong_status"),
-            ("active", "ours", "activate", 403, "wrong_role"),
-            ("active", "theirs", "activate", 409, "wrong_status"),
-            ("active", "ours", "reactivate", 409, "wrong_status"),
-            ("inactive", "theirs", "activate", 409, "wrong_status"),
-            ("inactive", "ours", "deactivate", 409, "wrong_status"),
-            ("inactive", "theirs", "reactivate", 403, "wrong_role"),
-            ("pending", "stranger", "activate", 404, "connection_not_found"),
-            ("active", "stranger", "deactivate", 404, "connection_not_found"),
-        ],
-    )
+    @pytest.mark.parametrize(("status", "who", "action", "http", "code"), REFUSED_STEPS)
     def test_steps(
         self, world: World, status: str, who: str, action: str, http: int, code: str
     ) -> None:
         address = world.create()
-        for taker, step in WAYS[status]:
+        for taker, step in STEPS_TO[status]:
             assert getattr(world, taker).post(f"{address}/{step}").status_code == 200
         before = everything()
         assert refused(getattr(world, who).post(f"{address}/{action}"), http, code)

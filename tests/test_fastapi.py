@@ -27,6 +27,7 @@ from sharing import database as sharing_database
 from sharing.app import CONNECTIONS, MAX_BODY, create_app
 from sharing.database import Base, Notice
 from sqlalchemy import Engine, create_engine, delete, func, select, update
+from support import GUIDE_ANSWER, REFUSED_STEPS, STEPS_TO
 
 from connect_core import ConnectionService, parse_connection
 from connect_core.adapters.sql import configure_engine, connection_events, connections, metadata
@@ -48,26 +49,6 @@ curl -X POST https://api.withpersona.com/api/v1/connect/connections \\
       }
     }
   }'
-"""
-GUIDES_ANSWER = """\
-{
-  "data": {
-    "type": "connect/connections",
-    "id": "cxn_ABC123",
-    "attributes": {
-      "token": "cxn_ABC123",
-      "name": "Partner Connection",
-      "status": "active",
-      "organization-id": "org_ABC123",
-      "destination-organization-id": "org_DEF456",
-      "scopes": ["inquiry.read", "account.read"],
-      "creator-id": "api_ABC123",
-      "creator-type": "api-key",
-      "created-at": "2018-06-01T00:00:00.000Z",
-      "updated-at": "2018-06-01T00:00:00.000Z"
-    }
-  }
-}
 """
 
 
@@ -258,38 +239,16 @@ class TestStory:
 
 # --- Refusals ------------------------------------------------------------------------------------
 
-#: A way to each status: who does what.
-WAYS: dict[str, list[tuple[str, str]]] = {
-    "pending": [],
-    "active": [("theirs", "activate")],
-    "inactive": [("ours", "deactivate")],
-}
-
 
 class TestRefusals:
     """Each has its status and its document, and changes nothing."""
 
-    @pytest.mark.parametrize(
-        ("status", "who", "action", "http", "code"),
-        [
-            ("pending", "ours", "activate", 403, "wrong_role"),
-            ("pending", "theirs", "reactivate", 403, "wrong_role"),
-            ("pending", "ours", "reactivate", 409, "wrong_status"),
-            ("active", "ours", "activate", 403, "wrong_role"),
-            ("active", "theirs", "activate", 409, "wrong_status"),
-            ("active", "ours", "reactivate", 409, "wrong_status"),
-            ("inactive", "theirs", "activate", 409, "wrong_status"),
-            ("inactive", "ours", "deactivate", 409, "wrong_status"),
-            ("inactive", "theirs", "reactivate", 403, "wrong_role"),
-            ("pending", "stranger", "activate", 404, "connection_not_found"),
-            ("active", "stranger", "deactivate", 404, "connection_not_found"),
-        ],
-    )
+    @pytest.mark.parametrize(("status", "who", "action", "http", "code"), REFUSED_STEPS)
     def test_steps(
         self, api: Api, status: str, who: str, action: str, http: int, code: str
     ) -> None:
         address = api.create()
-        for taker, step in WAYS[status]:
+        for taker, step in STEPS_TO[status]:
             assert getattr(api, taker).post(f"{address}/{step}").status_code == 200
         before = api.ours.get(address).content, api.tally()
         assert refused(getattr(api, who).post(f"{address}/{action}"), http, code)
@@ -718,7 +677,7 @@ def test_its_pages(api: Api) -> None:
 
 def guides_answer() -> dict[str, Any]:
     """The guide's sample as it is by the rules: pending, and with sorted scopes."""
-    answer: dict[str, Any] = json.loads(GUIDES_ANSWER)
+    answer: dict[str, Any] = json.loads(GUIDE_ANSWER)
     attributes = answer["data"]["attributes"]
     attributes |= {"status": "pending", "scopes": sorted(attributes["scopes"])}
     return answer

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from support import GUIDE_ANSWER, GUIDE_REQUEST
 
 from connect_core import (
     DEFAULT_SCOPES,
@@ -50,36 +51,6 @@ from connect_core import (
 )
 
 # --- The guide -----------------------------------------------------------------------------------
-
-#: The body of the guide's ``curl``, character by character.
-GUIDE_REQUEST = """{
-    "data": {
-      "attributes": {
-        "destination-organization-id": "org_DEF456",
-        "name": "Partner Connection"
-      }
-    }
-  }"""
-
-#: The guide's answer to it, character by character.
-GUIDE_ANSWER = """{
-  "data": {
-    "type": "connect/connections",
-    "id": "cxn_ABC123",
-    "attributes": {
-      "token": "cxn_ABC123",
-      "name": "Partner Connection",
-      "status": "active",
-      "organization-id": "org_ABC123",
-      "destination-organization-id": "org_DEF456",
-      "scopes": ["inquiry.read", "account.read"],
-      "creator-id": "api_ABC123",
-      "creator-type": "api-key",
-      "created-at": "2018-06-01T00:00:00.000Z",
-      "updated-at": "2018-06-01T00:00:00.000Z"
-    }
-  }
-}"""
 
 #: The same as it is here: pending, as the rules have it, and with its scopes sorted.
 ANSWER = GUIDE_ANSWER.replace('"active"', '"pending"').replace(
