@@ -121,6 +121,7 @@ class TestSecondImplementation:
             found = explore(lambda: system, examples=60, steps=50, seed=1)
         assert found.result is Result.PASS, found.describe()
 
+    @pytest.mark.hunt
     @pytest.mark.parametrize(
         ("point", "answer"),
         [
@@ -142,6 +143,7 @@ class TestSecondImplementation:
         assert untold.answers[point] == [answer]
         assert wrong.exit_code == 1
 
+    @pytest.mark.hunt
     @pytest.mark.parametrize("capability", EVERYTHING)
     def test_what_is_left_out_is_not_claimed(self, capability: str) -> None:
         """Whoever does not claim it conforms; whoever claims it all the same does not."""
