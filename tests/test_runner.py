@@ -552,6 +552,23 @@ def test_a_state_may_be_due_for_what_it_was(due: dict[str, Any]) -> None:
     assert refused.value.observed == "ok: there is no state"
 
 
+def test_what_is_never_told_cannot_be_what_it_was() -> None:
+    class Dateless(ReferenceSystem):
+        def read(self, *, by: str, connection: str) -> Answer:
+            state = dict(super().read(by=by, connection=connection).state or {})
+            del state["created_at"]
+            return Answer(Outcome.OK, state=state)
+
+    case = Case(Dateless(), Answers({}))
+    created = (Alternative(outcome=Outcome.OK),)
+    case.perform(CreateStep(by="org_A", connection="main", destination="org_B", accept=created))
+    same = Alternative(outcome=Outcome.OK, unchanged=("status", "created_at"))
+    for _ in range(2):
+        with pytest.raises(NotPermittedError) as refused:
+            case.read(Check(by="org_A", connection="main", accept=(same,)))
+        assert refused.value.observed.endswith("): created_at is missing")
+
+
 @pytest.mark.parametrize("given", [None, "", 7])
 def test_a_creation_without_an_id(given: Any) -> None:
     class Anonymous(ReferenceSystem):

@@ -83,8 +83,9 @@ def simplest(
     )
 
 
-def drawn(strategy: st.SearchStrategy[_T], *, examples: int = 500) -> list[_T]:
-    """So many examples, at most."""
+def drawn(strategy: st.SearchStrategy[_T], *, examples: int | None = None) -> list[_T]:
+    """So many examples, at most; if nothing is said, five times as many as the profile has."""
+    examples = 5 * settings().max_examples if examples is None else examples
     seen: list[_T] = []
 
     @settings(REPEATABLE, max_examples=examples)
