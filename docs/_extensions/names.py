@@ -46,23 +46,33 @@ class PublicName(PyXRefRole):
         return super().process_link(env, refnode, has_explicit_title, title, target)
 
 
+def places(target: str) -> Iterator[str]:
+    """Where a name may be documented: as it is written, or as what a module of ours defines."""
+    inner = target.removeprefix("connect_core.")
+    first, _, member = inner.partition(".")
+    last = inner.rpartition(".")[2]
+    if first in _PUBLIC:
+        yield ".".join(filter(None, ("connect_core", _PUBLIC[first], member)))
+    if inner != target and last in _PUBLIC:
+        yield f"connect_core.{_PUBLIC[last]}"
+
+
 def resolve(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
 ) -> nodes.Element | None:
-    """Find what a reference of the Python domain means, once Sphinx has not."""
+    """Find what a reference of the Python domain means, once Sphinx has not.
+
+    Names of other libraries stay text: their documentation is on the network.
+    """
     if node.get("refdomain") != "py":
         return None
     target: str = node["reftarget"]
-    first, _, rest = target.removeprefix("connect_core.").partition(".")
-    for name in (first, rest.rpartition(".")[2]):
-        if name in _PUBLIC and (target.startswith("connect_core.") or name == first):
-            member = f".{rest}" if name == first and rest else ""
-            node["reftarget"] = f"connect_core.{_PUBLIC[name]}{member}"
-            found = env.domains.python_domain.resolve_xref(
-                env, node["refdoc"], app.builder, "obj", node["reftarget"], node, content
-            )
-            if found is not None:
-                return found
+    for place in places(target):
+        found = env.domains.python_domain.resolve_xref(
+            env, node["refdoc"], app.builder, "obj", place, node, content
+        )
+        if found is not None:
+            return found
     return content if node.get("optional") or not target.startswith("connect_core") else None
 
 
