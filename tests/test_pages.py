@@ -1,9 +1,11 @@
 """What is written for readers is true: every block runs, and what is derived has not drifted."""
 
+import inspect
 import os
 import re
 import runpy
 import shutil
+import textwrap
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,20 +17,24 @@ from databases import postgresql
 from oracle import BOTH, DESTINATION, OUTSIDER, SOURCE
 from pages import PAGES, ROOT, Runner, count_blocks, count_excused
 from sqlalchemy.orm import Session
-from support import OUR_KEY, PARTNER
+from support import OUR_KEY, PARTNER, Row
 
 from connect_core import (
     Action,
     Cell,
+    ConnectionLifecycle,
     ConnectionService,
     ConnectionStore,
     InvalidTransitionError,
     Role,
     Status,
     decision_table,
+    lifecycle,
+    strategies,
 )
 from connect_core.adapters import cli
 from connect_core.adapters.sql import SqlConnectionStore, open_engine
+from connect_core.conformance import ConnectionConformance, ReferenceSystem
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SERVICE = (ROOT / "docs/how-to/service.md").read_text(encoding="utf-8")
@@ -89,6 +95,34 @@ def test_the_examples_run(path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     """They assert what they show."""
     runpy.run_path(str(path), run_name="__main__")
     assert capsys.readouterr().out
+
+
+class TestDocstrings:
+    """The reference shows docstrings, and three of them have a block of code."""
+
+    def run(self, documented: object, **names: object) -> dict[str, Any]:
+        """Run the one block in a docstring; what it has made."""
+        (block,) = re.findall(r"::\n\n((?: {4}.*\n|\n)+)", f"{inspect.getdoc(documented)}\n")
+        exec(textwrap.dedent(block), names)  # noqa: S102  # it is our own
+        return names
+
+    def test_there_are_no_others(self) -> None:
+        sources = [path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py")]
+        assert sum(len(re.findall(r"::\n\n {4}", source)) for source in sources) == 3
+        assert not any(">>>" in source for source in sources)
+
+    def test_of_the_lifecycle(self) -> None:
+        row = Row("org_ABC123", "org_DEF456", "pending")
+        self.run(lifecycle, row=row, ConnectionLifecycle=ConnectionLifecycle, Role=Role)
+        assert row.status == "active"
+
+    def test_of_the_strategies(self) -> None:
+        self.run(strategies)["test_our_report_lists_it"]()
+
+    def test_of_the_kit(self) -> None:
+        tests = self.run(ConnectionConformance, OurSystem=ReferenceSystem)["TestOurs"]()
+        assert isinstance(tests.make_system(), ReferenceSystem)
+        assert tests.profile.claims == ("versions",)
 
 
 # --- README.md -----------------------------------------------------------------------------------
