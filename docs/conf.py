@@ -17,19 +17,18 @@ copyright = author  # noqa: A001  # Sphinx's name for it
 version = release = connect_core.__version__
 
 extensions = [
-    "explorer",
     "myst_parser",
     "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
     "commands",
+    "explorer",
     "names",
     "pictures",
-    "sphinx.ext.napoleon",
 ]
 exclude_patterns = ["_extensions", "examples"]
 
 # --- Text ----------------------------------------------------------------------------------------
 
-myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
 default_role = "py:name"
 nitpicky = True

@@ -118,7 +118,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
         for field in cast("Iterable[Field]", getattr(directive, "doc_field_types", ())):
             if field.name == "variable":  # Sphinx calls attributes so
                 field.label = "Attributes"
-    app.setup_extension("sphinx.ext.autodoc")
     app.add_role_to_domain("py", "name", PublicName())
     app.connect("autodoc-process-signature", signature)
     app.connect("autodoc-process-docstring", sentences, priority=400)

@@ -28,7 +28,7 @@ from .commands import activating
 from .conformance import judging
 from .decisions import asking
 from .imports import importing
-from .results import Figure, Section
+from .results import Figure, Section, verdict
 from .store import storing
 from .timing import readable
 from .transfer import transferring
@@ -68,11 +68,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
     if figure.bound is None:
         return *times, ratio, "", ""
     bound = str(figure.bound) if figure.ratio is not None else f"≤ {_time(figure.bound.limit)}"
-    return *times, ratio, bound, _verdict(figure.holds)
-
-
-def _verdict(holds: bool) -> str:
-    return "yes" if holds else "[bold red]NO[/]"
+    return *times, ratio, bound, verdict(figure.holds)
 
 
 def _add(table: Table, section: Section) -> None:
@@ -85,7 +81,7 @@ def _add(table: Table, section: Section) -> None:
             table.add_row(escape(f"against {baseline}"), style="dim")
         table.add_row(escape(f"  {figure.subject}"), *_cells(figure))
     for fact in section.facts:
-        table.add_row(f"  {fact.claim}", "", "", "", "", _verdict(fact.holds))
+        table.add_row(f"  {fact.claim}", "", "", "", "", verdict(fact.holds))
     table.add_section()
 
 

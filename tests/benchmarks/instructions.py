@@ -35,7 +35,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from .counted import LOOKUP, REPETITIONS, statements
-from .results import AtMost
+from .results import AtMost, verdict
 
 _WIDTH = 80
 #: The greatest ratio to the lookup: what Python 3.11 takes, and so little more that one needless
@@ -147,15 +147,11 @@ def table_of(counts: Sequence[Count]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("holds", no_wrap=True)
     for each in counts:
-        bounded = ("", "") if each.bound is None else (str(each.bound), _verdict(each.holds))
+        bounded = ("", "") if each.bound is None else (str(each.bound), verdict(each.holds))
         table.add_row(
             escape(each.subject), f"{each.instructions:,.0f}", f"{each.ratio:.2f}", *bounded
         )
     return table
-
-
-def _verdict(holds: bool) -> str:
-    return "yes" if holds else "[bold red]NO[/]"
 
 
 def document_of(counts: Sequence[Count]) -> dict[str, object]:

@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 
 
+def verdict(holds: bool) -> str:
+    """Whether something holds, in a table."""
+    return "yes" if holds else "[bold red]NO[/]"
+
+
 @dataclass(frozen=True, slots=True)
 class AtMost:
     """A bound from above."""

@@ -672,12 +672,10 @@ class SqlConnectionStore:
                     overtaken = error
                 else:
                     return record
-        except (
-            StaleConnectionError
-        ) as error:  # another has changed it, perhaps by this very request
+        except StaleConnectionError as error:  # another was quicker: with the same request?
             overtaken = error
         kept = self._recall(place)
-        if kept is None:  # it was another request; or this transaction's isolation hides its record
+        if kept is None:  # with another one, or a stricter isolation hides its record
             raise overtaken
         return kept
 

@@ -19,6 +19,7 @@ from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 
+from benchmarks.results import verdict
 from benchmarks.timing import readable
 from rich import box
 from rich.console import Console
@@ -136,7 +137,7 @@ def _bulk(report: Report) -> Table:
 def _aims(report: Report) -> Table:
     table = _new("What was aimed at", "decide is faster than", "aimed at", "measured", "holds")
     for aim in report["aims"]:
-        holds = "yes" if aim["holds"] else "[bold red]NO[/]"
+        holds = verdict(aim["holds"])
         table.add_row(aim["claim"], f"≥ {times(aim['at_least'])}", times(aim["times"]), holds)
     return table
 
