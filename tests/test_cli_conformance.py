@@ -25,7 +25,7 @@ from test_conformance import PEER
 
 from connect_core.conformance import ReferenceSystem, load_specification, load_vectors, report_dict
 from connect_core.conformance import run as run_vectors
-from connect_core.conformance.families import FAMILIES
+from connect_core.conformance.generators import GENERATORS
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ["conformance", "run", "--python", "connect_core.conformance:ReferenceSystem"]
@@ -294,13 +294,13 @@ class TestGenerate:
         assert run("conformance", "generate", *root).splitlines() == drifted
         assert run("conformance", "generate", "--check", *root) == ""
         assert not (vectors / "more.json").exists()
-        assert len(list(vectors.iterdir())) == len(FAMILIES)
+        assert len(list(vectors.iterdir())) == len(GENERATORS)
 
     def test_a_new_checkout(self, checkout: Path) -> None:
         """Without anything derived, everything is."""
         shutil.rmtree(checkout / "src")
         written = run("conformance", "generate", "--root", str(checkout)).splitlines()
-        assert len(written) == len(FAMILIES) + 1
+        assert len(written) == len(GENERATORS) + 1
         assert run("conformance", "generate", "--check", "--root", str(checkout)) == ""
 
     def test_a_text_that_is_not_in_order(self, checkout: Path) -> None:

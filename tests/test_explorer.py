@@ -19,7 +19,7 @@ from connect_core.conformance import (
     explore,
 )
 from connect_core.conformance.profile import Answers
-from connect_core.conformance.tale import ORGANIZATIONS
+from connect_core.conformance.trace import ORGANIZATIONS
 
 HUNT = pytest.mark.hunt
 

@@ -42,8 +42,8 @@ from connect_core.conformance import (
     run,
     select,
 )
-from connect_core.conformance.case import Case, NotPermittedError, call_in_words
-from connect_core.conformance.families import FAMILIES
+from connect_core.conformance.execution import Execution, NotPermittedError, call_in_words
+from connect_core.conformance.generators import GENERATORS
 from connect_core.conformance.profile import Answers
 from connect_core.conformance.runner import FAILING
 from connect_core.conformance.vectors import (
@@ -371,7 +371,7 @@ def test_scopes_come_in_any_order_and_events_do_not() -> None:
             state["events"].reverse()
             return Answer(answer.outcome, state=state, http=answer.http)
 
-    families = set(FAMILIES) - {"history"}
+    families = set(GENERATORS) - {"history"}
     assert run(Reversed, among=select(sorted(families))).conforms
     assert {each.result for each in run(Reversed, among=select(["history"])).results} == {
         Result.FAIL
@@ -500,12 +500,14 @@ def test_outcomes_may_be_plain_text() -> None:
 def test_numbers_and_arrays_may_be_large() -> None:
     """They are compared by what they are, not by being the same object."""
     events: list[dict[str, object]] = [{} for _ in range(300)]
-    case = Case(Lies(version=int("1000"), events=events), Answers({}))
+    execution = Execution(Lies(version=int("1000"), events=events), Answers({}))
     created = (Alternative(outcome=Outcome.OK),)
-    case.perform(CreateStep(by="org_A", connection="main", destination="org_B", accept=created))
+    execution.perform(
+        CreateStep(by="org_A", connection="main", destination="org_B", accept=created)
+    )
     state: dict[str, object] = {"version": 1000, "events": [{}] * 300}
     seen = Alternative(outcome=Outcome.OK, state=state)
-    assert case.read(Check(by="org_A", connection="main", accept=(seen,))) == seen
+    assert execution.read(Check(by="org_A", connection="main", accept=(seen,))) == seen
 
 
 def test_a_document_has_no_further_members() -> None:
@@ -543,12 +545,14 @@ def test_a_read_without_a_state() -> None:
 @pytest.mark.parametrize("due", [{"unchanged": ("status",)}, {"not_before": ("updated_at",)}])
 def test_a_state_may_be_due_for_what_it_was(due: dict[str, Any]) -> None:
     """Also where no member is given."""
-    case = Case(Stateless(), Answers({}))
+    execution = Execution(Stateless(), Answers({}))
     created = (Alternative(outcome=Outcome.OK),)
-    case.perform(CreateStep(by="org_A", connection="main", destination="org_B", accept=created))
+    execution.perform(
+        CreateStep(by="org_A", connection="main", destination="org_B", accept=created)
+    )
     seen = Alternative(outcome=Outcome.OK, **due)
     with pytest.raises(NotPermittedError) as refused:
-        case.read(Check(by="org_A", connection="main", accept=(seen,)))
+        execution.read(Check(by="org_A", connection="main", accept=(seen,)))
     assert refused.value.observed == "ok: there is no state"
 
 
@@ -559,13 +563,15 @@ def test_what_is_never_told_cannot_be_what_it_was() -> None:
             del state["created_at"]
             return Answer(Outcome.OK, state=state)
 
-    case = Case(Dateless(), Answers({}))
+    execution = Execution(Dateless(), Answers({}))
     created = (Alternative(outcome=Outcome.OK),)
-    case.perform(CreateStep(by="org_A", connection="main", destination="org_B", accept=created))
+    execution.perform(
+        CreateStep(by="org_A", connection="main", destination="org_B", accept=created)
+    )
     same = Alternative(outcome=Outcome.OK, unchanged=("status", "created_at"))
     for _ in range(2):
         with pytest.raises(NotPermittedError) as refused:
-            case.read(Check(by="org_A", connection="main", accept=(same,)))
+            execution.read(Check(by="org_A", connection="main", accept=(same,)))
         assert refused.value.observed.endswith("): created_at is missing")
 
 

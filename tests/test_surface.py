@@ -45,7 +45,7 @@ def test_all_is_exact() -> None:
 
 #: The kit's own, in the same order.
 KIT = """
-    Answer BrokenSystemError ConnectionConformance Exploration InvalidProfileError
+    Answer BrokenSystemError ConnectionConformance Exchange Exploration InvalidProfileError
     InvalidVectorsError Outcome PeerError Profile ReferenceSystem Report Requirement
     RequirementResult Result ServiceSystem Specification StdioPeer System Vector VectorResult
     explore load_specification load_vectors read_profile read_vectors report_dict report_html

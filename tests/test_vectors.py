@@ -23,14 +23,14 @@ from connect_core.conformance import (
     read_vectors,
     select,
 )
-from connect_core.conformance.families import FAMILIES, vector_files
-from connect_core.conformance.families.documents import (
+from connect_core.conformance.generators import GENERATORS, vector_files
+from connect_core.conformance.generators.documents import (
     INVALID_DOCUMENTS,
     INVALID_TEXTS,
     MALFORMED_TEXTS,
 )
-from connect_core.conformance.families.http import STATUSES
-from connect_core.conformance.families.telling import walks
+from connect_core.conformance.generators.http import STATUSES
+from connect_core.conformance.scenario import walks
 from connect_core.conformance.specification import DATA
 from connect_core.conformance.vectors import (
     ActStep,
@@ -74,9 +74,9 @@ class TestTheFiles:
 
     def test_a_file_for_each_family(self) -> None:
         assert {file.name for file in (DATA / "vectors").iterdir()} == {
-            f"{family}.json" for family in FAMILIES
+            f"{family}.json" for family in GENERATORS
         }
-        for name, family in FAMILIES.items():
+        for name, family in GENERATORS.items():
             assert {vector.id.split("/")[0] for vector in family()} == {name}
 
     def test_reading_and_writing_go_together(self) -> None:

@@ -50,7 +50,7 @@ MODULES = {
         ["sql", "store", "service", "filters", "query_plans"],
         "not sqlite-file or to_open or query_plans",
     ),
-    "conformance/case": (["runner", "adequacy", "explorer"], "not hunt"),
+    "conformance/execution": (["runner", "adequacy", "explorer"], "not hunt"),
 }
 #: A mutant that takes so many times as long as the unchanged code, and a while, hangs.
 PATIENCE = 5

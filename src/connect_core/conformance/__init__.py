@@ -5,8 +5,8 @@ tests, or `run` the vectors and `explore` yourself; in any language, speak the l
 ``connect-core conformance run`` do it. Comes with the extra ``testing``.
 """
 
-from connect_core.conformance.case import BrokenSystemError
-from connect_core.conformance.explorer import explore
+from connect_core.conformance.execution import BrokenSystemError, Exchange
+from connect_core.conformance.exploration import explore
 from connect_core.conformance.kit import ConnectionConformance
 from connect_core.conformance.profile import InvalidProfileError, Profile, read_profile
 from connect_core.conformance.report import report_dict, report_html, report_json, report_junit
@@ -24,14 +24,14 @@ from connect_core.conformance.specification import (
     Specification,
     load_specification,
 )
-from connect_core.conformance.stdio import PeerError, StdioPeer
-from connect_core.conformance.system import (
+from connect_core.conformance.subject import (
     Answer,
     Outcome,
     ReferenceSystem,
     ServiceSystem,
     System,
 )
+from connect_core.conformance.transports.stdio import PeerError, StdioPeer
 from connect_core.conformance.vectors import (
     InvalidVectorsError,
     Vector,
@@ -43,6 +43,7 @@ __all__ = [
     "Answer",
     "BrokenSystemError",
     "ConnectionConformance",
+    "Exchange",
     "Exploration",
     "InvalidProfileError",
     "InvalidVectorsError",

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from connect_core.conformance.families import vector_files
-from connect_core.conformance.families.stories import story
+from connect_core.conformance.generators import vector_files
+from connect_core.conformance.generators.stories import stories
 from connect_core.conformance.pictures import pictures
 from connect_core.conformance.specification import parse, specification_text
 from connect_core.conformance.vectors import vector_dict
@@ -38,8 +38,8 @@ def derived(root: Path) -> dict[str, str]:
     files = {f"{_DATA_FOLDER}/requirements.json": specification_text(specification)}
     for name, vectors in vector_files(specification.version).items():
         files[f"{_VECTORS_FOLDER}/{name}"] = vectors
-    stories = [vector_dict(vector) for vector in story()]
-    for name, picture in pictures(stories).items():
+    told = [vector_dict(vector) for vector in stories()]
+    for name, picture in pictures(told).items():
         files[f"{_PICTURES_FOLDER}/{name}"] = picture
     return files
 

@@ -4,10 +4,10 @@ from typing import ClassVar
 
 import pytest
 
-from connect_core.conformance.explorer import explore
+from connect_core.conformance.exploration import explore
 from connect_core.conformance.profile import Answers, Profile
 from connect_core.conformance.runner import Result, VectorResult, run_vector
-from connect_core.conformance.system import System
+from connect_core.conformance.subject import System
 from connect_core.conformance.vectors import Vector, load_vectors
 
 

@@ -12,16 +12,16 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
-from connect_core.conformance.case import (
+from connect_core.conformance.execution import (
     BrokenSystemError,
-    Case,
     Exchange,
+    Execution,
     NotPermittedError,
     UnsupportedError,
 )
 from connect_core.conformance.profile import Answers, Profile
 from connect_core.conformance.specification import Requirement, Specification, load_specification
-from connect_core.conformance.system import System
+from connect_core.conformance.subject import System
 from connect_core.conformance.vectors import (
     ReadStep,
     ShareStep,
@@ -340,22 +340,22 @@ def run_vector(
 
 def _attempt(make_system: MakeSystem, vector: Vector, answers: Answers) -> VectorResult:
     """One vector, whatever the profile says of it."""
-    case: Case | None = None
+    execution: Execution | None = None
     try:
         system = make_system()
-        case = Case(system, answers)
+        execution = Execution(system, answers)
         try:
-            played = _play(case, vector)
+            played = _play(execution, vector)
         finally:
             system.close()
     except BrokenSystemError:
         raise
     except Exception as error:
-        return what_came_of(error, vector, () if case is None else case.exchanges)
+        return result_of(error, vector, () if execution is None else execution.exchanges)
     if played.faults:
-        result = what_came_of(played.faults[0], vector, played.exchanges)
+        result = result_of(played.faults[0], vector, played.exchanges)
         blamed = [each for fault in played.faults for each in fault.check.requirements]
-        return replace(result, blamed=tuple(dict.fromkeys(blamed)), met=frozenset(case.met))
+        return replace(result, blamed=tuple(dict.fromkeys(blamed)), met=frozenset(execution.met))
     return VectorResult(vector, Result.NOT_CLAIMED if played.ended else Result.PASS, played.ended)
 
 
@@ -370,15 +370,15 @@ class _Played(NamedTuple):
     ended: str = ""
 
 
-def _play(case: Case, vector: Vector) -> _Played:
+def _play(execution: Execution, vector: Vector) -> _Played:
     """Take the steps. A fault in a read changes nothing: what follows is tested all the same."""
     faults: list[NotPermittedError] = []
     said: tuple[Exchange, ...] = ()
     for step in vector.steps:
         try:
-            answer = case.perform(step)
+            answer = execution.perform(step)
         except NotPermittedError as fault:
-            said = said or tuple(case.exchanges)
+            said = said or tuple(execution.exchanges)
             faults.append(fault)
             if fault.check is not step or not isinstance(step, ShareStep | ReadStep):
                 break
@@ -392,7 +392,7 @@ def _play(case: Case, vector: Vector) -> _Played:
     return _Played(tuple(faults), said)
 
 
-def what_came_of(error: Exception, vector: Vector, exchanges: Sequence[Exchange]) -> VectorResult:
+def result_of(error: Exception, vector: Vector, exchanges: Sequence[Exchange]) -> VectorResult:
     """The result of a vector that ended in this error.
 
     Args:

@@ -18,7 +18,7 @@ from typing import Annotated, Final, Literal, cast
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from connect_core.conformance.specification import DATA
-from connect_core.conformance.system import Outcome
+from connect_core.conformance.subject import Outcome
 from connect_core.parties import Immutable
 
 #: In the expected `document` of a state: the Connection's id, and any time as documents write it.

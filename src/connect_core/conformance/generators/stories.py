@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 
-from connect_core.conformance.families.telling import (
+from connect_core.conformance.scenario import (
     DESTINATION,
     OUTSIDER,
     READ,
     SCOPES,
     SOURCE,
-    Story,
+    Scenario,
 )
 from connect_core.conformance.vectors import Vector
 from connect_core.lifecycle import Action
 
 
-def story() -> Iterator[Vector]:
+def stories() -> Iterator[Vector]:
     """The stories of the guide, for people: each is drawn in the documentation."""
     withdraw, offer = (SOURCE, Action.DEACTIVATE), (SOURCE, Action.REACTIVATE)
     accept, leave = (DESTINATION, Action.ACTIVATE), (DESTINATION, Action.DEACTIVATE)
@@ -32,14 +32,16 @@ def story() -> Iterator[Vector]:
         ),
         ("refused-share", "data does not pass", (accept, withdraw)),
     ):
-        told = Story(f"story/{name}", title)
-        told.tell(told.world.create("main", by=SOURCE, destination=DESTINATION, scopes=SCOPES))
+        scenario = Scenario(f"story/{name}", title)
+        scenario.add(
+            scenario.model.create("main", by=SOURCE, destination=DESTINATION, scopes=SCOPES)
+        )
         if name == "refused-share":
-            told.tell(told.world.share("main", by=DESTINATION, scope=READ))
+            scenario.add(scenario.model.share("main", by=DESTINATION, scope=READ))
         for by, action in steps:
-            told.act(by, action)
+            scenario.act(by, action)
             if name == "refused-share" and action is Action.ACTIVATE:
                 for reader, scope in ((SOURCE, READ), (DESTINATION, "case.read"), (OUTSIDER, READ)):
-                    told.tell(told.world.share("main", by=reader, scope=scope))
-        told.tell(told.world.share("main", by=DESTINATION, scope=READ))
-        yield told.vector()
+                    scenario.add(scenario.model.share("main", by=reader, scope=scope))
+        scenario.add(scenario.model.share("main", by=DESTINATION, scope=READ))
+        yield scenario.vector()

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Final, TypeVar, cast
 
-from connect_core.conformance.case import BrokenSystemError, Case, NotPermittedError
+from connect_core.conformance.execution import BrokenSystemError, Execution, NotPermittedError
+from connect_core.conformance.model import TERMS, Model, Move, followed
 from connect_core.conformance.profile import Answers, Profile
-from connect_core.conformance.runner import MakeSystem, VectorResult, what_came_of
+from connect_core.conformance.runner import MakeSystem, VectorResult, result_of
 from connect_core.conformance.specification import load_specification
-from connect_core.conformance.system import Outcome
+from connect_core.conformance.subject import Outcome
 from connect_core.conformance.vectors import (
     ActStep,
     Alternative,
@@ -23,7 +24,6 @@ from connect_core.conformance.vectors import (
     ShareStep,
     Vector,
 )
-from connect_core.conformance.world import TERMS, Move, World, followed
 from connect_core.lifecycle import Action
 
 #: Who takes part. Two ids differ by case alone.
@@ -33,7 +33,7 @@ _Given = TypeVar("_Given")
 
 
 @dataclass
-class Hunt:
+class Search:
     """What the tales of one exploration have in common.
 
     Attributes:
@@ -47,11 +47,11 @@ class Hunt:
     make_system: MakeSystem
     profile: Profile
     answers: Answers
-    found: "FoundError | None" = field(default=None, init=False)
+    found: "CounterexampleError | None" = field(default=None, init=False)
     broken: BrokenSystemError | None = field(default=None, init=False)
 
 
-class FoundError(AssertionError):
+class CounterexampleError(AssertionError):
     """A tale ended in an answer that is not permitted.
 
     Attributes:
@@ -68,22 +68,22 @@ class FoundError(AssertionError):
         return self.result.describe()
 
 
-class Tale:
+class Trace:
     """One tale, in a fresh system. Mutable.
 
     Raises:
         BrokenSystemError: the system could not be asked any more before.
     """
 
-    def __init__(self, hunt: Hunt) -> None:
-        if hunt.broken is not None:
-            raise hunt.broken
-        self._hunt = hunt
+    def __init__(self, search: Search) -> None:
+        if search.broken is not None:
+            raise search.broken
+        self._search = search
         self._steps: list[AnyStep] = []
         self._checks: dict[object, Check] = {}
-        self.world = World()
-        self._system = hunt.make_system()
-        self._case = Case(self._system, hunt.answers.copy())
+        self.model = Model()
+        self._system = search.make_system()
+        self._execution = Execution(self._system, search.answers.copy())
 
     def do(self, step: AnyStep) -> Alternative:
         """Make a call, follow its answer, and look at everything.
@@ -93,11 +93,11 @@ class Tale:
             BrokenSystemError: what the system gave is no answer.
         """
         self._steps.append(step)
-        answer = self._guarded(lambda: self._case.perform(step))
+        answer = self._guarded(lambda: self._execution.perform(step))
         self._steps[-1] = followed(step, answer)
-        self.world.follow(step, answer)
-        for check in self._looks():
-            self._look(check)
+        self.model.follow(step, answer)
+        for check in self._read_backs():
+            self._read_back(check)
         return answer
 
     def close(self) -> None:
@@ -106,16 +106,16 @@ class Tale:
         Raises:
             FoundError, BrokenSystemError: as `do`.
         """
-        if self._hunt.broken is None:
+        if self._search.broken is None:
             self._guarded(self._system.close)
 
-    def _looks(self) -> Iterator[Check]:
+    def _read_backs(self) -> Iterator[Check]:
         """Each Connection, as both parties see it and as an outsider does."""
         last = self._steps[-1]
         refused = last.accept[0].outcome is not Outcome.OK
-        for name in self.world.names():
+        for name in self.model.names():
             tested = last.requirements if last.connection == name else ("CXN-ISOL-001",)
-            version = self.world.connection(name).version
+            version = self.model.connection(name).version
             for by in ORGANIZATIONS:
                 key = (name, by, version, tested, refused)
                 if key not in self._checks:  # most are as they were before this call
@@ -123,13 +123,13 @@ class Tale:
                 yield self._checks[key]
 
     def _check(self, name: str, by: str, tested: tuple[str, ...], *, refused: bool) -> Check:
-        claims = self._hunt.profile.claims
+        claims = self._search.profile.claims
         members = ["status", *TERMS, "scopes"]
-        if by == self.world.connection(name).source_organization_id:
+        if by == self.model.connection(name).source_organization_id:
             members += ["version"] if "versions" in claims else []
             members += ["events"] if {"versions", "history"} <= set(claims) else []
         times = ["created_at", "updated_at"] if "times" in claims else []
-        return self.world.read(
+        return self.model.read(
             name,
             by=by,
             members=members,
@@ -138,13 +138,13 @@ class Tale:
             not_before=times[1:],
         )
 
-    def _look(self, check: Check) -> None:
+    def _read_back(self, check: Check) -> None:
         def look() -> None:
             try:
-                self._case.read(check)
+                self._execution.read(check)
             except NotPermittedError as error:
                 for each in _parts(check):
-                    self._case.judge(each, error.answer)
+                    self._execution.judge(each, error.answer)
                 raise  # no single member is wrong, but they do not go together
 
         self._guarded(look)
@@ -156,13 +156,13 @@ class Tale:
         try:
             return call()
         except BrokenSystemError as error:
-            self._hunt.broken = error
+            self._search.broken = error
             raise
         except Exception as error:
-            result = what_came_of(error, self._vector(error), self._case.exchanges)
-            met = frozenset(self._case.met)
-            found = FoundError(replace(result, met=met), self._steps)
-            self._hunt.found = self._hunt.found or found
+            result = result_of(error, self._vector(error), self._execution.exchanges)
+            met = frozenset(self._execution.met)
+            found = CounterexampleError(replace(result, met=met), self._steps)
+            self._search.found = self._search.found or found
             raise found from error
 
     def _vector(self, error: Exception) -> Vector:
@@ -209,8 +209,8 @@ def _only(alternative: Alternative, member: str) -> dict[str, object]:
 
 def _needs(steps: Sequence[AnyStep]) -> Iterator[str]:
     """The capabilities that a tale makes use of."""
-    looks = [each for step in steps for check in step.then for each in check.accept]
-    members = {member for each in looks for member in each.state}
+    read_backs = [each for step in steps for check in step.then for each in check.accept]
+    members = {member for each in read_backs for member in each.state}
     if any(isinstance(step, CreateStep) and step.source is not None for step in steps):
         yield "named-source"
     expecting = any(isinstance(step, ActStep) and step.expected_version for step in steps)
@@ -220,14 +220,14 @@ def _needs(steps: Sequence[AnyStep]) -> Iterator[str]:
         yield "expected-version"
     if "events" in members:
         yield "history"
-    if any(each.unchanged or each.not_before for each in looks):
+    if any(each.unchanged or each.not_before for each in read_backs):
         yield "times"
 
 
 # --- Without what it does not take ---------------------------------------------------------------
 
 
-def shortened(hunt: Hunt, found: FoundError) -> FoundError:
+def shrunk(search: Search, found: CounterexampleError) -> CounterexampleError:
     """The same fault at the end of a tale from which no call can be left out.
 
     Pieces of the tale are left out, large ones first, for as long as what is left still ends in an
@@ -238,7 +238,7 @@ def shortened(hunt: Hunt, found: FoundError) -> FoundError:
         start = 0
         while start < len(found.steps):
             without = (*found.steps[:start], *found.steps[start + size :])
-            shorter = _told_again(hunt, without)
+            shorter = _rerun(search, without)
             if shorter is not None and len(shorter.steps) < len(found.steps):
                 found = shorter
             else:
@@ -247,27 +247,27 @@ def shortened(hunt: Hunt, found: FoundError) -> FoundError:
     return found
 
 
-def _told_again(hunt: Hunt, steps: Sequence[AnyStep]) -> FoundError | None:
+def _rerun(search: Search, steps: Sequence[AnyStep]) -> CounterexampleError | None:
     """Make these calls to a fresh system, as far as they make sense; the fault that this shows."""
-    tale = Tale(hunt)
+    trace = Trace(search)
     told = False
     try:
         for step in steps:
-            again = _reworded(tale.world, step)
+            again = _restated(trace.model, step)
             if again is not None:
                 told = True
-                tale.do(again)
+                trace.do(again)
         if told:
-            tale.close()
-    except FoundError as found:
+            trace.close()
+    except CounterexampleError as found:
         return found
     return None
 
 
-def _reworded(world: World, step: AnyStep) -> AnyStep | None:
+def _restated(model: Model, step: AnyStep) -> AnyStep | None:
     """The same call in another world; None if there is no such Connection in it."""
     if isinstance(step, CreateStep):
-        return world.create(
+        return model.create(
             step.connection,
             by=step.by,
             source=step.source,
@@ -276,9 +276,9 @@ def _reworded(world: World, step: AnyStep) -> AnyStep | None:
             scopes=step.scopes,
             allow_self=step.allow_self,
         )
-    if step.connection not in world.names():
+    if step.connection not in model.names():
         return None
     if isinstance(step, ActStep):
         move = Move(step.connection, step.by, Action(step.action))
-        return world.act(move, step.expected_version)
-    return world.share(step.connection, by=step.by, scope=cast("ShareStep", step).scope)
+        return model.act(move, step.expected_version)
+    return model.share(step.connection, by=step.by, scope=cast("ShareStep", step).scope)

@@ -7,17 +7,22 @@ part, what is tried, and in which words it is told.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from connect_core.conformance.families.documents import documents
-from connect_core.conformance.families.http import http
-from connect_core.conformance.families.ledgers import expected_version, history, times, versions
-from connect_core.conformance.families.matrix import refusals, transition, walk
-from connect_core.conformance.families.parties import identity, independence, itself, outsider
-from connect_core.conformance.families.sharing import scopes, share
-from connect_core.conformance.families.stories import story
+from connect_core.conformance.generators.documents import documents
+from connect_core.conformance.generators.history import expected_version, history, times, versions
+from connect_core.conformance.generators.http import http
+from connect_core.conformance.generators.matrix import refusals, transition, walk
+from connect_core.conformance.generators.parties import (
+    identity,
+    independence,
+    outsider,
+    self_connection,
+)
+from connect_core.conformance.generators.sharing import scopes, share
+from connect_core.conformance.generators.stories import stories
 from connect_core.conformance.vectors import Vector, file_text
 
 #: The families, each a file.
-FAMILIES: Final[Mapping[str, Callable[[], Iterator[Vector]]]] = {
+GENERATORS: Final[Mapping[str, Callable[[], Iterator[Vector]]]] = {
     "transition": transition,
     "walk": walk,
     "refusals": refusals,
@@ -26,14 +31,14 @@ FAMILIES: Final[Mapping[str, Callable[[], Iterator[Vector]]]] = {
     "identity": identity,
     "outsider": outsider,
     "independence": independence,
-    "self": itself,
+    "self": self_connection,
     "versions": versions,
     "history": history,
     "times": times,
     "expected-version": expected_version,
     "documents": documents,
     "http": http,
-    "story": story,
+    "story": stories,
 }
 
 
@@ -43,4 +48,6 @@ def vector_files(specification: str) -> dict[str, str]:
     Args:
         specification: the version that they are of.
     """
-    return {f"{name}.json": file_text(specification, family()) for name, family in FAMILIES.items()}
+    return {
+        f"{name}.json": file_text(specification, family()) for name, family in GENERATORS.items()
+    }

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from connect_core.conformance.families.telling import (
+from connect_core.conformance.model import Move
+from connect_core.conformance.scenario import (
     DESTINATION,
     EVERYBODY,
     HOLDERS,
@@ -11,15 +12,14 @@ from connect_core.conformance.families.telling import (
     READ,
     SCOPES,
     SOURCE,
-    Story,
-    looks,
+    Scenario,
+    describe,
     named,
-    told_in_words,
+    read_backs,
     walks,
     way_to,
 )
 from connect_core.conformance.vectors import Vector
-from connect_core.conformance.world import Move
 from connect_core.lifecycle import Action, Role
 from connect_core.policy import Cell, decision_table
 
@@ -33,23 +33,23 @@ def transition() -> Iterator[Vector]:
         where = "with no Connection" if cell.status is None else f"on {status}"
         titled = f"{column} tries to {cell.action} {where}"
         named = ("named-source",) if cell.action is Action.CREATE and by != SOURCE else ()
-        story = Story(f"transition/{status}/{cell.action}/{column}", titled, *named)
+        scenario = Scenario(f"transition/{status}/{cell.action}/{column}", titled, *named)
         to = SOURCE if column == "both" else DESTINATION
         if cell.status is not None:
             way = tuple(
                 (SOURCE if column == "both" else who, what) for who, what in way_to(cell.status)
             )
-            story.given(to=to, walk=way)
+            scenario.given(to=to, walk=way)
         if cell.action is Action.CREATE:
-            _try_to_create(story, by, to, cell)
+            _try_to_create(scenario, by, to, cell)
         else:
-            story.act(by, cell.action)
-        yield story.vector()
+            scenario.act(by, cell.action)
+        yield scenario.vector()
 
 
-def _try_to_create(story: Story, by: str, to: str, cell: Cell) -> None:
+def _try_to_create(scenario: Scenario, by: str, to: str, cell: Cell) -> None:
     """Create, with other terms than before; if nothing may come of it, the source still can."""
-    step = story.world.create(
+    step = scenario.model.create(
         "main",
         by=by,
         source=None if by == SOURCE else SOURCE,
@@ -59,53 +59,55 @@ def _try_to_create(story: Story, by: str, to: str, cell: Cell) -> None:
         allow_self=by == to,
     )
     if cell.status is None and not cell.roles & {Role.SOURCE}:
-        story.tell(step)
-        later = story.world.create("main", by=SOURCE, destination=to)
-        story.tell(later, "CXN-REFU-001")
+        scenario.add(step)
+        later = scenario.model.create("main", by=SOURCE, destination=to)
+        scenario.add(later, "CXN-REFU-001")
         return
     born = ("CXN-CREA-002",) if cell.status is None else step.requirements
-    after = story.world.copy()
+    after = scenario.model.copy()
     after.follow(step, step.accept[0])
-    seen = looks(after, "main", born, fixed=cell.status is None)
+    seen = read_backs(after, "main", born, fixed=cell.status is None)
     scopes = after.read("main", by=SOURCE, members=("scopes",), requirements=step.requirements)
     also = ("CXN-CREA-007",) if cell.status and len(cell.roles) > 1 else ()
-    story.tell(step, *also, then=[*seen, scopes])
+    scenario.add(step, *also, then=[*seen, scopes])
 
 
 def walk() -> Iterator[Vector]:
     """Every legal walk of six steps, with bystanders, and shares along the way."""
     for steps in walks(6):
-        story = Story(f"walk/{named(steps)}", f"six steps: {told_in_words(steps)}")
-        story.given("reverse", by=DESTINATION, to=SOURCE, walk=((SOURCE, Action.ACTIVATE),))
-        story.given("partner", to="org_Partner")
-        created = story.world.create("main", by=SOURCE, destination=DESTINATION, scopes=SCOPES)
-        story.tell(created, then=story.seen_after(created))
-        _probe(story)
+        scenario = Scenario(f"walk/{named(steps)}", f"six steps: {describe(steps)}")
+        scenario.given("reverse", by=DESTINATION, to=SOURCE, walk=((SOURCE, Action.ACTIVATE),))
+        scenario.given("partner", to="org_Partner")
+        created = scenario.model.create("main", by=SOURCE, destination=DESTINATION, scopes=SCOPES)
+        scenario.add(created, then=scenario.seen_after(created))
+        _probe(scenario)
         for by, action in steps:
-            story.act(by, action)
-            _probe(story)
-        story.tell(story.world.share("reverse", by=SOURCE, scope=READ), "CXN-ISOL-002")
-        story.tell(story.world.share("reverse", by=DESTINATION, scope=READ), "CXN-ISOL-002")
-        yield story.vector()
+            scenario.act(by, action)
+            _probe(scenario)
+        scenario.add(scenario.model.share("reverse", by=SOURCE, scope=READ), "CXN-ISOL-002")
+        scenario.add(scenario.model.share("reverse", by=DESTINATION, scope=READ), "CXN-ISOL-002")
+        yield scenario.vector()
 
 
-def _probe(story: Story) -> None:
+def _probe(scenario: Scenario) -> None:
     """Both want to read."""
     for by in PARTIES:
-        story.tell(story.world.share("main", by=by, scope=READ))
+        scenario.add(scenario.model.share("main", by=by, scope=READ))
 
 
 def refusals() -> Iterator[Vector]:
     """After each step of every walk of three: everything that may not be done."""
     for steps in walks(3):
-        story = Story(f"refusals/{named(steps)}", f"all that is refused: {told_in_words(steps)}")
-        story.given()
+        scenario = Scenario(f"refusals/{named(steps)}", f"all that is refused: {describe(steps)}")
+        scenario.given()
         for by, action in (*steps, (None, None)):
-            for move in story.world.moves(EVERYBODY, legal=False):
-                story.act(move.by, move.action)
-            again = story.world.create("main", by=SOURCE, destination=DESTINATION, scopes=(READ,))
-            story.tell(again, then=story.seen_after(again))
+            for move in scenario.model.moves(EVERYBODY, legal=False):
+                scenario.act(move.by, move.action)
+            again = scenario.model.create(
+                "main", by=SOURCE, destination=DESTINATION, scopes=(READ,)
+            )
+            scenario.add(again, then=scenario.seen_after(again))
             if by is not None and action is not None:
-                story.prepare(story.world.act(Move("main", by, action)))
-        story.look("main", "scopes", tests="CXN-REFU-001")
-        yield story.vector()
+                scenario.prepare(scenario.model.act(Move("main", by, action)))
+        scenario.look("main", "scopes", tests="CXN-REFU-001")
+        yield scenario.vector()

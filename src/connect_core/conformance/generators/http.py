@@ -4,26 +4,26 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from connect_core.conformance.families.documents import INVALID_DOCUMENTS, MALFORMED_TEXTS
-from connect_core.conformance.families.telling import (
+from connect_core.conformance.generators.documents import INVALID_DOCUMENTS, MALFORMED_TEXTS
+from connect_core.conformance.model import Move
+from connect_core.conformance.scenario import (
     DESTINATION,
     OUTSIDER,
     READ,
     ROUTES,
     SOURCE,
     WORDS,
-    Story,
+    Scenario,
     as_step,
     invalid,
     moves_after,
 )
-from connect_core.conformance.system import Outcome
+from connect_core.conformance.subject import Outcome
 from connect_core.conformance.vectors import (
     Alternative,
     AnyStep,
     Vector,
 )
-from connect_core.conformance.world import Move
 from connect_core.lifecycle import Action
 
 #: The HTTP statuses of an outcome: one, or for an open point those of its answers, ours first.
@@ -58,27 +58,29 @@ def _coded(step: AnyStep, requirement: str, *, due: int | None = None) -> AnySte
 def http() -> Iterator[Vector]:
     """The HTTP status of each outcome."""
 
-    def story(name: str, route: str | None = None) -> Story:
-        found = Story(f"http/{name}", f"the HTTP status: {name.replace('/', ', ')}", "http")
+    def begin(name: str, route: str | None = None) -> Scenario:
+        found = Scenario(f"http/{name}", f"the HTTP status: {name.replace('/', ', ')}", "http")
         if route is not None:
             found.given(walk=ROUTES[route])
         return found
 
     for name, to in (("partner", DESTINATION), ("another", "org_Partner")):
-        told = story(f"created/{name}")
-        told.tell(
-            _coded(told.world.create("main", by=SOURCE, destination=to), "CXN-HTTP-001", due=201)
+        scenario = begin(f"created/{name}")
+        scenario.add(
+            _coded(
+                scenario.model.create("main", by=SOURCE, destination=to), "CXN-HTTP-001", due=201
+            )
         )
-        yield told.vector()
+        yield scenario.vector()
     for route, steps in ROUTES.items():
         for by, action in moves_after(steps):
-            told = story(f"ok/{route}/{action}-{WORDS[by]}", route)
-            told.tell(_coded(told.world.act(Move("main", by, action)), "CXN-HTTP-002"))
-            told.tell(_coded(as_step(told.world.read("main", by=by)), "CXN-HTTP-002"))
-            yield told.vector()
-    told = story("ok/share", "active")
-    told.tell(_coded(told.world.share("main", by=DESTINATION, scope=READ), "CXN-HTTP-002"))
-    yield told.vector()
+            scenario = begin(f"ok/{route}/{action}-{WORDS[by]}", route)
+            scenario.add(_coded(scenario.model.act(Move("main", by, action)), "CXN-HTTP-002"))
+            scenario.add(_coded(as_step(scenario.model.read("main", by=by)), "CXN-HTTP-002"))
+            yield scenario.vector()
+    scenario = begin("ok/share", "active")
+    scenario.add(_coded(scenario.model.share("main", by=DESTINATION, scope=READ), "CXN-HTTP-002"))
+    yield scenario.vector()
     for name, route, move, requirement in (
         (
             "wrong-status/reactivate",
@@ -101,22 +103,22 @@ def http() -> Iterator[Vector]:
         ),
         ("outsider/activate", "pending", Move("main", OUTSIDER, Action.ACTIVATE), "CXN-HTTP-005"),
     ):
-        told = story(name, route)
-        told.tell(_coded(told.world.act(move), requirement))
-        yield told.vector()
+        scenario = begin(name, route)
+        scenario.add(_coded(scenario.model.act(move), requirement))
+        yield scenario.vector()
     for by, route in ((DESTINATION, "pending"), (SOURCE, "active"), (OUTSIDER, "active")):
-        told = story(f"denied/{WORDS[by]}/{route}", route)
-        told.tell(_coded(told.world.share("main", by=by, scope=READ), "CXN-HTTP-005"))
-        yield told.vector()
+        scenario = begin(f"denied/{WORDS[by]}/{route}", route)
+        scenario.add(_coded(scenario.model.share("main", by=by, scope=READ), "CXN-HTTP-005"))
+        yield scenario.vector()
     for route in ("active", "inactive"):
-        told = story(f"already-exists/{route}", route)
-        again = told.world.create("main", by=SOURCE, destination=DESTINATION)
-        told.tell(_coded(again, "CXN-HTTP-006"))
-        yield told.vector()
+        scenario = begin(f"already-exists/{route}", route)
+        again = scenario.model.create("main", by=SOURCE, destination=DESTINATION)
+        scenario.add(_coded(again, "CXN-HTTP-006"))
+        yield scenario.vector()
     for name, body, due in (
         ("not-json", MALFORMED_TEXTS["cut-off"], 400),
         ("no-document", json.dumps(INVALID_DOCUMENTS["scopes/none"]), 422),
     ):
-        told = Story(f"http/invalid/{name}", f"the HTTP status: {name}", "http", "documents")
-        told.tell(_coded(invalid("CXN-HTTP-007", body=body), "CXN-HTTP-007", due=due))
-        yield told.vector()
+        scenario = Scenario(f"http/invalid/{name}", f"the HTTP status: {name}", "http", "documents")
+        scenario.add(_coded(invalid("CXN-HTTP-007", body=body), "CXN-HTTP-007", due=due))
+        yield scenario.vector()

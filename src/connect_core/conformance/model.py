@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from connect_core.conformance.system import Outcome, State, actor_of, state_of
+from connect_core.conformance.subject import Outcome, State, actor_of, state_of
 from connect_core.conformance.vectors import (
     ActStep,
     Alternative,
@@ -95,15 +95,15 @@ class Move(NamedTuple):
     action: Action
 
 
-class World:
+class Model:
     """The Connections of a case as they should be, by the names that the case has for them."""
 
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
 
-    def copy(self) -> "World":
+    def copy(self) -> "Model":
         """The same, to go on from separately."""
-        copied = World()
+        copied = Model()
         copied._entries = dict(self._entries)
         return copied
 
@@ -194,7 +194,9 @@ class World:
             existing=None if existing is None else existing.connection,
             allow_self=True,
         )
-        requirements, accept = _creation(decision, itself=origin == destination, asked=allow_self)
+        requirements, accept = _creation(
+            decision, self_connection=origin == destination, asked=allow_self
+        )
         return CreateStep(
             by=by,
             connection=name,
@@ -370,7 +372,7 @@ def _refusals(decision: Decision) -> Iterator[Alternative]:
         yield _refusal(others[0], ROLE_AND_STATUS, STATUS_FIRST)
 
 
-def _creation(decision: Decision, *, itself: bool, asked: bool) -> _Permitted:
+def _creation(decision: Decision, *, self_connection: bool, asked: bool) -> _Permitted:
     existing = Alternative(outcome=Outcome.OK, existing=True, answers={SECOND_CREATE: (RETURNED,)})
     if decision.denials == (Denial.ALREADY_EXISTS,):
         refused = _refusal(Outcome.ALREADY_EXISTS, SECOND_CREATE, DUPLICATE_REFUSED)
@@ -378,7 +380,7 @@ def _creation(decision: Decision, *, itself: bool, asked: bool) -> _Permitted:
     if decision.denials:
         requirement = "CXN-CREA-003" if decision.roles else "CXN-CREA-004"
         return (requirement,), tuple(_refusals(decision))
-    if not itself:
+    if not self_connection:
         return ("CXN-CREA-001",), (Alternative(outcome=Outcome.OK),)
     willing = (ON_REQUEST, ALWAYS) if asked else (ALWAYS,)
     unwilling = (NEVER,) if asked else (ON_REQUEST, NEVER)
@@ -404,6 +406,6 @@ def _action(decision: Decision, connection: Connection) -> _Permitted:
 
 
 #: A Connection that has just been created.
-BORN: Final = Connection.create(by=actor_of("org_A"), destination="org_B").connection
+CREATED: Final = Connection.create(by=actor_of("org_A"), destination="org_B").connection
 #: The version with which a Connection comes to a status first. With a greater one it has a past.
-_SHORTEST: Final = {status: 1 + len(steps_to(BORN, status)) for status in Status}
+_SHORTEST: Final = {status: 1 + len(steps_to(CREATED, status)) for status in Status}

@@ -6,7 +6,8 @@ A `Story` goes through a `World`, which knows what is permitted, and writes down
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from connect_core.conformance.system import Outcome
+from connect_core.conformance.model import CREATED, TERMS, Model, Move, followed
+from connect_core.conformance.subject import Outcome
 from connect_core.conformance.vectors import (
     Alternative,
     AnyStep,
@@ -16,7 +17,6 @@ from connect_core.conformance.vectors import (
     ShareStep,
     Vector,
 )
-from connect_core.conformance.world import BORN, TERMS, Move, World, followed
 from connect_core.lifecycle import Action, Role, Status
 from connect_core.policy import steps_to
 
@@ -38,7 +38,7 @@ READ: Final = "inquiry.read"
 Walk = tuple[tuple[str, Action], ...]
 
 
-class Story:
+class Scenario:
     """A vector while it is told. Each call is answered as we would, and the world goes on so."""
 
     def __init__(self, id: str, title: str, *needs: str) -> None:
@@ -46,7 +46,7 @@ class Story:
         self._title = title
         self._needs = needs
         self._steps: list[AnyStep] = []
-        self.world = World()
+        self.model = Model()
 
     def vector(self) -> Vector:
         """What was told."""
@@ -54,7 +54,7 @@ class Story:
 
     def prepare(self, step: AnyStep) -> None:
         """Do what has to have been done. If that fails, nothing was tested."""
-        self.tell(step.model_copy(update={"requirements": ()}))
+        self.add(step.model_copy(update={"requirements": ()}))
 
     def given(
         self,
@@ -67,14 +67,14 @@ class Story:
     ) -> None:
         """There is a Connection, and this was done with it."""
         self.prepare(
-            self.world.create(
+            self.model.create(
                 name, by=by, destination=to, scopes=scopes, called="Partner", allow_self=by == to
             )
         )
         for organization, action in walk:
-            self.prepare(self.world.act(Move(name, organization, action)))
+            self.prepare(self.model.act(Move(name, organization, action)))
 
-    def tell(
+    def add(
         self,
         step: AnyStep,
         *also: str,
@@ -96,19 +96,21 @@ class Story:
         }
         step = followed(step, ours).model_copy(update=changes)
         self._steps.append(step)
-        self.world.follow(step if meaning is None else meaning, ours)
+        self.model.follow(step if meaning is None else meaning, ours)
 
     def act(self, by: str, action: Action, *also: str, name: str = "main") -> None:
         """Somebody acts; then both parties look, and everything else is as it was."""
-        step = self.world.act(Move(name, by, action))
-        self.tell(step, *also, then=self.seen_after(step, name))
+        step = self.model.act(Move(name, by, action))
+        self.add(step, *also, then=self.seen_after(step, name))
 
     def seen_after(self, step: AnyStep, name: str = "main") -> list[Check]:
         """What is to be seen after a step: of its Connection, and of the others."""
-        after = self.world.copy()
+        after = self.model.copy()
         after.follow(step, step.accept[0])
         done = step.accept[0].outcome is Outcome.OK and not isinstance(step, ShareStep)
-        checks = looks(after, name, step.requirements if done else ("CXN-REFU-001",), fixed=done)
+        checks = read_backs(
+            after, name, step.requirements if done else ("CXN-REFU-001",), fixed=done
+        )
         for other in after.names():
             if other != name:
                 by = str(after.connection(other).source_organization_id)
@@ -118,20 +120,20 @@ class Story:
 
     def look(self, name: str = "main", *members: str, by: str = SOURCE, tests: str) -> None:
         """Somebody looks at these members of the state."""
-        check = self.world.read(name, by=by, members=members, requirements=(tests,))
-        self.tell(as_step(check))
+        check = self.model.read(name, by=by, members=members, requirements=(tests,))
+        self.add(as_step(check))
 
 
-def looks(world: World, name: str, tested: tuple[str, ...], *, fixed: bool) -> list[Check]:
+def read_backs(model: Model, name: str, tested: tuple[str, ...], *, fixed: bool) -> list[Check]:
     """Both parties look at the status; the source, at what never changes."""
-    connection = world.connection(name)
+    connection = model.connection(name)
     source = str(connection.source_organization_id)
     destination = str(connection.destination_organization_id)
     permanent = ("CXN-PERM-001",) if fixed else tested
-    checks = [world.read(name, by=source, requirements=tested)]
+    checks = [model.read(name, by=source, requirements=tested)]
     if destination != source:
-        checks.append(world.read(name, by=destination, requirements=(*tested, "CXN-PERM-002")))
-    checks.append(world.read(name, by=source, members=TERMS, requirements=permanent))
+        checks.append(model.read(name, by=destination, requirements=(*tested, "CXN-PERM-002")))
+    checks.append(model.read(name, by=source, members=TERMS, requirements=permanent))
     return checks
 
 
@@ -150,7 +152,9 @@ def as_step(check: Check) -> ReadStep:
 
 def way_to(status: Status) -> Walk:
     """The shortest way from a new Connection to a status; the source goes it, where it may."""
-    return tuple((HOLDERS[sorted(step.roles)[-1]], step.action) for step in steps_to(BORN, status))
+    return tuple(
+        (HOLDERS[sorted(step.roles)[-1]], step.action) for step in steps_to(CREATED, status)
+    )
 
 
 def walks(length: int) -> list[Walk]:
@@ -163,13 +167,13 @@ def walks(length: int) -> list[Walk]:
 
 def moves_after(walk: Walk) -> list[tuple[str, Action]]:
     """What the parties may do after a walk."""
-    world = World()
-    step: AnyStep = world.create("main", by=SOURCE, destination=DESTINATION)
-    world.follow(step, step.accept[0])
+    model = Model()
+    step: AnyStep = model.create("main", by=SOURCE, destination=DESTINATION)
+    model.follow(step, step.accept[0])
     for organization, action in walk:
-        step = world.act(Move("main", organization, action))
-        world.follow(step, step.accept[0])
-    return [(move.by, move.action) for move in world.moves(PARTIES, legal=True)]
+        step = model.act(Move("main", organization, action))
+        model.follow(step, step.accept[0])
+    return [(move.by, move.action) for move in model.moves(PARTIES, legal=True)]
 
 
 def named(walk: Walk) -> str:
@@ -200,7 +204,7 @@ ROUTES: Final[Mapping[str, Walk]] = {
 }
 
 
-def told_in_words(steps: Walk) -> str:
+def describe(steps: Walk) -> str:
     """A walk, for people."""
     return ", ".join(f"the {WORDS[by]} {action}s" for by, action in steps)
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from connect_core.conformance.families.telling import (
+from connect_core.conformance.model import Move
+from connect_core.conformance.scenario import (
     DESTINATION,
     EVERYBODY,
     READ,
@@ -11,12 +12,11 @@ from connect_core.conformance.families.telling import (
     SCOPES,
     SOURCE,
     WORDS,
-    Story,
+    Scenario,
     invalid,
     way_to,
 )
 from connect_core.conformance.vectors import Vector
-from connect_core.conformance.world import Move
 from connect_core.lifecycle import Action, Status
 from connect_core.scopes import MAX_SCOPES
 
@@ -39,24 +39,24 @@ def share() -> Iterator[Vector]:
     """The sharing gate: who, when and what."""
     for (route, steps), by in ((each, by) for each in ROUTES.items() for by in EVERYBODY):
         reader = WORDS[by]
-        story = Story(f"share/{route}/{reader}", f"{reader} reads while it is {route}")
-        story.given(walk=steps)
+        scenario = Scenario(f"share/{route}/{reader}", f"{reader} reads while it is {route}")
+        scenario.given(walk=steps)
         for scope in _ASKED:
-            step = story.world.share("main", by=by, scope=scope)
-            story.tell(step, then=story.seen_after(step)[:1] if scope == READ else ())
-        yield story.vector()
-    story = Story("share/the-moment-counts", "reads before and after each change")
-    story.given(walk=ROUTES["active-again"])
+            step = scenario.model.share("main", by=by, scope=scope)
+            scenario.add(step, then=scenario.seen_after(step)[:1] if scope == READ else ())
+        yield scenario.vector()
+    scenario = Scenario("share/the-moment-counts", "reads before and after each change")
+    scenario.given(walk=ROUTES["active-again"])
     for by, action in (
         (DESTINATION, Action.DEACTIVATE),
         (SOURCE, Action.REACTIVATE),
         (DESTINATION, Action.ACTIVATE),
         (SOURCE, Action.DEACTIVATE),
     ):
-        story.tell(story.world.share("main", by=DESTINATION, scope=READ))
-        story.prepare(story.world.act(Move("main", by, action)))
-        story.tell(story.world.share("main", by=DESTINATION, scope=READ))
-    yield story.vector()
+        scenario.add(scenario.model.share("main", by=DESTINATION, scope=READ))
+        scenario.prepare(scenario.model.act(Move("main", by, action)))
+        scenario.add(scenario.model.share("main", by=DESTINATION, scope=READ))
+    yield scenario.vector()
 
 
 MANY: Final = tuple(f"kind{number:02}.read" for number in range(MAX_SCOPES))
@@ -87,12 +87,14 @@ MALFORMED: Final = {
 def scopes() -> Iterator[Vector]:
     """Scopes at creation, and over a deactivation."""
     for name, (requirement, named) in _KEPT_SCOPES.items():
-        story = Story(f"scopes/{name}", f"a Connection with scopes: {name}")
-        story.given(scopes=named, walk=way_to(Status.ACTIVE))
-        story.look("main", "scopes", tests=requirement)
-        for scope in sorted(story.world.connection("main").scopes)[:3]:
-            story.tell(story.world.share("main", by=DESTINATION, scope=str(scope)), requirement)
-        yield story.vector()
+        scenario = Scenario(f"scopes/{name}", f"a Connection with scopes: {name}")
+        scenario.given(scopes=named, walk=way_to(Status.ACTIVE))
+        scenario.look("main", "scopes", tests=requirement)
+        for scope in sorted(scenario.model.connection("main").scopes)[:3]:
+            scenario.add(
+                scenario.model.share("main", by=DESTINATION, scope=str(scope)), requirement
+            )
+        yield scenario.vector()
     refused = {"empty": ("CXN-SCOP-003", ()), "too-many": ("CXN-SCOP-007", (*MANY, READ))}
     for name, malformed in MALFORMED.items():
         refused[f"malformed/{name}"] = ("CXN-SCOP-004", (READ, malformed))
@@ -108,26 +110,26 @@ def scopes() -> Iterator[Vector]:
 
 def _over_a_deactivation(route: str, name: str, named: Sequence[str] | None) -> Vector:
     """The scopes while it is inactive, and afterwards, are those of the creation."""
-    story = Story(f"scopes/over-a-deactivation/{route}/{name}", f"{name} scopes, {route}")
-    story.given(scopes=named, walk=ROUTES[route])
+    scenario = Scenario(f"scopes/over-a-deactivation/{route}/{name}", f"{name} scopes, {route}")
+    scenario.given(scopes=named, walk=ROUTES[route])
     tests = "CXN-SCOP-006" if named else "CXN-SCOP-002"
-    story.look("main", "scopes", tests=tests)
+    scenario.look("main", "scopes", tests=tests)
     for by, action in ((SOURCE, Action.REACTIVATE), (DESTINATION, Action.ACTIVATE)):
-        story.prepare(story.world.act(Move("main", by, action)))
-        story.look("main", "scopes", tests=tests)
+        scenario.prepare(scenario.model.act(Move("main", by, action)))
+        scenario.look("main", "scopes", tests=tests)
     for scope in (READ, "a.b", "account.read"):
-        story.tell(story.world.share("main", by=DESTINATION, scope=scope), tests)
-    return story.vector()
+        scenario.add(scenario.model.share("main", by=DESTINATION, scope=scope), tests)
+    return scenario.vector()
 
 
 def _refused_scopes(
     name: str, requirement: str, named: Sequence[str], after: str | None = None
 ) -> Vector:
     """A creation with these scopes is refused, and one without them still succeeds."""
-    story = Story(f"scopes/refused/{name}", f"a creation with scopes is refused: {name}")
+    scenario = Scenario(f"scopes/refused/{name}", f"a creation with scopes is refused: {name}")
     if after is not None:
-        story.given("other", to=after)
-    story.tell(invalid(requirement, scopes=tuple(named), destination=DESTINATION))
-    later = story.world.create("main", by=SOURCE, destination=DESTINATION)
-    story.tell(later, requirement, "CXN-REFU-001")
-    return story.vector()
+        scenario.given("other", to=after)
+    scenario.add(invalid(requirement, scopes=tuple(named), destination=DESTINATION))
+    later = scenario.model.create("main", by=SOURCE, destination=DESTINATION)
+    scenario.add(later, requirement, "CXN-REFU-001")
+    return scenario.vector()

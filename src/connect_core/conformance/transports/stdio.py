@@ -18,8 +18,8 @@ from typing import IO, Final, Self, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from connect_core.conformance.case import BrokenSystemError
-from connect_core.conformance.system import Answer, Outcome
+from connect_core.conformance.execution import BrokenSystemError
+from connect_core.conformance.subject import Answer, Outcome
 
 #: The number of the protocol that this kit speaks.
 PROTOCOL: Final = 1

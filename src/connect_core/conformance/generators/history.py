@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from connect_core.conformance.families.telling import (
+from connect_core.conformance.model import Move
+from connect_core.conformance.scenario import (
     DESTINATION,
     EVERYBODY,
     OUTSIDER,
@@ -10,14 +11,14 @@ from connect_core.conformance.families.telling import (
     SCOPES,
     SOURCE,
     WORDS,
-    Story,
+    Scenario,
     Walk,
+    describe,
     moves_after,
     named,
-    told_in_words,
     walks,
 )
-from connect_core.conformance.system import Outcome
+from connect_core.conformance.subject import Outcome
 from connect_core.conformance.vectors import (
     TIME_PLACE,
     Alternative,
@@ -26,76 +27,81 @@ from connect_core.conformance.vectors import (
     ReadStep,
     Vector,
 )
-from connect_core.conformance.world import Move
 from connect_core.lifecycle import Action
 
 
 def versions() -> Iterator[Vector]:
     """The version after every change and every refusal."""
     for steps in walks(4):
-        story = Story(f"versions/{named(steps)}", f"versions: {told_in_words(steps)}", "versions")
-        _keep_book(story, steps, "version", ("CXN-VERS-001", "CXN-VERS-002", "CXN-VERS-003"))
-        yield story.vector()
+        scenario = Scenario(f"versions/{named(steps)}", f"versions: {describe(steps)}", "versions")
+        _read_after_each(
+            scenario, steps, "version", ("CXN-VERS-001", "CXN-VERS-002", "CXN-VERS-003")
+        )
+        yield scenario.vector()
 
 
 def history() -> Iterator[Vector]:
     """The events after every change and every refusal."""
     for steps in walks(3):
-        story = Story(
-            f"history/{named(steps)}", f"history: {told_in_words(steps)}", "versions", "history"
+        scenario = Scenario(
+            f"history/{named(steps)}", f"history: {describe(steps)}", "versions", "history"
         )
-        _keep_book(story, steps, "events", ("CXN-HIST-001", "CXN-HIST-001", "CXN-HIST-002"))
-        yield story.vector()
+        _read_after_each(
+            scenario, steps, "events", ("CXN-HIST-001", "CXN-HIST-001", "CXN-HIST-002")
+        )
+        yield scenario.vector()
 
 
-def _keep_book(story: Story, steps: Walk, member: str, tests: tuple[str, str, str]) -> None:
+def _read_after_each(
+    scenario: Scenario, steps: Walk, member: str, tests: tuple[str, str, str]
+) -> None:
     """A walk; before each step, and at the end, all that is refused. After each call, a member.
 
     Args:
-        story: the story.
+        scenario: where the steps are added.
         steps: the walk.
         member: the member of the state that is read.
         tests: the requirements that this tests after the creation, a change and a refusal.
     """
     created, changed, refused = tests
-    step: AnyStep = story.world.create("main", by=SOURCE, destination=DESTINATION, scopes=SCOPES)
-    _and_read(story, step, member, created)
+    step: AnyStep = scenario.model.create("main", by=SOURCE, destination=DESTINATION, scopes=SCOPES)
+    _and_read(scenario, step, member, created)
     for by, action in steps:
-        _all_refused(story, member, refused)
-        _and_read(story, story.world.act(Move("main", by, action)), member, changed)
-    _all_refused(story, member, refused)
+        _all_refused(scenario, member, refused)
+        _and_read(scenario, scenario.model.act(Move("main", by, action)), member, changed)
+    _all_refused(scenario, member, refused)
 
 
-def _all_refused(story: Story, member: str, tests: str) -> None:
-    for move in story.world.moves(EVERYBODY, legal=False):
-        _and_read(story, story.world.act(move), member, tests)
+def _all_refused(scenario: Scenario, member: str, tests: str) -> None:
+    for move in scenario.model.moves(EVERYBODY, legal=False):
+        _and_read(scenario, scenario.model.act(move), member, tests)
 
 
-def _and_read(story: Story, step: AnyStep, member: str, tests: str) -> None:
-    after = story.world.copy()
+def _and_read(scenario: Scenario, step: AnyStep, member: str, tests: str) -> None:
+    after = scenario.model.copy()
     after.follow(step, step.accept[0])
     then = after.read("main", by=DESTINATION, members=(member,), requirements=(tests,))
-    story.tell(step, then=[then])
+    scenario.add(step, then=[then])
 
 
 def times() -> Iterator[Vector]:
     """When a Connection was created and last changed."""
     for steps in walks(3):
-        story = Story(f"times/{named(steps)}", f"times: {told_in_words(steps)}", "times")
-        story.given()
+        scenario = Scenario(f"times/{named(steps)}", f"times: {describe(steps)}", "times")
+        scenario.given()
         seen: dict[str, object] = {"created_at": TIME_PLACE, "updated_at": TIME_PLACE}
         due = Alternative(outcome=Outcome.OK, state=seen)
-        story.tell(
+        scenario.add(
             ReadStep(by=SOURCE, connection="main", requirements=("CXN-PERM-004",), accept=(due,))
         )
         for by, action in steps:
-            for move in story.world.moves(EVERYBODY, legal=False):
-                story.tell(
-                    story.world.act(move),
-                    then=[_still(story, ("created_at", "updated_at"), "CXN-PERM-005")],
+            for move in scenario.model.moves(EVERYBODY, legal=False):
+                scenario.add(
+                    scenario.model.act(move),
+                    then=[_still(scenario, ("created_at", "updated_at"), "CXN-PERM-005")],
                 )
-            step = story.world.act(Move("main", by, action))
-            later = story.world.copy()
+            step = scenario.model.act(Move("main", by, action))
+            later = scenario.model.copy()
             later.follow(step, step.accept[0])
             moved = later.read(
                 "main",
@@ -104,12 +110,12 @@ def times() -> Iterator[Vector]:
                 requirements=("CXN-PERM-005",),
                 not_before=("updated_at",),
             )
-            story.tell(step, then=[_still(story, ("created_at",), "CXN-PERM-004"), moved])
-        yield story.vector()
+            scenario.add(step, then=[_still(scenario, ("created_at",), "CXN-PERM-004"), moved])
+        yield scenario.vector()
 
 
-def _still(story: Story, unchanged: Sequence[str], requirement: str) -> Check:
-    return story.world.read(
+def _still(scenario: Scenario, unchanged: Sequence[str], requirement: str) -> Check:
+    return scenario.model.read(
         "main", by=SOURCE, members=(), requirements=(requirement,), unchanged=unchanged
     )
 
@@ -120,17 +126,17 @@ def expected_version() -> Iterator[Vector]:
     for route, steps in ROUTES.items():
         for by, action in moves_after(steps):
             about = f"{action}-{WORDS[by]}"
-            story = Story(
+            scenario = Scenario(
                 f"expected-version/{route}/{about}",
                 f"{about} with versions expected, {route}",
                 *needs,
             )
-            story.given(walk=steps)
-            version = story.world.connection("main").version
+            scenario.given(walk=steps)
+            version = scenario.model.connection("main").version
             for stale in (*range(1, version), version + 1):
-                _expect(story, Move("main", by, action), stale)
-            _expect(story, Move("main", by, action), version)
-            yield story.vector()
+                _expect(scenario, Move("main", by, action), stale)
+            _expect(scenario, Move("main", by, action), version)
+            yield scenario.vector()
     for name, route, move in (
         ("role-first/source-activates", "pending", Move("main", SOURCE, Action.ACTIVATE)),
         (
@@ -143,13 +149,15 @@ def expected_version() -> Iterator[Vector]:
         ("outsider-first/activates", "pending-again", Move("main", OUTSIDER, Action.ACTIVATE)),
         ("outsider-first/deactivates", "inactive", Move("main", OUTSIDER, Action.DEACTIVATE)),
     ):
-        story = Story(f"expected-version/{name}", f"another version is expected: {name}", *needs)
-        story.given(walk=ROUTES[route])
-        _expect(story, move, story.world.connection("main").version + 1)
-        _expect(story, move, story.world.connection("main").version)
-        yield story.vector()
+        scenario = Scenario(
+            f"expected-version/{name}", f"another version is expected: {name}", *needs
+        )
+        scenario.given(walk=ROUTES[route])
+        _expect(scenario, move, scenario.model.connection("main").version + 1)
+        _expect(scenario, move, scenario.model.connection("main").version)
+        yield scenario.vector()
 
 
-def _expect(story: Story, move: Move, version: int) -> None:
-    step = story.world.act(move, version)
-    story.tell(step, then=story.seen_after(step)[:1])
+def _expect(scenario: Scenario, move: Move, version: int) -> None:
+    step = scenario.model.act(move, version)
+    scenario.add(step, then=scenario.seen_after(step)[:1])

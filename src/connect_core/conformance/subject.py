@@ -3,7 +3,7 @@
 An implementation takes part by being a `System`: create, act, share, read and close. The library's
 own take part in the same way: `ReferenceSystem` is the core alone, `ServiceSystem` is a
 `ConnectionService` over any store. In other languages the same five verbs go over a line protocol;
-`connect_core.conformance.stdio` is the `System` that speaks it.
+`connect_core.conformance.transports.stdio` is the `System` that speaks it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

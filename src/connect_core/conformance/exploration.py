@@ -23,13 +23,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from connect_core.conformance.case import BrokenSystemError
+from connect_core.conformance.execution import BrokenSystemError
+from connect_core.conformance.model import NEVER, SELF, Move
 from connect_core.conformance.profile import Answers, Profile
 from connect_core.conformance.runner import Exploration, MakeSystem, Result
-from connect_core.conformance.system import actor_of
-from connect_core.conformance.tale import ORGANIZATIONS, FoundError, Hunt, Tale, shortened
+from connect_core.conformance.subject import actor_of
+from connect_core.conformance.trace import ORGANIZATIONS, CounterexampleError, Search, Trace, shrunk
 from connect_core.conformance.vectors import AnyStep, CreateStep
-from connect_core.conformance.world import NEVER, SELF, Move
 from connect_core.lifecycle import SHARING_STATUS, Action, Role, Status
 from connect_core.parties import roles_of
 from connect_core.policy import Cell, decision_table, steps_to
@@ -54,19 +54,19 @@ class Explorer(RuleBasedStateMachine):
     `explore` makes a subclass with the system that is explored.
     """
 
-    hunt: ClassVar[Hunt]
+    search: ClassVar[Search]
     #: The cells of the matrix that were tried so far, in all stories.
     visited: ClassVar[set[Cell]]
 
     def __init__(self) -> None:
         super().__init__()
         self._tried: set[Cell] = set()
-        self._tale = Tale(self.hunt)
-        self._world = self._tale.world
+        self._trace = Trace(self.search)
+        self._model = self._trace.model
 
     def teardown(self) -> None:
         """The story is over."""
-        self._tale.close()
+        self._trace.close()
 
     @initialize(by=_organizations, partner=_organizations, third=_organizations)
     def begin(self, by: str, partner: str, third: str) -> None:
@@ -78,7 +78,7 @@ class Explorer(RuleBasedStateMachine):
     def go_on(self, data: st.DataObject) -> None:
         """Something happens. One rule draws what: of several, Hypothesis would leave some out."""
         chapters = [self._create_another]
-        if self._world.names():
+        if self._model.names():
             chapters += [self._move, self._attempt, self._share]
         data.draw(st.sampled_from(chapters))(data)
 
@@ -86,7 +86,7 @@ class Explorer(RuleBasedStateMachine):
         """Somebody creates a Connection, for themselves or for others, a first or a second one."""
         by, destination = data.draw(_organizations), data.draw(_organizations)
         source = by
-        if "named-source" in self.hunt.profile.claims and data.draw(st.booleans()):
+        if "named-source" in self.search.profile.claims and data.draw(st.booleans()):
             source = data.draw(_organizations)
         scopes, called, asked = data.draw(_scopes), data.draw(_names), data.draw(st.booleans())
         self._create(by, source, destination, scopes, called=called, asked=asked)
@@ -101,9 +101,9 @@ class Explorer(RuleBasedStateMachine):
         called: str | None = None,
         asked: bool = True,
     ) -> None:
-        name = self._world.named(origin, destination)
+        name = self._model.named(origin, destination)
         self._do(
-            self._world.create(
+            self._model.create(
                 name or f"{origin}-{destination}",
                 by=by,
                 source=None if origin == by else origin,
@@ -117,7 +117,7 @@ class Explorer(RuleBasedStateMachine):
 
     def _move(self, data: st.DataObject) -> None:
         """A party does what it may do now."""
-        move = data.draw(st.sampled_from(self._world.moves(ORGANIZATIONS, legal=True)))
+        move = data.draw(st.sampled_from(self._model.moves(ORGANIZATIONS, legal=True)))
         self._act(move, data.draw(_expected))
 
     def _attempt(self, data: st.DataObject) -> None:
@@ -131,7 +131,7 @@ class Explorer(RuleBasedStateMachine):
         name, by = data.draw(st.sampled_from(chances[cell]))
         self._lead(data, name, Status(str(cell.status)))
         if cell.action is Action.CREATE:
-            there = self._world.connection(name)
+            there = self._model.connection(name)
             source, destination = there.source_organization_id, there.destination_organization_id
             self._create(by, str(source), str(destination))
         else:
@@ -140,47 +140,47 @@ class Explorer(RuleBasedStateMachine):
     def _chances(self) -> dict[Cell, list[tuple[str, str]]]:
         """The cells that there are Connections for: which, and who would act."""
         chances: dict[Cell, list[tuple[str, str]]] = {}
-        for name, by, status, action in product(self._world.names(), ORGANIZATIONS, Status, Action):
-            there = self._world.connection(name)
+        for name, by, status, action in product(self._model.names(), ORGANIZATIONS, Status, Action):
+            there = self._model.connection(name)
             roles = roles_of(actor_of(by), there)
             if (
                 action is not Action.CREATE
                 or Role.SOURCE in roles
-                or "named-source" in self.hunt.profile.claims
+                or "named-source" in self.search.profile.claims
             ):
                 chances.setdefault(Cell(status, action, roles), []).append((name, by))
         return chances
 
     def _share(self, data: st.DataObject) -> None:
         """Somebody wants to read data, now or once the Connection has a status."""
-        name, status = data.draw(st.sampled_from(self._world.names())), data.draw(_sharing)
+        name, status = data.draw(st.sampled_from(self._model.names())), data.draw(_sharing)
         if status is not None:
             self._lead(data, name, status)
         by, scope = data.draw(_organizations), data.draw(st.sampled_from(ASKED))
-        self._do(self._world.share(name, by=by, scope=scope))
+        self._do(self._model.share(name, by=by, scope=scope))
 
     def _act(self, move: Move, expected: int | None) -> None:
         """Act, expecting so many versions less or more than there are, if that is claimed."""
         version = None
         if expected is not None and {"versions", "expected-version"} <= set(
-            self.hunt.profile.claims
+            self.search.profile.claims
         ):
-            version = max(1, self._world.connection(move.connection).version + expected)
-        self._do(self._world.act(move, version))
+            version = max(1, self._model.connection(move.connection).version + expected)
+        self._do(self._model.act(move, version))
 
     def _lead(self, data: st.DataObject, name: str, status: Status) -> None:
         """The parties bring a Connection to a status."""
-        for step in steps_to(self._world.connection(name), status):
+        for step in steps_to(self._model.connection(name), status):
             role = data.draw(st.sampled_from(sorted(step.roles)))
-            by = str(self._world.connection(name).organization_of(role))
-            self._do(self._world.act(Move(name, by, step.action)))
+            by = str(self._model.connection(name).organization_of(role))
+            self._do(self._model.act(Move(name, by, step.action)))
 
     def _do(self, step: AnyStep) -> None:
-        cell = self._world.cell(step)
+        cell = self._model.cell(step)
         if cell is not None:
             self.visited.add(cell)
             self._tried.add(cell)
-        answer = self._tale.do(step)
+        answer = self._trace.do(step)
         if isinstance(step, CreateStep) and NEVER in answer.answers.get(SELF, ()):
             self.visited.update(cell for cell in decision_table() if len(cell.roles) > 1)
 
@@ -214,20 +214,20 @@ def explore(
     profile = Profile() if profile is None else profile
     number = random.SystemRandom().randrange(10**6) if seed is None else seed
     known = Answers(profile.answers) if answers is None else answers.copy()
-    hunt, visited = Hunt(make_system, profile, known), set[Cell]()
-    machine = type("Explorer", (Explorer,), {"hunt": hunt, "visited": visited})
+    search, visited = Search(make_system, profile, known), set[Cell]()
+    machine = type("Explorer", (Explorer,), {"search": search, "visited": visited})
     result, finding, reason = Result.PASS, None, ""
     try:
         _run(hypothesis.seed(number)(machine), examples, steps)
-    except FoundError as found:
-        finding = shortened(hunt, found).result
+    except CounterexampleError as found:
+        finding = shrunk(search, found).result
         result = finding.result
     except (BrokenSystemError, Flaky):
         pass  # the hunt knows, also where Hypothesis has made something else of it
-    if hunt.broken is not None:
-        raise hunt.broken
-    if hunt.found is not None and finding is None:
-        result, finding = Result.ERROR, hunt.found.result
+    if search.broken is not None:
+        raise search.broken
+    if search.found is not None and finding is None:
+        result, finding = Result.ERROR, search.found.result
         reason = "the same story does not end the same way twice"
     unvisited = sorted(map(_in_words, _due(profile) - visited))
     if result is Result.PASS and unvisited:

@@ -4,14 +4,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from connect_core.conformance.families.sharing import MALFORMED, MANY
-from connect_core.conformance.families.telling import (
+from connect_core.conformance.generators.sharing import MALFORMED, MANY
+from connect_core.conformance.model import TERMS
+from connect_core.conformance.scenario import (
     DESTINATION,
     PARTIES,
     READ,
     ROUTES,
     SOURCE,
-    Story,
+    Scenario,
     as_step,
     invalid,
 )
@@ -22,7 +23,6 @@ from connect_core.conformance.vectors import (
     ReadStep,
     Vector,
 )
-from connect_core.conformance.world import TERMS
 from connect_core.errors import InvalidDocumentError
 from connect_core.jsonapi import parse_create
 from connect_core.parties import MAX_NAME_LENGTH
@@ -157,59 +157,61 @@ def documents() -> Iterator[Vector]:
     several = _with(destination_organization_id="", name=7, scopes=[READ, ""], more=1)
     yield _refused_document("several-problems", "CXN-DOCS-004", json.dumps(several))
     for route, steps in ROUTES.items():
-        story = Story(
+        scenario = Scenario(
             f"documents/written/{route}", f"the document while it is {route}", "documents"
         )
-        story.given(walk=steps, scopes=("x.y", READ, "a.b"))
+        scenario.given(walk=steps, scopes=("x.y", READ, "a.b"))
         for by in PARTIES:
-            story.tell(_written(story, by))
-        yield story.vector()
-    story = Story("documents/written/nameless", "the document of one without a name", "documents")
-    story.prepare(story.world.create("main", by=SOURCE, destination=DESTINATION))
-    story.tell(_written(story, SOURCE))
-    yield story.vector()
+            scenario.add(_written(scenario, by))
+        yield scenario.vector()
+    scenario = Scenario(
+        "documents/written/nameless", "the document of one without a name", "documents"
+    )
+    scenario.prepare(scenario.model.create("main", by=SOURCE, destination=DESTINATION))
+    scenario.add(_written(scenario, SOURCE))
+    yield scenario.vector()
 
 
 def _accepted(name: str, body: str) -> Vector:
-    story = Story(f"documents/valid/{name}", f"a create document: {name}", "documents")
+    scenario = Scenario(f"documents/valid/{name}", f"a create document: {name}", "documents")
     request = parse_create(body)
     to = str(request.destination_organization_id)
-    step = story.world.create(
+    step = scenario.model.create(
         "main",
         by=SOURCE,
         destination=to,
         called=request.name,
         scopes=sorted(map(str, request.scopes)),
     )
-    after = story.world.copy()
+    after = scenario.model.copy()
     after.follow(step, step.accept[0])
     tests = ("CXN-DOCS-001",)
     seen = after.read("main", by=to, members=("status", *TERMS, "scopes"), requirements=tests)
-    told = CreateStep(
+    written = CreateStep(
         by=SOURCE, connection="main", body=body, requirements=tests, accept=step.accept
     )
-    story.tell(told, then=[seen], meaning=step)
-    return story.vector()
+    scenario.add(written, then=[seen], meaning=step)
+    return scenario.vector()
 
 
 def _refused_document(name: str, requirement: str, body: str) -> Vector:
-    story = Story(f"documents/{name}", f"no create document: {name}", "documents")
+    scenario = Scenario(f"documents/{name}", f"no create document: {name}", "documents")
     pointers: list[str] = []
     try:
         parse_create(body)
     except InvalidDocumentError as error:
         pointers = sorted({problem.pointer for problem in error.problems})
-    story.tell(invalid(requirement, body=body))
-    story.tell(invalid("CXN-DOCS-004", body=body, pointers=pointers))
-    later = story.world.create("main", by=SOURCE, destination=DESTINATION)
-    story.tell(later, requirement)
-    return story.vector()
+    scenario.add(invalid(requirement, body=body))
+    scenario.add(invalid("CXN-DOCS-004", body=body, pointers=pointers))
+    later = scenario.model.create("main", by=SOURCE, destination=DESTINATION)
+    scenario.add(later, requirement)
+    return scenario.vector()
 
 
-def _written(story: Story, by: str) -> ReadStep:
+def _written(scenario: Scenario, by: str) -> ReadStep:
     """The document, with places for the id and for times."""
     tests = ("CXN-DOCS-005", "CXN-DOCS-006", "CXN-DOCS-007")
-    read = story.world.read("main", by=by, members=("scopes", "document"), requirements=tests)
+    read = scenario.model.read("main", by=by, members=("scopes", "document"), requirements=tests)
     accept = [
         each.model_copy(update={"state": {"document": _with_places(each.state)}})
         for each in read.accept

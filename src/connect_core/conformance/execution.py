@@ -1,0 +1,329 @@
+"""One case: the calls that are made to a system in one world, and what it may answer.
+
+The runner puts vectors through a case, the explorer its own steps.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, cast
+
+from connect_core.conformance.profile import Answers
+from connect_core.conformance.subject import Answer, Outcome, System
+from connect_core.conformance.vectors import (
+    ID_PLACE,
+    TIME_PLACE,
+    ActStep,
+    Alternative,
+    AnyStep,
+    Check,
+    CreateStep,
+    ShareStep,
+)
+
+_TIME: Final = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z"
+#: Stands for a member that a state does not have: equal to nothing.
+_MISSING: Final = object()
+
+
+class Exchange(NamedTuple):
+    """One call and its answer.
+
+    Attributes:
+        check: what was asked.
+        given: what was answered.
+    """
+
+    check: Check
+    given: Answer
+
+    @property
+    def call(self) -> str:
+        """The call in words."""
+        return call_in_words(self.check)
+
+    @property
+    def answer(self) -> str:
+        """The answer in words."""
+        return _answer_in_words(self.given)
+
+    @property
+    def is_look(self) -> bool:
+        """Whether it only reads back."""
+        return not isinstance(self.check, (CreateStep, ActStep, ShareStep))
+
+
+class NotPermittedError(Exception):
+    """An answer is none of those that are permitted.
+
+    Attributes:
+        check: what was asked, and what is permitted.
+        answer: what was answered.
+        expected: the permitted answers, in words.
+        observed: the answer in words, and what is wrong with it.
+    """
+
+    def __init__(self, check: Check, answer: Answer, expected: str, observed: str) -> None:
+        super().__init__(check, answer, expected, observed)
+        self.check = check
+        self.answer = answer
+        self.expected = expected
+        self.observed = observed
+
+
+class UnsupportedError(Exception):
+    """The system does not have what it was asked for."""
+
+
+class BrokenSystemError(Exception):
+    """The answer is none at all: the system does not do what a `System` does."""
+
+
+class Execution:
+    """The calls of one case. Mutable; use it once.
+
+    Args:
+        system: a fresh one.
+        answers: what is known of its answers to open points; narrowed by what is seen.
+    """
+
+    def __init__(self, system: System, answers: Answers) -> None:
+        self._system = system
+        self._answers = answers
+        self._ids: dict[str, str] = {}
+        #: The states that were read before the present step, and those that are read since.
+        self._before: dict[str, Mapping[str, object]] = {}
+        self._since: dict[str, Mapping[str, object]] = {}
+        #: What was said so far, oldest first.
+        self.exchanges: list[Exchange] = []
+        #: The requirements about which an answer was permitted.
+        self.met: set[str] = set()
+
+    def perform(self, step: AnyStep) -> Alternative:
+        """Make the call, and find its answer among those that are permitted.
+
+        Raises:
+            NotPermittedError: it is none of them.
+            UnsupportedError: the system does not have what it takes.
+            BrokenSystemError: what the system gave is no answer.
+        """
+        self._before |= self._since
+        found = self.judge(step, self._call(step))
+        for check in () if found.ends else step.then:
+            self.read(check)
+        return found
+
+    def read(self, check: Check) -> Alternative:
+        """Read a Connection back, and find the answer among those that are permitted.
+
+        Raises:
+            NotPermittedError, UnsupportedError, BrokenSystemError: as `perform`.
+        """
+        return self.judge(check, self._call(check))
+
+    def _call(self, check: Check) -> Answer:
+        answer = self._answer(check)
+        if not isinstance(answer, Answer):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise BrokenSystemError(
+                f"{call_in_words(check)}: the answer is {answer!r}, which is not an Answer"
+            )
+        self.exchanges.append(Exchange(check, answer))
+        if answer.outcome == Outcome.UNSUPPORTED:
+            raise UnsupportedError(f"{call_in_words(check)}: this is not supported")
+        return answer
+
+    def _answer(self, check: Check) -> Answer:
+        if isinstance(check, CreateStep):
+            if check.body is not None:
+                return self._system.create(by=check.by, body=check.body)
+            return self._system.create(
+                by=check.by,
+                destination=check.destination,
+                source=check.source,
+                name=check.name,
+                scopes=check.scopes,
+                allow_self=check.allow_self,
+            )
+        connection = self._ids.get(check.connection, f"cxn_{check.connection}-is-not-there")
+        if isinstance(check, ActStep):
+            return self._system.act(
+                by=check.by,
+                connection=connection,
+                action=check.action,
+                expected_version=check.expected_version,
+            )
+        if isinstance(check, ShareStep):
+            return self._system.share(by=check.by, connection=connection, scope=check.scope)
+        return self._system.read(by=check.by, connection=connection)
+
+    def judge(self, check: Check, answer: Answer) -> Alternative:
+        """Find an answer among those that are permitted.
+
+        Raises:
+            NotPermittedError: it is none of them.
+        """
+        closest: Sequence[str] | None = None
+        for alternative in check.accept:
+            wrong = list(self._differences(check, alternative, answer))
+            if not wrong:
+                self._answers.narrow(alternative)
+                self._note(check, answer)
+                self.met.update(check.requirements)
+                return alternative
+            if closest is None or alternative.outcome == answer.outcome:
+                closest = wrong
+        expected = " or ".join(_alternative_in_words(each) for each in check.accept)
+        observed = f"{_answer_in_words(answer)}: {'; '.join(closest or ())}"
+        raise NotPermittedError(check, answer, expected, observed)
+
+    def _note(self, check: Check, answer: Answer) -> None:
+        """Remember what later steps refer to."""
+        if answer.connection is not None:
+            self._ids.setdefault(check.connection, answer.connection)
+        if answer.state is not None:
+            self._since[check.connection] = answer.state
+
+    # --- What is wrong with an answer ---
+
+    def _differences(self, check: Check, due: Alternative, answer: Answer) -> Iterator[str]:
+        if answer.outcome != due.outcome:
+            yield f"the outcome is {answer.outcome}"
+            return
+        if due.outcome is Outcome.OK and isinstance(check, CreateStep):
+            yield from self._wrong_id(check, due, answer)
+        if due.http is not None and answer.http != due.http:
+            yield f"the HTTP status is {answer.http}, not {due.http}"
+        if due.pointers is not None and sorted(answer.pointers or ()) != sorted(due.pointers):
+            yield f"it points to {list(answer.pointers or ())}, not to {list(due.pointers)}"
+        yield from self._wrong_state(check, due, answer)
+        contradiction = self._answers.contradiction(due)
+        if contradiction is not None:
+            yield contradiction
+
+    def _wrong_id(self, check: Check, due: Alternative, answer: Answer) -> Iterator[str]:
+        if not isinstance(answer.connection, str) or not answer.connection:
+            yield f"the Connection's id is {answer.connection!r}"
+        elif due.existing:
+            known = self._ids.get(check.connection)
+            if answer.connection != known:
+                yield f"it gives {answer.connection}, where {known} exists"
+        elif answer.connection in self._ids.values():
+            yield f"the id {answer.connection} is that of another Connection"
+
+    def _wrong_state(self, check: Check, due: Alternative, answer: Answer) -> Iterator[str]:
+        state = answer.state
+        if state is None:
+            if due.state or due.unchanged or due.not_before:
+                yield "there is no state"
+            return
+        last = self._before.get(check.connection, {})
+        for name, value in due.state.items():
+            found = state.get(name, _MISSING)
+            if not self._is(found, value, name, check.connection):
+                yield f"{name} is {_shown(found)}, not {_shown(value)}"
+        for name in due.unchanged:
+            found = state.get(name, _MISSING)
+            if found != last.get(name, found):
+                yield f"{name} is {_shown(found)}, and was {_shown(last[name])}"
+            elif found is _MISSING:
+                yield f"{name} is missing"
+        for name in due.not_before:
+            found, before = state.get(name, _MISSING), last.get(name, "")
+            if not isinstance(found, str) or found < str(before):
+                yield f"{name} is {_shown(found)}, and was {_shown(before)}"
+
+    def _is(self, found: object, due: object, name: str, connection: str) -> bool:
+        """Whether a member of a state is what it should be. Scopes come in any order."""
+        if name == "scopes":
+            found, due = _in_order(found), _in_order(due)
+        return self._equal(found, due, self._ids.get(connection), exactly=name == "document")
+
+    def _equal(self, found: object, due: object, id: str | None, *, exactly: bool) -> bool:
+        """Deeply. Objects may have further members unless `exactly`; places stand for values."""
+        if due == TIME_PLACE:
+            return isinstance(found, str) and re.fullmatch(_TIME, found) is not None
+        if isinstance(due, str):
+            return found == (id if due == ID_PLACE else due)
+        if isinstance(due, Mapping):
+            if not isinstance(found, Mapping):
+                return False
+            has = cast("Mapping[str, object]", found)
+            wants = cast("Mapping[str, object]", due)
+            return (not exactly or has.keys() == wants.keys()) and all(
+                name in has and self._equal(has[name], wants[name], id, exactly=exactly)
+                for name in wants
+            )
+        if isinstance(due, (list, tuple)):
+            if not isinstance(found, (list, tuple)):
+                return False
+            items, wanted = cast("Sequence[object]", found), cast("Sequence[object]", due)
+            return len(items) == len(wanted) and all(
+                self._equal(one, other, id, exactly=exactly)
+                for one, other in zip(items, wanted, strict=True)
+            )
+        return type(found) is type(due) and found == due
+
+
+def _in_order(value: object) -> object:
+    """An array of texts, sorted; anything else as it is."""
+    if not isinstance(value, (list, tuple)):
+        return value
+    return sorted(map(str, cast("Sequence[object]", value)))
+
+
+# --- In words ------------------------------------------------------------------------------------
+
+
+def call_in_words(check: Check) -> str:
+    """A call, for people: ``org_A activates main``."""
+    if isinstance(check, CreateStep):
+        if check.body is not None:
+            return f"{check.by} creates {check.connection} from the document {check.body}"
+        source = f"from {check.source} " if check.source not in (None, check.by) else ""
+        terms = {"name": check.name, "scopes": check.scopes, "allow_self": check.allow_self or None}
+        given = ", ".join(
+            f"{name}={_shown(value)}" for name, value in terms.items() if value is not None
+        )
+        with_terms = f" with {given}" if given else ""
+        return f"{check.by} creates {check.connection} {source}to {check.destination}{with_terms}"
+    if isinstance(check, ActStep):
+        version = (
+            ""
+            if check.expected_version is None
+            else f", expecting version {check.expected_version}"
+        )
+        return f"{check.by} {check.action}s {check.connection}{version}"
+    if isinstance(check, ShareStep):
+        return f"{check.by} reads data of {_shown(check.scope)} through {check.connection}"
+    return f"{check.by} looks at {check.connection}"
+
+
+def _alternative_in_words(due: Alternative) -> str:
+    details = [f"{name} {_shown(value)}" for name, value in due.state.items()]
+    details += [f"{name} as it was" for name in due.unchanged]
+    details += [f"{name} not earlier" for name in due.not_before]
+    if due.pointers is not None:
+        details.append(f"pointers {list(due.pointers)}")
+    if due.http is not None:
+        details.append(f"HTTP {due.http}")
+    if due.existing:
+        details.append("the existing one")
+    return _with(due.outcome, details)
+
+
+def _answer_in_words(answer: Answer) -> str:
+    details = {"state": answer.state, "pointers": answer.pointers, "HTTP": answer.http}
+    shown = [f"{name} {_shown(value)}" for name, value in details.items() if value is not None]
+    return _with(answer.outcome, shown)
+
+
+def _with(outcome: str, details: Sequence[str]) -> str:
+    return f"{outcome} ({', '.join(details)})" if details else str(outcome)
+
+
+def _shown(value: object) -> str:
+    """A value as JSON, as far as it is; of a long one the beginning."""
+    if value is _MISSING:
+        return "missing"
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 160 else f"{text[:157]}..."

@@ -1,0 +1,1 @@
+"""Transports: systems that run elsewhere, and how the kit talks to them."""
