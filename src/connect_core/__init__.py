@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from connect_core.connection import Change, Connection, replay
+from connect_core.decision import Cell, Decision, Denial, Step
 from connect_core.errors import (
     AccessDeniedError,
     ConnectError,
@@ -29,12 +30,8 @@ from connect_core.identifiers import ActorId, ConnectionId, IdempotencyKey, Orga
 from connect_core.lifecycle import Action, ConnectionLifecycle, Role, Status
 from connect_core.parties import Actor, ActorType, Organization, Parties, roles_of
 from connect_core.policy import (
-    Cell,
     ConnectionLike,
-    Decision,
-    Denial,
     SharingConnectionLike,
-    Step,
     actions,
     allowed_actions,
     authorize,

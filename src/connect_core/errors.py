@@ -19,12 +19,11 @@ call an operator          `InvalidHistoryError`, `InvalidRecordError`: stored da
 Whatever is raised, nothing has changed: every Connection is as it was before the call.
 """
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
-if TYPE_CHECKING:
-    from connect_core.lifecycle import Action, Role, Status
-    from connect_core.parties import Actor
-    from connect_core.policy import Decision, Denial, Step
+from connect_core.decision import Decision, Denial, Step
+from connect_core.lifecycle import Action, Role, Status
+from connect_core.parties import Actor
 
 
 def _shown(text: str | None, otherwise: str = "") -> str:
@@ -35,7 +34,7 @@ def _shown(text: str | None, otherwise: str = "") -> str:
     return text if text.isprintable() else ascii(text)[1:-1]
 
 
-def _who(actor: "Actor") -> str:
+def _who(actor: Actor) -> str:
     return f"{_shown(actor.id)} of {_shown(actor.organization_id)}"
 
 
@@ -57,26 +56,24 @@ class TransitionError(ConnectError):
 
     code = "transition_refused"
 
-    def __init__(
-        self, decision: "Decision", actor: "Actor", connection_id: str | None = None
-    ) -> None:
+    def __init__(self, decision: Decision, actor: Actor, connection_id: str | None = None) -> None:
         super().__init__(decision, actor, connection_id)
         self.decision = decision
         self.actor = actor
         self.connection_id = connection_id
 
     @property
-    def action(self) -> "Action | None":
+    def action(self) -> Action | None:
         """The action that was refused."""
         return self.decision.action
 
     @property
-    def status(self) -> "Status | None":
+    def status(self) -> Status | None:
         """The Connection's status; None for an outsider, an unknown status, or no Connection."""
         return self.decision.status
 
     @property
-    def roles(self) -> "frozenset[Role]":
+    def roles(self) -> frozenset[Role]:
         """The roles that the actor holds; empty for an outsider."""
         return self.decision.roles
 
@@ -110,7 +107,7 @@ class InvalidTransitionError(TransitionError):
     code = "wrong_status"
 
     @property
-    def remedy(self) -> "tuple[Step, ...]":
+    def remedy(self) -> tuple[Step, ...]:
         """The steps that would make the action possible, in order; empty if none would."""
         return self.decision.remedy
 
@@ -125,7 +122,7 @@ class DuplicateConnectionError(ConnectError):
 
     code = "duplicate_connection"
 
-    def __init__(self, decision: "Decision", existing_id: str | None = None) -> None:
+    def __init__(self, decision: Decision, existing_id: str | None = None) -> None:
         super().__init__(decision, existing_id)
         self.decision = decision
         self.existing_id = existing_id
@@ -145,7 +142,7 @@ class SelfConnectionError(ConnectError):
 
     code = "self_connection"
 
-    def __init__(self, decision: "Decision", organization_id: str) -> None:
+    def __init__(self, decision: Decision, organization_id: str) -> None:
         super().__init__(decision, organization_id)
         self.decision = decision
         self.organization_id = organization_id
@@ -171,8 +168,8 @@ class AccessDeniedError(ConnectError):
 
     def __init__(
         self,
-        decision: "Decision",
-        reader: "Actor",
+        decision: Decision,
+        reader: Actor,
         scope: str,
         connection_id: str | None = None,
     ) -> None:
@@ -183,14 +180,14 @@ class AccessDeniedError(ConnectError):
         self.connection_id = connection_id
 
     @property
-    def denial(self) -> "Denial | None":
+    def denial(self) -> Denial | None:
         """The first condition that failed."""
         return self.decision.denial
 
     @property
     def missing_scopes(self) -> frozenset[str]:
         """What was asked for and is not granted; empty for an outsider, who is told nothing."""
-        return frozenset({self.scope} if "scope_not_granted" in self.decision.denials else ())
+        return frozenset({self.scope} if Denial.SCOPE_NOT_GRANTED in self.decision.denials else ())
 
     def __str__(self) -> str:
         subject = _shown(self.connection_id, "the Connection")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn, TypeVar,
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from connect_core.connection import Connection
+from connect_core.decision import Denial
 from connect_core.errors import (
     AccessDeniedError,
     ConnectError,
@@ -45,7 +46,6 @@ from connect_core.history import (
 from connect_core.identifiers import ActorId, ConnectionId, OrganizationId
 from connect_core.lifecycle import Status
 from connect_core.parties import Actor, ActorType, Name
-from connect_core.policy import Denial
 from connect_core.scopes import DEFAULT_SCOPES, MAX_SCOPES, Scope, ScopeSet
 
 if TYPE_CHECKING:

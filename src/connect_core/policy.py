@@ -1,9 +1,7 @@
 """The policy: who may do what, answered from a table.
 
-When this module is imported it puts every status and every set of roles to `ConnectionLifecycle`
-and writes down what the machine enables and where it leads. Everything else here is derived from
-those answers: the decisions, their explanations, the shortest ways. Each possible `Decision` is
-made then, once; asking later is a lookup.
+Each possible `Decision` is made when this module is imported, once, from what the lifecycle answers
+(`connect_core.table`). Asking later is a lookup.
 
 Questions return a value and never raise on a well-typed call (`decide`, `can`, `allowed_actions`);
 commands raise a typed error (`authorize`). Both read the same table.
@@ -13,12 +11,11 @@ The functions take any object with `source_organization_id`, `destination_organi
 string. A status that is not a `Status` permits nothing.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, NoReturn, Protocol
+from typing import Final, NamedTuple, NoReturn, Protocol
 
+from connect_core.decision import Cell, Decision, Denial, Step
 from connect_core.errors import (
     AccessDeniedError,
     DuplicateConnectionError,
@@ -27,16 +24,11 @@ from connect_core.errors import (
     NotAPartyError,
     SelfConnectionError,
 )
-from connect_core.lifecycle import (
-    READING_ROLE,
-    SHARING_STATUS,
-    Action,
-    ConnectionLifecycle,
-    Role,
-    Status,
-)
+from connect_core.lifecycle import READING_ROLE, SHARING_STATUS, Action, Role, Status
 from connect_core.parties import ROLES, Actor, Organization, Parties, organization_id_of
 from connect_core.scopes import Scope
+from connect_core.table import PERMITTED_ROLES, PERMITTED_STATUSES, SHORTEST_WAYS, TARGETS
+from connect_core.wording import advise, explain, explain_permission
 
 
 class ConnectionLike(Parties, Protocol):
@@ -57,226 +49,6 @@ class SharingConnectionLike(ConnectionLike, Protocol):
         ...
 
 
-class Denial(StrEnum):
-    """A condition that failed. The members stand in order of precedence."""
-
-    #: The actor's organization is neither source nor destination. An outsider gets this alone.
-    NOT_A_PARTY = "not_a_party"
-    #: No role that the actor holds may ever do this.
-    WRONG_ROLE = "wrong_role"
-    #: It cannot be done from this status.
-    WRONG_STATUS = "wrong_status"
-    #: There is a Connection for this ordered pair already, whatever its status.
-    ALREADY_EXISTS = "already_exists"
-    #: Source and destination are the same, and the caller did not ask for that.
-    SELF_CONNECTION = "self_connection"
-    #: The status is not one that this version knows.
-    UNKNOWN_STATUS = "unknown_status"
-    #: Data may pass only while the Connection is active.
-    NOT_ACTIVE = "not_active"
-    #: The Connection does not grant this scope.
-    SCOPE_NOT_GRANTED = "scope_not_granted"
-    #: Data flows from the source to the destination only.
-    WRONG_DIRECTION = "wrong_direction"
-
-
-def _any_of(roles: Collection[Role]) -> str:
-    """``the source or the destination``."""
-    return " or ".join(f"the {role}" for role in Role if role in roles)
-
-
-class Step(NamedTuple):
-    """One transition on the way to a goal.
-
-    Attributes:
-        action: what has to be done.
-        roles: who may do it; any one of them.
-        before: the status it starts from.
-        after: the status it leads to.
-    """
-
-    action: Action
-    roles: frozenset[Role]
-    before: Status
-    after: Status
-
-    def __str__(self) -> str:
-        """The step in words: ``the source must reactivate it``."""
-        return f"{_any_of(self.roles)} must {self.action} it"
-
-    def as_dict(self) -> dict[str, object]:
-        """The step as plain JSON values; roles are sorted."""
-        return {
-            "action": self.action.value,
-            "roles": sorted(role.value for role in self.roles),
-            "before": self.before.value,
-            "after": self.after.value,
-        }
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> "Step":
-        """The step that `as_dict` wrote down.
-
-        Raises:
-            KeyError: a member is missing.
-            ValueError: a value is not one that this version knows.
-        """
-        return cls(
-            Action(record["action"]),
-            frozenset(map(Role, record["roles"])),
-            Status(record["before"]),
-            Status(record["after"]),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The answer to "may they?", with every reason. Immutable, and true exactly when allowed.
-
-    Attributes:
-        allowed: whether nothing failed.
-        action: what was asked for; None when the question was whether data may be read.
-        status: the Connection's status; None if there is no Connection, if the status is not one
-            that this version knows, or for an outsider, who is not told.
-        roles: the roles that the actor holds.
-        target: the status that the action leads to, if it is allowed and changes one.
-        denials: every condition that failed, in order of precedence; an outsider gets
-            `Denial.NOT_A_PARTY` alone.
-        remedy: the steps, in order, that would make it possible; empty if none would.
-        explanation: why, in one plain sentence.
-        advice: what would help, in one plain sentence; empty when allowed.
-    """
-
-    allowed: bool = field(init=False)
-    action: Action | None
-    status: Status | None
-    roles: frozenset[Role]
-    target: Status | None = None
-    denials: tuple[Denial, ...] = ()
-    remedy: tuple[Step, ...] = field(default=(), repr=False)
-    explanation: str = field(default="", repr=False)
-    advice: str = field(default="", repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "allowed", not self.denials)
-
-    def __bool__(self) -> bool:
-        return self.allowed
-
-    @property
-    def denial(self) -> Denial | None:
-        """The condition that failed first, in order of precedence; None when allowed."""
-        return self.denials[0] if self.denials else None
-
-    def as_dict(self) -> dict[str, object]:
-        """The decision as plain JSON values, for an audit record; roles are sorted."""
-        return {
-            "allowed": self.allowed,
-            "action": None if self.action is None else self.action.value,
-            "status": None if self.status is None else self.status.value,
-            "roles": sorted(role.value for role in self.roles),
-            "target": None if self.target is None else self.target.value,
-            "denials": [denial.value for denial in self.denials],
-            "remedy": [step.as_dict() for step in self.remedy],
-            "explanation": self.explanation,
-            "advice": self.advice,
-        }
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> "Decision":
-        """The decision that `as_dict` wrote down, word for word.
-
-        Raises:
-            KeyError: a member is missing.
-            ValueError: a value is not one that this version knows.
-        """
-        action, status, target = record["action"], record["status"], record["target"]
-        return cls(
-            None if action is None else Action(action),
-            None if status is None else Status(status),
-            frozenset(map(Role, record["roles"])),
-            None if target is None else Status(target),
-            tuple(map(Denial, record["denials"])),
-            tuple(map(Step.from_dict, record["remedy"])),
-            record["explanation"],
-            record["advice"],
-        )
-
-
-class Cell(NamedTuple):
-    """One question to the decision table."""
-
-    #: Where the Connection stands; None when there is none yet.
-    status: Status | None
-    #: What is asked for.
-    action: Action
-    #: The roles that the actor holds; empty for an outsider.
-    roles: frozenset[Role]
-
-
-# --- The lifecycle, asked ------------------------------------------------------------------------
-
-
-def _ask_lifecycle() -> Iterator[tuple[Cell, Status]]:
-    """Every cell that the machine enables, with the status that it leads to."""
-    machine: Any = ConnectionLifecycle()  # python-statemachine types its methods only in part
-    for state in machine.states:
-        status = None if state.initial else Status(state.value)
-        for roles in ROLES.values():
-            machine.current_state_value = state.value
-            for event in machine.enabled_events(roles=roles):
-                # One event that led to several statuses would need a rule that this table lacks.
-                (target,) = {way.target.value for way in state.transitions if way.match(event.id)}
-                yield Cell(status, Action(event.id), roles), Status(target)
-
-
-#: Where each permitted action leads. What is not in here is refused.
-_TARGETS: Final = dict(_ask_lifecycle())
-
-#: For each action, the roles that may take it from some status or other.
-_PERMITTED_ROLES: Final[dict[Action | None, frozenset[Role]]] = {
-    action: frozenset(
-        role
-        for cell in _TARGETS
-        if cell.action is action and len(cell.roles) == 1
-        for role in cell.roles
-    )
-    for action in Action
-}
-#: For each action, the statuses it may be taken from by some role or other; None: no Connection.
-_PERMITTED_STATUSES: Final[dict[Action | None, tuple[Status | None, ...]]] = {
-    action: tuple(dict.fromkeys(cell.status for cell in _TARGETS if cell.action is action))
-    for action in Action
-}
-
-
-def _steps_from(status: Status) -> Iterator[Step]:
-    """The single steps out of `status`, in the order of `Action`."""
-    for action in Action:
-        takers: dict[Status, set[Role]] = {}
-        for role in Role:
-            target = _TARGETS.get(Cell(status, action, frozenset({role})))
-            if target is not None:
-                takers.setdefault(target, set()).add(role)
-        for target, roles in takers.items():
-            yield Step(action, frozenset(roles), status, target)
-
-
-def _shortest_ways(start: Status) -> dict[Status, tuple[Step, ...]]:
-    """The shortest way from `start` to each status that can be reached, itself included."""
-    ways: dict[Status, tuple[Step, ...]] = {start: ()}
-    queue = [start]
-    for status in queue:
-        for step in _steps_from(status):
-            if step.after not in ways:
-                ways[step.after] = (*ways[status], step)
-                queue.append(step.after)
-    return ways
-
-
-_WAYS: Final = {status: _shortest_ways(status) for status in Status}
-
-
 # --- Decisions, made beforehand ------------------------------------------------------------------
 
 
@@ -291,95 +63,6 @@ _Standing = Status | _Unknown
 _STANDINGS: Final[tuple[_Standing, ...]] = (*Status, _UNKNOWN)
 
 
-def _leads_to(action: Action | None, status: Status | None) -> bool:
-    """Whether `status` is where `action` leads."""
-    return any(cell.action is action and end is status for cell, end in _TARGETS.items())
-
-
-def _explain(
-    denial: Denial, action: Action | None, status: Status | None, roles: frozenset[Role]
-) -> str:
-    """Why it was denied, in one sentence."""
-    match denial:
-        case Denial.NOT_A_PARTY:
-            return "The actor's organization is neither the source nor the destination."
-        case Denial.WRONG_ROLE:
-            return (
-                f"Only {_any_of(_PERMITTED_ROLES[action])} may {action} a Connection, "
-                f"and the actor acts for {_any_of(roles)}."
-            )
-        case Denial.WRONG_STATUS:
-            already = " already" if _leads_to(action, status) else ""
-            return (
-                f"A Connection can be {action}d only while it is "
-                f"{' or '.join(map(str, _PERMITTED_STATUSES[action]))}, "
-                f"and this one is {status}{already}."
-            )
-        case Denial.ALREADY_EXISTS:
-            standing = "" if status is None else f" and is {status}"
-            return (
-                f"A Connection from this source to this destination exists already{standing}; "
-                "there is only ever one for an ordered pair."
-            )
-        case Denial.SELF_CONNECTION:
-            return "The source and the destination are the same organization."
-        case Denial.UNKNOWN_STATUS:
-            return "The Connection's status is not one that this version knows."
-        case Denial.NOT_ACTIVE:
-            return (
-                f"Data may pass only while the Connection is {SHARING_STATUS}, "
-                f"and this one is {status}."
-            )
-        case Denial.SCOPE_NOT_GRANTED:
-            return "The Connection does not grant this scope."
-        case Denial.WRONG_DIRECTION:  # pragma: no branch  # every denial is named by now
-            return (
-                "Data passes only from the source to the destination, "
-                f"and the actor acts for {_any_of(roles)}."
-            )
-
-
-def _advise(
-    denials: tuple[Denial, ...],
-    action: Action | None,
-    status: Status | None,
-    roles: frozenset[Role],
-    remedy: tuple[Step, ...],
-) -> str:
-    """What would help, in one sentence."""
-    if remedy:
-        done = "If that was the aim, it is done. " if _leads_to(action, status) else ""
-        return f"{done}First {', then '.join(map(str, remedy))}."
-    match denials[0]:
-        case Denial.NOT_A_PARTY:
-            return "Check the Connection, and the organization that the actor acts for."
-        case Denial.WRONG_ROLE:
-            when = ""
-            if Denial.WRONG_STATUS in denials:
-                when = f", once it is {' or '.join(map(str, _PERMITTED_STATUSES[action]))}"
-            return f"It is for {_any_of(_PERMITTED_ROLES[action])} to {action} it{when}."
-        case Denial.ALREADY_EXISTS if Cell(status, Action.REACTIVATE, roles) in _TARGETS:
-            return "Reactivate the existing one instead."
-        case Denial.ALREADY_EXISTS:
-            return "Use the existing one."
-        case Denial.SELF_CONNECTION:
-            return "Name another destination, or ask for it with allow_self=True (for sandboxes)."
-        case Denial.UNKNOWN_STATUS:
-            return "Correct what is stored, or upgrade to a version that knows it."
-        case Denial.WRONG_DIRECTION:
-            return "The other direction needs a Connection of its own."
-        case _:
-            return "Nothing would help: the scopes of a Connection are fixed for its life."
-
-
-def _permit(action: Action | None, roles: frozenset[Role], target: Status | None) -> str:
-    """Why it was allowed, in one sentence."""
-    if action is None:
-        return f"The {READING_ROLE} may read it while the Connection is {SHARING_STATUS}."
-    takers = _any_of(roles & _PERMITTED_ROLES[action])
-    return f"{takers.capitalize()} may {action} it, and it is then {target}."
-
-
 def _decision(
     action: Action | None,
     status: Status | None,
@@ -392,7 +75,7 @@ def _decision(
     if not roles:
         status, denials, target, remedy = None, {Denial.NOT_A_PARTY}, None, ()
     if not denials:
-        explanation = _permit(action, roles, target)
+        explanation = explain_permission(action, roles, target)
         return Decision(action, status, roles, target, explanation=explanation)
     ordered = tuple(denial for denial in Denial if denial in denials)
     return Decision(
@@ -401,8 +84,8 @@ def _decision(
         roles,
         denials=ordered,
         remedy=remedy,
-        explanation=_explain(ordered[0], action, status, roles),
-        advice=_advise(ordered, action, status, roles, remedy),
+        explanation=explain(ordered[0], action, status, roles),
+        advice=advise(ordered, action, status, roles, remedy),
     )
 
 
@@ -416,9 +99,9 @@ def _judge(
     """The decision on an action, with all that failed; a `standing` of None: no Connection yet."""
     status = standing if isinstance(standing, Status) else None
     unknown = isinstance(standing, _Unknown)
-    target = None if unknown else _TARGETS.get(Cell(status, action, roles))
-    may_ever = bool(roles & _PERMITTED_ROLES[action])
-    possible_here = not unknown and status in _PERMITTED_STATUSES[action]
+    target = None if unknown else TARGETS.get(Cell(status, action, roles))
+    may_ever = bool(roles & PERMITTED_ROLES[action])
+    possible_here = not unknown and status in PERMITTED_STATUSES[action]
     denials: set[Denial] = set()
     if not may_ever:
         denials.add(Denial.WRONG_ROLE)
@@ -430,8 +113,8 @@ def _judge(
         denials.add(Denial.WRONG_STATUS)
     if self_refused:
         denials.add(Denial.SELF_CONNECTION)
-    ways = {} if status is None else _WAYS[status]
-    enough = [way for end, way in ways.items() if Cell(end, action, roles) in _TARGETS]
+    ways = {} if status is None else SHORTEST_WAYS[status]
+    enough = [way for end, way in ways.items() if Cell(end, action, roles) in TARGETS]
     remedy = min(enough, key=len, default=())
     return _decision(action, status, roles, denials, target, remedy)
 
@@ -450,7 +133,7 @@ def _judge_access(standing: _Standing, roles: frozenset[Role], *, granted: bool)
         denials.add(Denial.WRONG_DIRECTION)
     remedy: tuple[Step, ...] = ()
     if status is not None and denials == {Denial.NOT_ACTIVE}:
-        remedy = _WAYS[status][SHARING_STATUS]
+        remedy = SHORTEST_WAYS[status][SHARING_STATUS]
     return _decision(None, status, roles, denials, remedy=remedy)
 
 
@@ -601,7 +284,7 @@ def steps_to(connection: ConnectionLike, goal: Status = Status.ACTIVE) -> tuple[
     Raises:
         ValueError: the status of `connection`, or `goal`, is not one that this version knows.
     """
-    return _WAYS[Status(connection.status)][Status(goal)]
+    return SHORTEST_WAYS[Status(connection.status)][Status(goal)]
 
 
 def decision_table() -> Mapping[Cell, Decision]:
@@ -623,7 +306,7 @@ def permitting_statuses(role: Role, action: Action) -> tuple[Status, ...]:
         ValueError: there is no such role, or no such action.
     """
     roles = frozenset({Role(role)})
-    return tuple(status for status in Status if Cell(status, Action(action), roles) in _TARGETS)
+    return tuple(status for status in Status if Cell(status, Action(action), roles) in TARGETS)
 
 
 # --- Creation ------------------------------------------------------------------------------------

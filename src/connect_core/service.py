@@ -24,6 +24,7 @@ from threading import RLock
 from typing import Any, Final, NamedTuple, Protocol
 
 from connect_core.connection import Change, Connection, replay
+from connect_core.decision import Decision, Denial
 from connect_core.errors import (
     ConnectError,
     ConnectionNotFoundError,
@@ -41,8 +42,6 @@ from connect_core.identifiers import ConnectionId, IdempotencyKey, OrganizationI
 from connect_core.lifecycle import Action, Role, Status
 from connect_core.parties import Actor, Organization, organization_id_of, roles_of
 from connect_core.policy import (
-    Decision,
-    Denial,
     authorize_access,
     authorize_create,
     decide,

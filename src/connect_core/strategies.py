@@ -30,6 +30,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from hypothesis import strategies as st
 
 from connect_core.connection import Connection
+from connect_core.decision import Decision, Denial
 from connect_core.history import ConnectionEvent, as_timestamp
 from connect_core.identifiers import ActorId, ConnectionId, OrganizationId, ValidatedText
 from connect_core.jsonapi import RESOURCE_TYPE, connection_document
@@ -43,8 +44,6 @@ from connect_core.parties import (
 )
 from connect_core.policy import (
     ConnectionLike,
-    Decision,
-    Denial,
     allowed_actions,
     decide,
     decide_access,

@@ -30,9 +30,10 @@ from connect_core.conformance.runner import Exploration, MakeSystem, Result
 from connect_core.conformance.subject import actor_of
 from connect_core.conformance.trace import ORGANIZATIONS, CounterexampleError, Search, Trace, shrunk
 from connect_core.conformance.vectors import AnyStep, CreateStep
+from connect_core.decision import Cell
 from connect_core.lifecycle import SHARING_STATUS, Action, Role, Status
 from connect_core.parties import roles_of
-from connect_core.policy import Cell, decision_table, steps_to
+from connect_core.policy import decision_table, steps_to
 
 #: What may be shared.
 SCOPES: Final = ("inquiry.read", "account.read", "case.read")

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from pydantic import ValidationError
 
 from connect_core.connection import Connection
+from connect_core.decision import Denial
 from connect_core.errors import (
     AccessDeniedError,
     ConnectError,
@@ -32,7 +33,7 @@ from connect_core.history import ConnectionEvent, format_timestamp
 from connect_core.jsonapi import CreateRequest, connection_document, error_document, parse_create
 from connect_core.lifecycle import Action
 from connect_core.parties import Actor, roles_of
-from connect_core.policy import Denial, authorize_access, authorize_create, decide
+from connect_core.policy import authorize_access, authorize_create, decide
 from connect_core.scopes import DEFAULT_SCOPES
 from connect_core.service import ConnectionService, minds_version
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import product
 
 from connect_core import Action, Actor, Denial, Role, Status, decision_table
-from connect_core.policy import Cell
+from connect_core.decision import Cell
 
 from .contestant import ACTIONS, Contestant, StoredRow
 

@@ -6,7 +6,7 @@ from itertools import product
 from typing import NamedTuple
 
 from connect_core import Action, Actor, Decision, Role, Status, decision_table
-from connect_core.policy import Cell
+from connect_core.decision import Cell
 
 from .contestant import ACTIONS, Ability, Contestant, StoredRow
 

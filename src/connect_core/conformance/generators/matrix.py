@@ -20,8 +20,9 @@ from connect_core.conformance.scenario import (
     way_to,
 )
 from connect_core.conformance.vectors import Vector
+from connect_core.decision import Cell
 from connect_core.lifecycle import Action, Role
-from connect_core.policy import Cell, decision_table
+from connect_core.policy import decision_table
 
 
 def transition() -> Iterator[Vector]:

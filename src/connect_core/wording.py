@@ -1,0 +1,94 @@
+"""Wording: what a decision says in words.
+
+Three functions, each giving one or two plain sentences: why an action is allowed, why it is denied,
+and what would help. The roles and statuses they name come from the lifecycle's own answers
+(`connect_core.table`), so that no sentence can disagree with the rules.
+"""
+
+from connect_core.decision import Cell, Denial, Step, any_of
+from connect_core.lifecycle import READING_ROLE, SHARING_STATUS, Action, Role, Status
+from connect_core.table import PERMITTED_ROLES, PERMITTED_STATUSES, TARGETS, leads_to
+
+
+def explain(
+    denial: Denial, action: Action | None, status: Status | None, roles: frozenset[Role]
+) -> str:
+    """Why it was denied, in one sentence."""
+    match denial:
+        case Denial.NOT_A_PARTY:
+            return "The actor's organization is neither the source nor the destination."
+        case Denial.WRONG_ROLE:
+            return (
+                f"Only {any_of(PERMITTED_ROLES[action])} may {action} a Connection, "
+                f"and the actor acts for {any_of(roles)}."
+            )
+        case Denial.WRONG_STATUS:
+            already = " already" if leads_to(action, status) else ""
+            return (
+                f"A Connection can be {action}d only while it is "
+                f"{' or '.join(map(str, PERMITTED_STATUSES[action]))}, "
+                f"and this one is {status}{already}."
+            )
+        case Denial.ALREADY_EXISTS:
+            standing = "" if status is None else f" and is {status}"
+            return (
+                f"A Connection from this source to this destination exists already{standing}; "
+                "there is only ever one for an ordered pair."
+            )
+        case Denial.SELF_CONNECTION:
+            return "The source and the destination are the same organization."
+        case Denial.UNKNOWN_STATUS:
+            return "The Connection's status is not one that this version knows."
+        case Denial.NOT_ACTIVE:
+            return (
+                f"Data may pass only while the Connection is {SHARING_STATUS}, "
+                f"and this one is {status}."
+            )
+        case Denial.SCOPE_NOT_GRANTED:
+            return "The Connection does not grant this scope."
+        case Denial.WRONG_DIRECTION:  # pragma: no branch  # every denial is named by now
+            return (
+                "Data passes only from the source to the destination, "
+                f"and the actor acts for {any_of(roles)}."
+            )
+
+
+def advise(
+    denials: tuple[Denial, ...],
+    action: Action | None,
+    status: Status | None,
+    roles: frozenset[Role],
+    remedy: tuple[Step, ...],
+) -> str:
+    """What would help, in one sentence."""
+    if remedy:
+        done = "If that was the aim, it is done. " if leads_to(action, status) else ""
+        return f"{done}First {', then '.join(map(str, remedy))}."
+    match denials[0]:
+        case Denial.NOT_A_PARTY:
+            return "Check the Connection, and the organization that the actor acts for."
+        case Denial.WRONG_ROLE:
+            when = ""
+            if Denial.WRONG_STATUS in denials:
+                when = f", once it is {' or '.join(map(str, PERMITTED_STATUSES[action]))}"
+            return f"It is for {any_of(PERMITTED_ROLES[action])} to {action} it{when}."
+        case Denial.ALREADY_EXISTS if Cell(status, Action.REACTIVATE, roles) in TARGETS:
+            return "Reactivate the existing one instead."
+        case Denial.ALREADY_EXISTS:
+            return "Use the existing one."
+        case Denial.SELF_CONNECTION:
+            return "Name another destination, or ask for it with allow_self=True (for sandboxes)."
+        case Denial.UNKNOWN_STATUS:
+            return "Correct what is stored, or upgrade to a version that knows it."
+        case Denial.WRONG_DIRECTION:
+            return "The other direction needs a Connection of its own."
+        case _:
+            return "Nothing would help: the scopes of a Connection are fixed for its life."
+
+
+def explain_permission(action: Action | None, roles: frozenset[Role], target: Status | None) -> str:
+    """Why it was allowed, in one sentence."""
+    if action is None:
+        return f"The {READING_ROLE} may read it while the Connection is {SHARING_STATUS}."
+    takers = any_of(roles & PERMITTED_ROLES[action])
+    return f"{takers.capitalize()} may {action} it, and it is then {target}."
