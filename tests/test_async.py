@@ -38,7 +38,6 @@ from connect_core import (
     Status,
     replay,
 )
-from connect_core.adapters import sql
 from connect_core.adapters.sql import (
     SqlConnectionStore,
     configure_engine,
@@ -48,6 +47,7 @@ from connect_core.adapters.sql import (
     metadata,
     open_engine,
 )
+from connect_core.adapters.sql import engine as sql_engine
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -539,8 +539,8 @@ class TestEngines:
     ) -> None:
         """Without keeping the event loop from its work, as a sleep of the whole thread would."""
         slept: list[float] = []
-        monkeypatch.setattr(sql, "sleep", slept.append)
-        monkeypatch.setattr(sql, "_BUSY_TIMEOUT", 10_000 if patient else 60)
+        monkeypatch.setattr(sql_engine, "sleep", slept.append)
+        monkeypatch.setattr(sql_engine, "_BUSY_TIMEOUT", 10_000 if patient else 60)
         other = sqlite3.connect(str(sqlite.database), isolation_level=None)
         other.execute("CREATE TABLE theirs (id INTEGER)")
         other.execute("BEGIN IMMEDIATE")

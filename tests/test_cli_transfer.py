@@ -738,7 +738,7 @@ class TestExportedFiles:
     def test_one_state(self, anywhere: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         """What is committed while an export goes on is not in it."""
         anywhere.add(*THREE[:2])
-        monkeypatch.setattr("connect_core.adapters.sql._BATCH", 1)
+        monkeypatch.setattr("connect_core.adapters.sql.store._BATCH", 1)
         everything = SqlConnectionStore.everything
 
         def interrupted(self: SqlConnectionStore) -> Iterator[History]:

@@ -56,7 +56,6 @@ from connect_core import (
     can,
     error_document,
 )
-from connect_core.adapters import sql
 from connect_core.adapters.sql import (
     History,
     JsonValue,
@@ -71,6 +70,7 @@ from connect_core.adapters.sql import (
     open_engine,
     visible,
 )
+from connect_core.adapters.sql import engine as sql_engine
 
 OURS, THEIRS = OUR_KEY.organization_id, PARTNER.organization_id
 
@@ -847,8 +847,8 @@ class TestEngines:
             timer.join()
         else:
             slept: list[float] = []
-            monkeypatch.setattr(sql, "sleep", slept.append)
-            monkeypatch.setattr(sql, "_BUSY_TIMEOUT", 41)
+            monkeypatch.setattr(sql_engine, "sleep", slept.append)
+            monkeypatch.setattr(sql_engine, "_BUSY_TIMEOUT", 41)
             with pytest.raises(OperationalError, match="database is locked"):
                 open_engine(f"sqlite:///{path}")
             assert slept == [0.02] * 3

@@ -56,13 +56,12 @@ if TYPE_CHECKING:
         parse_connection,
         parse_create,
     )
-    from connect_core.service import (
-        ConnectionService,
+    from connect_core.memory import InMemoryStore
+    from connect_core.service import ConnectionService, Page
+    from connect_core.store import (
         ConnectionStore,
         Direction,
         IdempotencyRecord,
-        InMemoryStore,
-        Page,
         Position,
         Selection,
         Standing,
@@ -151,13 +150,12 @@ _LATER = {
         "parse_connection",
         "parse_create",
     ),
-    "connect_core.service": (
-        "ConnectionService",
+    "connect_core.memory": ("InMemoryStore",),
+    "connect_core.service": ("ConnectionService", "Page"),
+    "connect_core.store": (
         "ConnectionStore",
         "Direction",
         "IdempotencyRecord",
-        "InMemoryStore",
-        "Page",
         "Position",
         "Selection",
         "Standing",

@@ -170,3 +170,12 @@ class Cell(NamedTuple):
     action: Action
     #: The roles that the actor holds; empty for an outsider.
     roles: frozenset[Role]
+
+
+def minds_version(decision: Decision) -> bool:
+    """True if a stale version is reported before the decision itself.
+
+    Reading again does not help an outsider, nor a role that may never do this: they get the
+    decision.
+    """
+    return not {Denial.NOT_A_PARTY, Denial.WRONG_ROLE} & set(decision.denials)

@@ -10,284 +10,46 @@ store. What it adds is what needs a store:
 - pages, newest first, that neither skip nor repeat;
 - idempotency keys: a request that is sent again gets the answer that it got at first.
 
-`ConnectionStore` is the port that a store has to fit. `InMemoryStore` is the reference for it, and
-good for tests; `connect_core.adapters.sql` has the one for databases.
+`ConnectionStore` (`connect_core.store`) is what a store has to be. `InMemoryStore`
+(`connect_core.memory`) is the reference, and good for tests; `connect_core.adapters.sql` has the
+store for databases.
 """
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
-from hashlib import sha256
-from heapq import nlargest, nsmallest
-from threading import RLock
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from connect_core.connection import Change, Connection, replay
-from connect_core.decision import Decision, Denial
+from connect_core.decision import Decision, minds_version
 from connect_core.errors import (
     ConnectError,
     ConnectionNotFoundError,
     DuplicateConnectionError,
-    ForbiddenTransitionError,
-    IdempotencyKeyReusedError,
-    InvalidHistoryError,
     InvalidRecordError,
-    InvalidTransitionError,
-    SelfConnectionError,
     StaleConnectionError,
 )
 from connect_core.history import ConnectionEvent, Terms, utc_now
-from connect_core.identifiers import ConnectionId, IdempotencyKey, OrganizationId
-from connect_core.lifecycle import Action, Role, Status
-from connect_core.parties import Actor, Organization, organization_id_of, roles_of
+from connect_core.idempotency import once
+from connect_core.identifiers import ConnectionId, IdempotencyKey
+from connect_core.lifecycle import Action
+from connect_core.parties import Actor, Organization, roles_of
 from connect_core.policy import (
     authorize_access,
     authorize_create,
     decide,
     decide_create,
-    permitting_statuses,
 )
 from connect_core.scopes import DEFAULT_SCOPES
+from connect_core.store import (
+    ConnectionStore,
+    Position,
+    Selection,
+    selection_for,
+    verified_history,
+)
 
 #: The most Connections on one page.
 MAX_PAGE_SIZE: Final = 100
-
-
-class Direction(StrEnum):
-    """Which way data would flow, seen from the organization that asks."""
-
-    #: The organization that asks is the source.
-    OUTBOUND = "outbound"
-    #: The organization that asks is the destination.
-    INBOUND = "inbound"
-
-
-_ROLE_IN: Final = {Direction.OUTBOUND: Role.SOURCE, Direction.INBOUND: Role.DESTINATION}
-
-
-# --- The port ------------------------------------------------------------------------------------
-
-
-class Standing(NamedTuple):
-    """A part that an organization can have in a Connection, and where the Connection stands."""
-
-    #: The role that the organization holds.
-    role: Role
-    #: The Connection's status; None for any.
-    status: Status | None
-
-
-class Position(NamedTuple):
-    """The place of a Connection in a list. Lists are ordered by this."""
-
-    #: When the Connection was created.
-    created_at: datetime
-    #: Its id, which decides between Connections of the same millisecond.
-    id: ConnectionId
-
-    @classmethod
-    def of(cls, connection: Connection) -> "Position":
-        """The place of `connection`."""
-        return cls(connection.created_at, connection.id)
-
-
-class Selection(NamedTuple):
-    """Which Connections a list is of.
-
-    Attributes:
-        organization_id: whose Connections.
-        standings: one of these must fit.
-        source: the source's id; None for any.
-        destination: the destination's id; None for any.
-    """
-
-    organization_id: OrganizationId
-    standings: tuple[Standing, ...]
-    source: OrganizationId | None = None
-    destination: OrganizationId | None = None
-
-    def admits(self, connection: Connection) -> bool:
-        """Whether `connection` is one of them. A store answers the same, by its own means."""
-        return (
-            self.source in (None, connection.source_organization_id)
-            and self.destination in (None, connection.destination_organization_id)
-            and any(
-                connection.organization_of(standing.role) == self.organization_id
-                and standing.status in (None, connection.status)
-                for standing in self.standings
-            )
-        )
-
-
-class IdempotencyRecord(NamedTuple):
-    """What came of a request that had an idempotency key.
-
-    Attributes:
-        fingerprint: tells this request from others: 64 hexadecimal digits.
-        outcome: what came of it, as JSON text.
-        created_at: when, in UTC and whole milliseconds.
-    """
-
-    fingerprint: str
-    outcome: str
-    created_at: datetime
-
-
-class ConnectionStore(Protocol):
-    """What `ConnectionService` needs of a store.
-
-    A store keeps what it is given and knows no rule but two: one Connection per id and ordered
-    pair, and one event per Connection and version. Each method does all that it says or, when it
-    answers False or raises, nothing.
-    """
-
-    def add(self, change: Change) -> bool:
-        """Keep a new Connection and its first event.
-
-        False if its id, or its ordered pair of organizations, is taken.
-        """
-        ...
-
-    def save(self, change: Change) -> bool:
-        """Keep the next state of a Connection and the event that led to it.
-
-        False if the version that is kept is not the one just before, so that somebody else was
-        faster.
-        """
-        ...
-
-    def get(self, connection_id: ConnectionId) -> Connection | None:
-        """The Connection as it is kept now, or None."""
-        ...
-
-    def find(self, source: OrganizationId, destination: OrganizationId) -> Connection | None:
-        """The Connection for this ordered pair as it is kept now, or None."""
-        ...
-
-    def page(
-        self, selection: Selection, *, beyond: Position | None, newest_first: bool, limit: int
-    ) -> Sequence[Connection]:
-        """The first `limit` Connections of a selection, in one of the two directions.
-
-        Args:
-            selection: which Connections.
-            beyond: leave out this place and all that come before it in this direction.
-            newest_first: from the newest to the oldest, or from the oldest to the newest.
-            limit: how many at most, 1 or more.
-        """
-        ...
-
-    def history(self, connection_id: ConnectionId) -> Sequence[ConnectionEvent]:
-        """The events of a Connection, oldest first; empty if there is none."""
-        ...
-
-    def once(
-        self,
-        organization_id: OrganizationId,
-        key: IdempotencyKey,
-        attempt: Callable[[], IdempotencyRecord],
-    ) -> IdempotencyRecord:
-        """The record that is kept for this key; if there is none, that of `attempt`, kept now.
-
-        What `attempt` changes and its record are kept together or not at all. Of two at the same
-        time with one key, one has its record kept, and the other gets that record and changes
-        nothing. What `attempt` raises comes through, with nothing kept.
-        """
-        ...
-
-    def forget(self, before: datetime) -> int:
-        """Drop the records of idempotency keys made before this time, and say how many."""
-        ...
-
-
-# --- In memory -----------------------------------------------------------------------------------
-
-
-class InMemoryStore:
-    """A `ConnectionStore` in this process's memory. Threads may share it."""
-
-    def __init__(self) -> None:
-        self._lock = RLock()
-        self._connections: dict[ConnectionId, Connection] = {}
-        self._ids: dict[tuple[OrganizationId, OrganizationId], ConnectionId] = {}
-        self._events: dict[ConnectionId, tuple[ConnectionEvent, ...]] = {}
-        self._records: dict[tuple[OrganizationId, IdempotencyKey], IdempotencyRecord] = {}
-
-    def add(self, change: Change) -> bool:
-        """See `ConnectionStore.add`."""
-        connection, event = change
-        pair = connection.source_organization_id, connection.destination_organization_id
-        with self._lock:
-            if pair in self._ids or connection.id in self._connections:
-                return False
-            self._ids[pair] = connection.id
-            self._connections[connection.id] = connection
-            self._events[connection.id] = (event,)
-            return True
-
-    def save(self, change: Change) -> bool:
-        """See `ConnectionStore.save`."""
-        connection, event = change
-        with self._lock:
-            kept = self._connections.get(connection.id)
-            if kept is None or kept.version != connection.version - 1:
-                return False
-            self._connections[connection.id] = connection
-            self._events[connection.id] += (event,)
-            return True
-
-    def get(self, connection_id: ConnectionId) -> Connection | None:
-        """See `ConnectionStore.get`."""
-        with self._lock:
-            return self._connections.get(connection_id)
-
-    def find(self, source: OrganizationId, destination: OrganizationId) -> Connection | None:
-        """See `ConnectionStore.find`."""
-        with self._lock:
-            connection_id = self._ids.get((source, destination))
-            return None if connection_id is None else self._connections[connection_id]
-
-    def page(
-        self, selection: Selection, *, beyond: Position | None, newest_first: bool, limit: int
-    ) -> Sequence[Connection]:
-        """See `ConnectionStore.page`."""
-        with self._lock:
-            found = list(filter(selection.admits, self._connections.values()))
-        if beyond is not None and newest_first:
-            found = [connection for connection in found if Position.of(connection) < beyond]
-        elif beyond is not None:
-            found = [connection for connection in found if Position.of(connection) > beyond]
-        first = nlargest if newest_first else nsmallest
-        return first(limit, found, key=Position.of)
-
-    def history(self, connection_id: ConnectionId) -> Sequence[ConnectionEvent]:
-        """See `ConnectionStore.history`."""
-        with self._lock:
-            return self._events.get(connection_id, ())
-
-    def once(
-        self,
-        organization_id: OrganizationId,
-        key: IdempotencyKey,
-        attempt: Callable[[], IdempotencyRecord],
-    ) -> IdempotencyRecord:
-        """See `ConnectionStore.once`."""
-        with self._lock:
-            if (organization_id, key) not in self._records:
-                self._records[organization_id, key] = attempt()
-            return self._records[organization_id, key]
-
-    def forget(self, before: datetime) -> int:
-        """See `ConnectionStore.forget`."""
-        with self._lock:
-            kept = {key: each for key, each in self._records.items() if each.created_at >= before}
-            forgotten = len(self._records) - len(kept)
-            self._records = kept
-            return forgotten
-
-
-# --- The service ---------------------------------------------------------------------------------
 
 
 class Page(NamedTuple):
@@ -509,7 +271,7 @@ class ConnectionService:
             raise ValueError(f"limit is {limit}; a page has 1 to {MAX_PAGE_SIZE} Connections")
         if after is not None and before is not None:
             raise ValueError("give after or before, not both")
-        selection = _selection(by, status, destination, direction, actionable)
+        selection = selection_for(by, status, destination, direction, actionable)
         cursor = after if before is None else before
         beyond = None if cursor is None else Position.of(self.get(cursor, by=by))
         newest_first = before is None
@@ -641,27 +403,20 @@ class ConnectionService:
         request: Mapping[str, object],
         perform: Callable[[], Change],
     ) -> Change:
-        """Carry out a request, or tell again what came of it."""
+        """Carry out a request; if it has been carried out before, repeat its outcome."""
         if idempotency_key is None:
             return perform()
-        key = IdempotencyKey(idempotency_key)
-        fingerprint = sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-
-        def attempt() -> IdempotencyRecord:
-            outcome = _outcome(perform, keep_stale=request.get("expected_version") is not None)
-            return IdempotencyRecord(fingerprint, json.dumps(outcome), self._clock())
-
-        record = self._store.once(by.organization_id, key, attempt)
-        if record.fingerprint != fingerprint:
-            raise IdempotencyKeyReusedError(key)
-        try:
-            told = _told(json.loads(record.outcome))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            subject = f"the outcome of '{key}' for {by.organization_id}"
-            raise InvalidRecordError(subject, f"it cannot be read ({error!r})") from error
-        if isinstance(told, ConnectError):
-            raise told
-        return self._change(*told)
+        outcome = once(
+            self._store,
+            by.organization_id,
+            IdempotencyKey(idempotency_key),
+            request,
+            perform,
+            self._clock,
+        )
+        if isinstance(outcome, ConnectError):
+            raise outcome
+        return self._change(*outcome)
 
     def _change(self, connection_id: ConnectionId, version: int) -> Change:
         """The change that led to this version of a Connection."""
@@ -674,35 +429,6 @@ class ConnectionService:
                 f"the history of {connection_id}", f"it has no event {version}"
             )
         return Change(replay(events[:version]), events[version - 1])
-
-
-def _selection(
-    by: Actor,
-    status: str | None,
-    destination: str | Organization | None,
-    direction: str | None,
-    actionable: str | None,
-) -> Selection:
-    """What `ConnectionService.list` was asked for, in a store's terms."""
-    wanted = None if status is None else Status(status)
-    way = None if direction is None else Direction(direction)
-    if actionable is None:
-        standings = [Standing(role, wanted) for role in (Role if way is None else [_ROLE_IN[way]])]
-    else:  # whichever way: with itself, an organization may act in the other role, too
-        standings = [
-            Standing(role, permitting)
-            for role in Role
-            for permitting in permitting_statuses(role, Action(actionable))
-            if wanted in (None, permitting)
-        ]
-    ours = by.organization_id
-    to = None if destination is None else OrganizationId(str(organization_id_of(destination)))
-    if way is Direction.INBOUND:
-        if to not in (None, ours):
-            standings = []
-        to = ours
-    source = ours if way is Direction.OUTBOUND else None
-    return Selection(ours, tuple(standings), source, to)
 
 
 class _Unseen(NamedTuple):
@@ -721,83 +447,3 @@ def _unseen_duplicate(by: Actor, connection: Connection) -> DuplicateConnectionE
         by, source=source, destination=destination, existing=existing, allow_self=True
     )
     return DuplicateConnectionError(decision)
-
-
-def minds_version(decision: Decision) -> bool:
-    """Whether whoever expects another version is told so, before what was decided.
-
-    To read again will not help an outsider, nor a role that may never do this: they are told that.
-    """
-    return not {Denial.NOT_A_PARTY, Denial.WRONG_ROLE} & set(decision.denials)
-
-
-def verified_history(
-    connection: Connection, events: Iterable[ConnectionEvent]
-) -> tuple[ConnectionEvent, ...]:
-    """The events that led to this state of a Connection, replayed and compared with it.
-
-    Args:
-        connection: the Connection as it was stored.
-        events: its stored events, oldest first. Those of later versions, which somebody else may
-            have added since the Connection was read, are left out.
-
-    Raises:
-        InvalidRecordError: they could not have happened, or do not lead to this Connection.
-    """
-    led = tuple(event for event in events if event.version <= connection.version)
-    record = f"the history of {connection.id}"
-    try:
-        replayed = replay(led)
-    except InvalidHistoryError as error:
-        raise InvalidRecordError(record, str(error)) from error
-    fields = Connection.model_fields
-    differ = [each for each in fields if getattr(replayed, each) != getattr(connection, each)]
-    if differ:
-        raise InvalidRecordError(record, f"it leads to another {', '.join(differ)} than is stored")
-    return led
-
-
-# --- Outcomes ------------------------------------------------------------------------------------
-
-#: The refusals that are kept for an idempotency key.
-_REFUSALS: Final[dict[str, type[ConnectError]]] = {
-    refusal.code: refusal
-    for refusal in (
-        ConnectionNotFoundError,
-        DuplicateConnectionError,
-        ForbiddenTransitionError,
-        InvalidTransitionError,
-        SelfConnectionError,
-        StaleConnectionError,
-    )
-}
-
-
-def _outcome(perform: Callable[[], Change], *, keep_stale: bool) -> dict[str, object]:
-    """What came of a request, as plain JSON values; the facts of a refusal, or which change."""
-    try:
-        connection, event = perform()
-    except tuple(_REFUSALS.values()) as refusal:
-        if isinstance(refusal, StaleConnectionError) and not keep_stale:
-            raise  # a lost race, in which nothing was decided
-        facts = {name: _plain(fact) for name, fact in vars(refusal).items()}
-        return {"code": refusal.code, "facts": facts}
-    return {"connection_id": str(connection.id), "version": event.version}
-
-
-def _plain(fact: object) -> object:
-    if isinstance(fact, Decision):
-        return fact.as_dict()
-    return fact.model_dump(mode="json") if isinstance(fact, Actor) else fact
-
-
-def _told(outcome: dict[str, Any]) -> ConnectError | tuple[ConnectionId, int]:
-    """The refusal, or which change: what `_outcome` wrote down."""
-    if "code" not in outcome:
-        return ConnectionId(outcome["connection_id"]), int(outcome["version"])
-    facts: dict[str, Any] = dict(outcome["facts"])
-    if "decision" in facts:
-        facts["decision"] = Decision.from_dict(facts["decision"])
-    if "actor" in facts:
-        facts["actor"] = Actor.model_validate(facts["actor"])
-    return _REFUSALS[outcome["code"]](**facts)

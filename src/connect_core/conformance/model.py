@@ -21,13 +21,12 @@ from connect_core.conformance.vectors import (
     ShareStep,
 )
 from connect_core.connection import Change, Connection
-from connect_core.decision import Cell, Decision, Denial
+from connect_core.decision import Cell, Decision, Denial, minds_version
 from connect_core.history import ConnectionEvent
 from connect_core.lifecycle import Action, Role, Status
 from connect_core.parties import roles_of
 from connect_core.policy import decide, decide_access, decide_create, steps_to
 from connect_core.scopes import DEFAULT_SCOPES
-from connect_core.service import minds_version
 
 #: The open points, and the answers to them, as the specification has them. Ours comes first.
 ROLE_AND_STATUS, ROLE_FIRST, STATUS_FIRST = "CXN-OPEN-001", "role-first", "status-first"

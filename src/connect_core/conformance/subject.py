@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from pydantic import ValidationError
 
 from connect_core.connection import Connection
-from connect_core.decision import Denial
+from connect_core.decision import Denial, minds_version
 from connect_core.errors import (
     AccessDeniedError,
     ConnectError,
@@ -35,7 +35,7 @@ from connect_core.lifecycle import Action
 from connect_core.parties import Actor, roles_of
 from connect_core.policy import authorize_access, authorize_create, decide
 from connect_core.scopes import DEFAULT_SCOPES
-from connect_core.service import ConnectionService, minds_version
+from connect_core.service import ConnectionService
 
 
 class Outcome(StrEnum):

@@ -27,7 +27,7 @@ from connect_core.adapters.cli.reading import BrokenFileError, Found
 from connect_core.adapters.sql import History, SqlConnectionStore
 from connect_core.history import as_timestamp
 from connect_core.jsonapi import load_json, parse_record, record_document
-from connect_core.service import verified_history
+from connect_core.store import verified_history
 
 #: How many records are added with one statement.
 _BATCH: Final = 1000

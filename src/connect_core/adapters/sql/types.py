@@ -1,0 +1,82 @@
+"""Column types: what the databases keep times, JSON values and ids as."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    Dialect,
+    String,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from connect_core.history import as_timestamp, format_timestamp
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A time in UTC and whole milliseconds.
+
+    ``timestamptz(3)`` on PostgreSQL. Elsewhere text such as ``2018-06-01T00:00:00.000Z``, which
+    sorts as the times do; text of another form is given back as it is, and is no time.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The type of the column."""
+        if dialect.name == "postgresql":
+            return TIMESTAMP(timezone=True, precision=3)
+        return String(24)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """What is stored for a time."""
+        if value is None:
+            return None
+        moment = as_timestamp(value)
+        return moment if dialect.name == "postgresql" else format_timestamp(moment)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+        """The time that is stored."""
+        if not isinstance(value, str):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+        return moment if moment.tzinfo is UTC and format_timestamp(moment) == value else value
+
+
+class JsonValue(TypeDecorator[object]):
+    """Plain JSON values: ``jsonb`` on PostgreSQL, text elsewhere.
+
+    Text that is not JSON is given back as it is.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The type of the column."""
+        if dialect.name == "postgresql":
+            return JSONB(none_as_null=True)
+        return Text()
+
+    def process_bind_param(self, value: object, dialect: Dialect) -> Any:
+        """What is stored for a value."""
+        return value if value is None or dialect.name == "postgresql" else json.dumps(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """The value that is stored."""
+        if dialect.name == "postgresql" or not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+
+
+#: Ids are compared and sorted by their code points, in every database.
+Id: Final = String().with_variant(String(collation="C"), "postgresql")

@@ -1,0 +1,118 @@
+"""Idempotency: what is kept for a key, and how it is read again.
+
+A request is known by its fingerprint. Its outcome is either the change it made or the refusal it
+got, with the refusal's facts, so that the same request gets the same answer again. Invalid
+arguments, store failures and lost races are not outcomes, and are not kept.
+
+How outcomes are stored is the store's business (`connect_core.store`), and what a request does is
+the service's (`connect_core.service`).
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Final
+
+from connect_core.connection import Change
+from connect_core.decision import Decision
+from connect_core.errors import (
+    ConnectError,
+    ConnectionNotFoundError,
+    DuplicateConnectionError,
+    ForbiddenTransitionError,
+    IdempotencyKeyReusedError,
+    InvalidRecordError,
+    InvalidTransitionError,
+    SelfConnectionError,
+    StaleConnectionError,
+)
+from connect_core.identifiers import ConnectionId, IdempotencyKey, OrganizationId
+from connect_core.parties import Actor
+from connect_core.store import ConnectionStore, IdempotencyRecord
+
+
+def once(
+    store: ConnectionStore,
+    organization_id: OrganizationId,
+    key: IdempotencyKey,
+    request: Mapping[str, object],
+    perform: Callable[[], Change],
+    clock: Callable[[], datetime],
+) -> ConnectError | tuple[ConnectionId, int]:
+    """Carry out a request, unless it has been carried out before; its outcome either way.
+
+    Args:
+        store: where outcomes are kept.
+        organization_id: whose key it is.
+        key: the key that came with the request.
+        request: the request, as plain JSON values; equal requests are the same request.
+        perform: carries out the request.
+        clock: gives the present time, aware.
+
+    Returns:
+        The refusal, or the Connection and the version that the request made.
+
+    Raises:
+        IdempotencyKeyReusedError: the key came with another request before.
+        InvalidRecordError: the stored outcome cannot be read.
+        Exception: what `perform` raises, unless it is a refusal that is kept.
+    """
+    fingerprint = sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+
+    def attempt() -> IdempotencyRecord:
+        outcome = _outcome(perform, keep_stale=request.get("expected_version") is not None)
+        return IdempotencyRecord(fingerprint, json.dumps(outcome), clock())
+
+    record = store.once(organization_id, key, attempt)
+    if record.fingerprint != fingerprint:
+        raise IdempotencyKeyReusedError(key)
+    try:
+        return _read(json.loads(record.outcome))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        subject = f"the outcome of '{key}' for {organization_id}"
+        raise InvalidRecordError(subject, f"it cannot be read ({error!r})") from error
+
+
+#: The refusals that are kept for an idempotency key.
+_REFUSALS: Final[dict[str, type[ConnectError]]] = {
+    refusal.code: refusal
+    for refusal in (
+        ConnectionNotFoundError,
+        DuplicateConnectionError,
+        ForbiddenTransitionError,
+        InvalidTransitionError,
+        SelfConnectionError,
+        StaleConnectionError,
+    )
+}
+
+
+def _outcome(perform: Callable[[], Change], *, keep_stale: bool) -> dict[str, object]:
+    """Which change a request made, or the facts of its refusal, as plain JSON values."""
+    try:
+        connection, event = perform()
+    except tuple(_REFUSALS.values()) as refusal:
+        if isinstance(refusal, StaleConnectionError) and not keep_stale:
+            raise  # a lost race, in which nothing was decided
+        facts = {name: _plain(fact) for name, fact in vars(refusal).items()}
+        return {"code": refusal.code, "facts": facts}
+    return {"connection_id": str(connection.id), "version": event.version}
+
+
+def _plain(fact: object) -> object:
+    if isinstance(fact, Decision):
+        return fact.as_dict()
+    return fact.model_dump(mode="json") if isinstance(fact, Actor) else fact
+
+
+def _read(outcome: dict[str, Any]) -> ConnectError | tuple[ConnectionId, int]:
+    """The refusal, or which change: what `_outcome` wrote down."""
+    if "code" not in outcome:
+        return ConnectionId(outcome["connection_id"]), int(outcome["version"])
+    facts: dict[str, Any] = dict(outcome["facts"])
+    if "decision" in facts:
+        facts["decision"] = Decision.from_dict(facts["decision"])
+    if "actor" in facts:
+        facts["actor"] = Actor.model_validate(facts["actor"])
+    return _REFUSALS[outcome["code"]](**facts)
