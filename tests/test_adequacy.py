@@ -153,8 +153,8 @@ def test_the_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     unmasked = sum(not run(system, PLAIN).conforms for system in HOPELESS.values())
     numbers = (
         f"{sum(found is not None for found in tables.values())} of {len(tables)} wrong tables, "
-        f"{sum(found is not None for found in faults.values())} of {len(faults)} faults with a "
-        f"past and {unmasked} of {len(HOPELESS)} systems that do not look"
+        f"{sum(found is not None for found in faults.values())} of {len(faults)} behavioural "
+        f"faults and {unmasked} of {len(HOPELESS)} careless implementations"
     )
     with capsys.disabled():
         sys.stdout.write(f"\nThe vectors find {numbers}.\n")
