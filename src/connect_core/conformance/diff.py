@@ -42,7 +42,9 @@ class Kind(StrEnum):
 class Form(StrEnum):
     """What a file holds."""
 
+    #: The rows of a decision table.
     TABLE = "a decision table"
+    #: Vectors of the conformance kit.
     VECTORS = "vectors"
 
 

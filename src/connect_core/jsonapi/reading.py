@@ -1,149 +1,40 @@
-"""The documents of the guide, in and out: plain data that any framework can send.
+"""Reading documents: strict, as a whole, with the place of every problem.
 
-Reading is strict. A document is checked as a whole and every problem is reported at once, each
-with the JSON Pointer of its place (of more than 100 the first 100, and how many more there are).
-Members that the guide does not know are refused by name, and so are members that stand twice. What
-was given is never changed. The limits are those of the model: a name of at most 255 characters,
-1 to 64 scopes. How large a body may be is for your server to say, before it is read here.
-
-Writing is exact: kebab-case members in the guide's order, scopes sorted, times in UTC with
-milliseconds and ``Z``. The guide's sample answer to a create shows a Connection that is active at
-once; by the rules it is pending, and so it is here.
+A document is validated by pydantic, and its errors are told in JSON's own words: each `Problem` has
+the JSON Pointer of its place. What was given is never changed.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from reprlib import repr as shortened
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError
 
 from connect_core.connection import Connection
-from connect_core.decision import Denial
 from connect_core.errors import (
-    AccessDeniedError,
-    ConnectError,
-    ConnectionNotFoundError,
-    DuplicateConnectionError,
-    ForbiddenTransitionError,
-    IdempotencyKeyReusedError,
     InvalidDocumentError,
-    InvalidHistoryError,
-    InvalidRecordError,
-    InvalidTransitionError,
-    NotAPartyError,
     Problem,
-    SelfConnectionError,
-    StaleConnectionError,
 )
 from connect_core.history import (
     ConnectionEvent,
-    Timestamp,
-    format_timestamp,
-    not_before_creation,
 )
-from connect_core.identifiers import ActorId, ConnectionId, OrganizationId
-from connect_core.lifecycle import Status
-from connect_core.parties import Actor, ActorType, Name
-from connect_core.scopes import DEFAULT_SCOPES, MAX_SCOPES, Scope, ScopeSet
+from connect_core.identifiers import OrganizationId
+from connect_core.parties import Actor
+from connect_core.scopes import DEFAULT_SCOPES, MAX_SCOPES, Scope
 
 if TYPE_CHECKING:
-    from pydantic import ValidationInfo
     from pydantic_core import ErrorDetails
-
-#: The type of a Connection's resource object. The guide's, which is what is written ...
-RESOURCE_TYPE: Final = "connect/connections"
-#: ... and the one in the API's own pages, which is read as well.
-_ResourceType = Literal["connect/connections", "connect/connection"]
-
+from connect_core.jsonapi.models import (
+    ConnectionData,
+    ConnectionDocument,
+    CreateDocument,
+    RecordDocument,
+)
 
 #: What a document may be given as: JSON in UTF-8, JSON as text, or the object already read from it.
 Document = bytes | bytearray | str | Mapping[str, object]
-
-
-# --- The documents -------------------------------------------------------------------------------
-
-
-def _kebab(field: str) -> str:
-    return field.replace("_", "-")
-
-
-class _Member(BaseModel):
-    """An object on the wire: kebab-case members, and no others."""
-
-    model_config = ConfigDict(extra="forbid", defer_build=True, alias_generator=_kebab)
-
-
-class _CreateAttributes(_Member):
-    destination_organization_id: OrganizationId
-    name: Name | None = None
-    scopes: ScopeSet = DEFAULT_SCOPES
-
-
-class _CreateData(_Member):
-    type: _ResourceType = RESOURCE_TYPE
-    attributes: _CreateAttributes
-
-
-class _CreateDocument(_Member):
-    data: _CreateData
-
-
-class _ConnectionAttributes(_Member):
-    token: ConnectionId
-    name: Name | None = None
-    status: Status
-    organization_id: OrganizationId
-    destination_organization_id: OrganizationId
-    scopes: ScopeSet
-    creator_id: ActorId
-    creator_type: ActorType
-    created_at: Timestamp
-    updated_at: Timestamp
-
-    @field_validator("token")
-    @classmethod
-    def _token_is_the_id(cls, value: ConnectionId, info: "ValidationInfo") -> ConnectionId:
-        context: Mapping[str, object] = info.context or {}
-        resource_id = context.get("id", value)
-        if value != resource_id:
-            raise ValueError(f"the token is the id, which is {shortened(resource_id)}")
-        return value
-
-    @field_validator("creator_type")
-    @classmethod
-    def _type_is_that_of_the_id(cls, value: ActorType, info: "ValidationInfo") -> ActorType:
-        creator_id, source = info.data.get("creator_id"), info.data.get("organization_id")
-        if creator_id is not None and source is not None:
-            due = Actor(id=creator_id, organization_id=source).type
-            if value is not due:
-                raise ValueError(f"the type of {shortened(creator_id)} is {due}")
-        return value
-
-    _time_runs_forwards = field_validator("updated_at")(not_before_creation)
-
-
-class _ConnectionData(_Member):
-    type: _ResourceType
-    id: ConnectionId
-    attributes: _ConnectionAttributes
-
-
-class _ConnectionDocument(_Member):
-    data: _ConnectionData
-
-
-class _RecordMeta(_Member):
-    history: list[ConnectionEvent]
-
-
-class _RecordDocument(_Member):
-    data: _ConnectionData
-    meta: _RecordMeta | None = None
-
-
-# --- Reading -------------------------------------------------------------------------------------
 
 
 class CreateRequest(NamedTuple):
@@ -171,7 +62,7 @@ def parse_create(body: Document) -> CreateRequest:
     Raises:
         InvalidDocumentError: with every problem and its place; `malformed` if it is not JSON.
     """
-    attributes = _validated(_CreateDocument, body).data.attributes
+    attributes = _validated(CreateDocument, body).data.attributes
     return CreateRequest(attributes.destination_organization_id, attributes.name, attributes.scopes)
 
 
@@ -190,10 +81,10 @@ def parse_connection(document: Document, *, version: int = 1) -> Connection:
         InvalidDocumentError: with every problem and its place; `malformed` if it is not JSON.
         pydantic.ValidationError: `version` is not a version.
     """
-    return _connection(_validated(_ConnectionDocument, document).data, version)
+    return _connection(_validated(ConnectionDocument, document).data, version)
 
 
-def _connection(data: _ConnectionData, version: int) -> Connection:
+def _connection(data: ConnectionData, version: int) -> Connection:
     """The Connection that a resource object is of."""
     attributes = data.attributes
     return Connection.model_validate(
@@ -241,8 +132,8 @@ def parse_record(value: object, repeated: Sequence[Problem] = ()) -> Record:
         InvalidDocumentError: with every problem and its place.
     """
     if _is_resource(value):
-        return Record(_connection(_valid(_ConnectionData, value, repeated), 1), None, "")
-    document = _valid(_RecordDocument, value, repeated)
+        return Record(_connection(_valid(ConnectionData, value, repeated), 1), None, "")
+    document = _valid(RecordDocument, value, repeated)
     events = None if document.meta is None else tuple(document.meta.history)
     return Record(_connection(document.data, len(events or ()) or 1), events, "/data")
 
@@ -404,131 +295,3 @@ def _pointer(location: tuple[str | int, ...]) -> str:
             break
         pointer += "/" + escaped.encode("utf-8", "backslashreplace").decode("utf-8")
     return pointer
-
-
-# --- Writing -------------------------------------------------------------------------------------
-
-
-def connection_document(connection: Connection) -> dict[str, object]:
-    """The document of one Connection, as the guide shows it."""
-    return {"data": _resource(connection)}
-
-
-def record_document(connection: Connection, events: Iterable[ConnectionEvent]) -> dict[str, object]:
-    """The document of a Connection with all of its events in ``meta``, for `parse_record`."""
-    history = [_event(event) for event in events]
-    return {"data": _resource(connection), "meta": {"history": history}}
-
-
-def list_document(
-    connections: Iterable[Connection], *, prev: str | None = None, next: str | None = None
-) -> dict[str, object]:
-    """The document of a page of Connections, in the order given.
-
-    Args:
-        connections: the page.
-        prev: the link to the page before, or None at the beginning.
-        next: the link to the page after, or None at the end.
-    """
-    return {
-        "data": [_resource(connection) for connection in connections],
-        "links": {"prev": prev, "next": next},
-    }
-
-
-def _resource(connection: Connection) -> dict[str, object]:
-    """The resource object, in plain `str`: some JSON writers take no subclass of it."""
-    return {
-        "type": RESOURCE_TYPE,
-        "id": str(connection.id),
-        "attributes": {
-            "token": str(connection.id),
-            "name": connection.name,
-            "status": connection.status.value,
-            "organization-id": str(connection.source_organization_id),
-            "destination-organization-id": str(connection.destination_organization_id),
-            "scopes": sorted(map(str, connection.scopes)),
-            "creator-id": str(connection.creator.id),
-            "creator-type": connection.creator.type.value,
-            "created-at": format_timestamp(connection.created_at),
-            "updated-at": format_timestamp(connection.updated_at),
-        },
-    }
-
-
-def _event(event: ConnectionEvent) -> dict[str, object]:
-    """What ``event.model_dump(mode="json")`` gives, in plain `str`, and in half the time."""
-    previous = event.previous_status
-    return {
-        "connection_id": str(event.connection_id),
-        "version": event.version,
-        "action": event.action.value,
-        "previous_status": None if previous is None else previous.value,
-        "status": event.status.value,
-        "actor": {
-            "id": str(event.actor.id),
-            "organization_id": str(event.actor.organization_id),
-        },
-        "roles": sorted(role.value for role in event.roles),
-        "occurred_at": format_timestamp(event.occurred_at),
-        "terms": None if event.terms is None else event.terms.as_dict(),
-    }
-
-
-#: For each error the HTTP status and the title; a subclass that is not listed has its base's.
-_HTTP: Final[dict[type[ConnectError], tuple[int, str]]] = {
-    ConnectError: (500, "Internal error"),
-    ForbiddenTransitionError: (403, "Forbidden"),
-    InvalidTransitionError: (409, "Invalid transition"),
-    DuplicateConnectionError: (409, "Record not unique"),
-    SelfConnectionError: (422, "Self-connection"),
-    AccessDeniedError: (403, "Access denied"),
-    ConnectionNotFoundError: (404, "Record not found"),
-    StaleConnectionError: (409, "Stale object error"),
-    IdempotencyKeyReusedError: (422, "Idempotency key reused"),
-    InvalidDocumentError: (422, "Invalid document"),
-    InvalidHistoryError: (500, "Internal error"),
-    InvalidRecordError: (500, "Internal error"),
-}
-
-
-def error_document(error: ConnectError) -> tuple[int, dict[str, object]]:
-    """The HTTP status and the body that tell a client about `error`.
-
-    An outsider's refusal is told in the words of `ConnectionNotFoundError`, so that a Connection
-    that exists cannot be told from one that does not. What went wrong inside (500) is not told.
-    """
-    error = _as_told(error)
-    status, title = next(_HTTP[base] for base in type(error).__mro__ if base in _HTTP)
-    if isinstance(error, InvalidDocumentError):
-        if error.malformed:
-            status, title = 400, "Malformed JSON"
-        return status, {
-            "errors": [
-                _error(title, problem.detail, error.code, problem.pointer)
-                for problem in error.problems
-            ]
-        }
-    details = "The request could not be served." if status >= 500 else str(error)
-    pointer = (
-        "/data/attributes/destination-organization-id"
-        if isinstance(error, SelfConnectionError)
-        else None
-    )
-    return status, {"errors": [_error(title, details, error.code, pointer)]}
-
-
-def _as_told(error: ConnectError) -> ConnectError:
-    """What the client is told instead, where the error itself would tell too much."""
-    if isinstance(error, NotAPartyError) or (
-        isinstance(error, AccessDeniedError) and error.denial is Denial.NOT_A_PARTY
-    ):
-        return ConnectionNotFoundError(error.connection_id)
-    return error
-
-
-def _error(title: str, details: str, code: str, pointer: str | None) -> dict[str, object]:
-    document: dict[str, object] = {"title": title, "details": details, "meta": {"code": code}}
-    if pointer is not None:
-        document["source"] = {"pointer": pointer}
-    return document

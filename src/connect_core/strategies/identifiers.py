@@ -1,0 +1,81 @@
+"""Identifiers: ids of organizations, actors and Connections."""
+
+import string
+from functools import cache
+from typing import Final, TypeVar
+
+from hypothesis import strategies as st
+
+from connect_core.identifiers import ActorId, ConnectionId, OrganizationId, ValidatedText
+from connect_core.parties import (
+    Actor,
+    ActorType,
+)
+
+_Text = TypeVar("_Text", bound=ValidatedText)
+
+_OPAQUE_ALPHABET: Final = string.ascii_letters + string.digits + "_-"
+#: Two that differ only by case, twice; what looks alike; what reads as a number, a flag, nothing.
+_OPAQUE: Final = ("A", "B", "a", "b", "0", "_", "-", "AbC123", "aBc123", "O0Il1", "null", "Z" * 50)
+ORGANIZATION_PREFIX: Final = "org_"
+CONNECTION_PREFIX: Final = "cxn_"
+ACTOR_PREFIXES: Final = ("usr_", "api_", "user_")
+
+
+def organization_ids(*, max_length: int = 64) -> st.SearchStrategy[OrganizationId]:
+    """Ids of organizations. Two of them often differ only by case.
+
+    Args:
+        max_length: the longest, in characters. The library knows no limit; a column may have one.
+
+    Raises:
+        ValueError: no id is as short as `max_length`.
+    """
+    return _ids(OrganizationId, (ORGANIZATION_PREFIX,), max_length)
+
+
+def actor_ids(*, type: ActorType | None = None, max_length: int = 64) -> st.SearchStrategy[ActorId]:
+    """Ids of people and of API keys. Two of them often differ only by case.
+
+    Args:
+        type: of people or of API keys alone; both if omitted.
+        max_length: the longest, in characters. The library knows no limit; a column may have one.
+
+    Raises:
+        ValueError: no id is as short as `max_length`, or there is no such type.
+    """
+    wanted = tuple(ActorType) if type is None else (ActorType(type),)
+    prefixes = tuple(
+        prefix
+        for prefix in ACTOR_PREFIXES
+        if Actor(id=f"{prefix}A", organization_id="org_A").type in wanted
+    )
+    return _ids(ActorId, prefixes, max_length)
+
+
+def connection_ids(*, max_length: int = 64) -> st.SearchStrategy[ConnectionId]:
+    """Ids of Connections. Two of them often differ only by case.
+
+    Args:
+        max_length: the longest, in characters. The library knows no limit; a column may have one.
+
+    Raises:
+        ValueError: no id is as short as `max_length`.
+    """
+    return _ids(ConnectionId, (CONNECTION_PREFIX,), max_length)
+
+
+@cache
+def _ids(kind: type[_Text], prefixes: tuple[str, ...], max_length: int) -> st.SearchStrategy[_Text]:
+    """Ids that begin with one of the prefixes, the simple and the nasty ones first."""
+    longest = max_length - max(map(len, prefixes))
+    if longest < 1:
+        raise ValueError(
+            f"max_length is {max_length}, and no id is so short; "
+            f"give max_length={max_length - longest + 1} or more"
+        )
+    known = [prefixes[0] + text for text in _OPAQUE if len(text) <= longest]
+    known += [prefix + text for prefix in prefixes[1:] for text in _OPAQUE[:4]]
+    opaque = st.text(_OPAQUE_ALPHABET, min_size=1, max_size=longest)
+    made_up = st.tuples(st.sampled_from(prefixes), opaque).map("".join)
+    return (st.sampled_from(known) | made_up).map(kind)
