@@ -240,14 +240,16 @@ class TestTrouble:
         run("conformance", "run", "--python", "ours_in_this_folder:make", "--only", "story")
         assert sys.path == before
 
-    def test_without_the_extra(self) -> None:
+    @pytest.mark.parametrize("missing", ["hypothesis", "jinja2", "pytest"])
+    def test_without_the_extra(self, missing: str, tmp_path: Path) -> None:
         """It says which one it takes."""
+        arguments = [*REFERENCE, "--html", str(tmp_path / "report.html")]
         done = subprocess.run(  # noqa: S603  # our own interpreter
             [
                 sys.executable,
                 "-c",
-                "import sys; sys.modules['hypothesis'] = None; sys.argv[1:] = "
-                f"{REFERENCE!r}; import connect_core.__main__ as m; m.main()",
+                f"import sys; sys.modules[{missing!r}] = None; sys.argv[1:] = "
+                f"{arguments!r}; import connect_core.__main__ as m; m.main()",
             ],
             capture_output=True,
             text=True,

@@ -1,8 +1,12 @@
 """The runner: what comes of a vector, of a requirement and of a run; profiles; and the reports."""
 
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -806,28 +810,122 @@ class TestReports:
             assert f'<tr id="{each.id}">' in page
         assert "What did not pass" in page
         assert "<code>pending</code>" in page
+        assert "<em>both</em>" in page
         assert "Exploration 5x5 (seed 1) found a fault." in page
+        assert mixed.exploration is not None
+        assert mixed.exploration.finding is not None
+        assert f"<code>{mixed.exploration.finding.vector.id}</code>" in page
+
+    def test_html_lists_each_failure_as_it_is_described(self, mixed: Report) -> None:
+        page = report_html(mixed)
+        described = re.findall(
+            r'<h3><span class="result result-(\S+)">\1</span> <code>(.+?)</code></h3>\n'
+            r"<pre>(.*?)</pre>",
+            page,
+            re.DOTALL,
+        )
+        found = [unescape(f"{vector}: {result}\n{told}") for result, vector, told in described]
+        assert mixed.exploration is not None
+        assert found == [
+            *(
+                each.describe()
+                for each in mixed.results
+                if each.result not in (Result.PASS, Result.NOT_CLAIMED)
+            ),
+            mixed.exploration.describe(),
+        ]
 
     def test_html_of_a_pass(self) -> None:
         page = report_html(run(ReferenceSystem))
-        assert 'class="verdict good"' in page
+        assert 'class="verdict conforms"><strong>Conforms</strong>' in page
         assert "What did not pass" not in page
         assert "Exploration" not in page
-        assert "<td>role-first<td>Wrong role and wrong status at once" in page
+        assert "<td>role-first</td>\n<td>Wrong role and wrong status at once</td>" in page
+
+    def test_html_when_nothing_was_tested(self) -> None:
+        page = report_html(run(ReferenceSystem, among=[]))
+        assert 'class="verdict not-tested"><strong>Not tested</strong>' in page
+        untested = len(load_specification().requirements)
+        assert page.count('<td class="vectors">\nnone\n</td>') == untested
 
     def test_html_of_an_exploration_without_a_fault(self) -> None:
-        passed = run(ReferenceSystem, among=ACCEPT)
-        found = Exploration(1, 2, 3, Result.PASS)
-        page = report_html(Report(passed.profile, passed.specification, passed.results, {}, found))
+        page = explored_page(Exploration(1, 2, 3, Result.PASS))
         assert "<p>Exploration 1x2 (seed 3) found nothing.</p>" in page
         assert "<pre>" not in page
+        assert "not reached" not in page
 
-    def test_html_of_an_exploration_that_found_nothing(self) -> None:
-        passed = run(ReferenceSystem, among=ACCEPT)
-        found = explore(ReferenceSystem, examples=1, steps=1, seed=1)
-        page = report_html(Report(passed.profile, passed.specification, passed.results, {}, found))
+    def test_html_of_an_exploration_that_did_not_reach_everything(self) -> None:
+        page = explored_page(explore(ReferenceSystem, examples=1, steps=1, seed=1))
         assert "did not reach" in page
-        assert "active/create/source" in page
+        assert "<li>active/create/source</li>" in page
+
+    def test_html_of_an_exploration_that_ended_in_an_error(self) -> None:
+        page = explored_page(Exploration(1, 2, 3, Result.ERROR, reason="KeyError: 'Main'"))
+        assert "<p>Exploration 1x2 (seed 3) found an error: KeyError: &#39;Main&#39;.</p>" in page
+        assert "<pre>" not in page
+
+    def test_hostile_text_in_html(self) -> None:
+        """Nothing in a name or an answer is markup, invisible, or impossible to write as UTF-8."""
+        hostile = "</title><script>alert(\"1\")</script> <img src=x onerror='1'> {{ 7 * 7 }}"
+        unshown = "\x00\x1b\x85\u202e\ufeff\uffff"
+
+        class Hostile(ReferenceSystem):
+            def share(self, *, by: str, connection: str, scope: str) -> Answer:
+                raise ValueError(f"{hostile}{unshown}\ud800 {by} {connection} {scope}")
+
+        page = report_html(run(Hostile, Profile(name=f"{hostile}{unshown}"), among=ACCEPT))
+        assert "\\x00\\x1b\\x85\\u202e\\ufeff\\uffff\\ud800" in page
+        assert not set(page) & set(unshown)
+        page.encode()
+        assert Tags.of(page) == Tags.of(report_html(run(Raises, among=ACCEPT)))
+        assert (
+            unescape(page).count(hostile) == 4
+        )  # the title, the heading, the verdict, the failure
+
+    def test_the_structure_of_the_page(self, mixed: Report) -> None:
+        """A document in a language, with one main heading, landmarks, and headers of tables."""
+        page = report_html(mixed)
+        assert page.startswith('<!doctype html>\n<html lang="en">')
+        tags = Tags.of(page)
+        for tag in ("title", "h1", "header", "nav", "main"):
+            assert tags.count(tag) == 1, tag
+        assert tags.count("table") == 2
+        assert set(re.findall("<th( .*?)>", page)) == {
+            ' scope="col"',
+            ' scope="row"',
+            ' scope="rowgroup" colspan="4"',
+        }
+        for target in re.findall('href="#(.+?)"', page):
+            assert page.count(f'id="{target}"') == 1
+        ids = re.findall(' id="(.+?)"', page)
+        assert len(ids) == len(set(ids))
+
+    def test_importing_the_kit_does_not_import_jinja2(self) -> None:
+        code = "import connect_core.conformance, sys; assert 'jinja2' not in sys.modules"
+        subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603  # our own interpreter
+
+
+class Tags(HTMLParser):
+    """The tags of a page, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    @classmethod
+    def of(cls, page: str) -> list[str]:
+        tags = cls()
+        tags.feed(page)
+        return tags.found
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002  # as the parser's
+        self.found.append(tag)
+
+
+def explored_page(found: Exploration) -> str:
+    """The page of a run that passed, and this exploration."""
+    passed = run(ReferenceSystem, among=ACCEPT)
+    return report_html(Report(passed.profile, passed.specification, passed.results, {}, found))
 
 
 def test_describing_a_failure() -> None:

@@ -5,7 +5,7 @@ import sys
 #: What the command line needs, and the extras that install it.
 _EXTRAS: dict[str | None, str] = {
     **dict.fromkeys(("platformdirs", "rich", "sqlalchemy", "typer"), "cli"),
-    **dict.fromkeys(("hypothesis", "pytest"), "cli,testing"),
+    **dict.fromkeys(("hypothesis", "jinja2", "pytest"), "cli,testing"),
 }
 
 

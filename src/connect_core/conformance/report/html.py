@@ -1,0 +1,129 @@
+"""A report for people: one HTML page that needs nothing else.
+
+The layout is in ``report.html.jinja``; this module prepares what the template shows. Jinja2 escapes
+every text, and characters that a reader could not see are replaced by escape sequences. Jinja2 is
+imported when a page is made, so that importing the kit does not wait for it.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Final, NamedTuple
+
+from connect_core.conformance.runner import (
+    Exploration,
+    Report,
+    RequirementResult,
+    Result,
+    VectorResult,
+)
+from connect_core.conformance.specification import OpenPoint
+
+#: Characters that a page cannot hold or does not show, and those that reorder the text around them.
+_UNSHOWN: Final = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    r"\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff]"
+)
+
+#: The Markdown that requirements use.
+_SPAN: Final = re.compile(r"`(?P<code>[^`]+)`|\*(?P<emphasis>\w+)\*|(?P<text>[^`*]+|[`*])")
+
+#: By exit code: the class of the verdict, and its words.
+_VERDICTS: Final = {
+    0: ("conforms", "Conforms"),
+    1: ("does-not-conform", "Does not conform"),
+    3: ("not-tested", "Not tested"),
+}
+
+#: Vectors with one of these results are not listed one by one.
+_UNLISTED: Final = (Result.PASS, Result.NOT_CLAIMED)
+
+
+class _Section(NamedTuple):
+    """The requirements of one section of the specification."""
+
+    title: str
+    results: list[RequirementResult]
+
+
+class _Failure(NamedTuple):
+    """A vector that did not pass, and its description below the line with its id and result."""
+
+    vector: str
+    result: Result
+    details: str
+
+
+class _Exploration(NamedTuple):
+    """What the exploration found, in a sentence; the counterexample, or the cells not reached."""
+
+    sentence: str
+    finding: _Failure | None
+    unvisited: tuple[str, ...]
+
+
+class _Answer(NamedTuple):
+    """The answers to an open point that agree with everything observed."""
+
+    point: OpenPoint
+    values: list[str]
+
+
+def report_html(report: Report) -> str:
+    """The report as a page that needs nothing else."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("connect_core.conformance.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    page = environment.get_template("report.html.jinja").render(
+        report=report,
+        verdict=_VERDICTS[report.exit_code],
+        sections=_sections(report),
+        failures=[
+            _failure(each, each.describe())
+            for each in report.results
+            if each.result not in _UNLISTED
+        ],
+        exploration=None if report.exploration is None else _exploration(report.exploration),
+        answers=_answers(report),
+        every_result=list(Result),
+        spans=_spans,
+    )
+    return _UNSHOWN.sub(lambda found: ascii(found.group())[1:-1], page)
+
+
+def _spans(text: str) -> Iterator[tuple[str | None, str]]:
+    """A requirement's text in parts: `code`, `emphasis` or `text`, each with its words."""
+    for found in _SPAN.finditer(text):
+        yield found.lastgroup, found[found.lastgroup or 0]
+
+
+def _sections(report: Report) -> list[_Section]:
+    sections = groupby(report.requirements(), key=lambda each: each.requirement.section)
+    return [_Section(title, list(results)) for title, results in sections]
+
+
+def _failure(found: VectorResult, description: str) -> _Failure:
+    return _Failure(found.vector.id, found.result, description.partition("\n")[2])
+
+
+def _exploration(found: Exploration) -> _Exploration:
+    sentence = found.sentence()
+    return _Exploration(
+        f"{sentence[0].upper()}{sentence[1:]}.",
+        None if found.finding is None else _failure(found.finding, found.describe()),
+        found.unvisited,
+    )
+
+
+def _answers(report: Report) -> list[_Answer]:
+    return [
+        _Answer(point, report.answers.get(point.id, []))
+        for point in report.specification.open_points
+    ]
