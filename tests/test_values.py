@@ -2,8 +2,11 @@
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from time import time_ns
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -41,6 +44,14 @@ KINDS: list[tuple[Any, str]] = [
     (ConnectionId, "cxn_ABC123"),
     (Scope, "inquiry.read"),
 ]
+
+
+def parts(minted: ConnectionId) -> tuple[int, int]:
+    """The prefix of a minted id, which is its time and counter, and its random bits."""
+    number = 0
+    for character in minted.removeprefix("cxn_"):
+        number = number * 58 + BASE58.index(character)
+    return divmod(number, 2**100)
 
 
 class TestIdentifiers:
@@ -113,11 +124,52 @@ class TestIdentifiers:
         assert characters == set(BASE58)
         assert not characters & set("0OIl_-")
 
-    def test_minted_are_evenly_spread(self) -> None:
-        """Every character is as likely at the first place as anywhere: none is left out."""
-        firsts = {ConnectionId.mint()[4] for _ in range(3000)}
-        lasts = {ConnectionId.mint()[-1] for _ in range(3000)}
-        assert firsts == lasts == set(BASE58)
+    def test_minted_in_order(self) -> None:
+        """Strictly, whatever the clock does meanwhile, by text as databases compare it."""
+        clock = [1_000, 1_000, 1_000, 1_001, 900, 900, 0, 2**48 - 1, 5]
+        nanoseconds = [at * 1_000_000 + 999_999 for at in clock]
+        with (
+            patch("connect_core.identifiers._last_prefix", 0),
+            patch(
+                "connect_core.identifiers.time_ns",
+                side_effect=nanoseconds,
+            ),
+        ):
+            ids = [ConnectionId.mint() for _ in clock]
+        assert ids == sorted(ids)
+        assert [prefix >> 16 for prefix, _ in map(parts, ids)] == [
+            *(1_000, 1_000, 1_000, 1_001, 1_001, 1_001, 1_001),
+            *(2**48 - 1, 2**48 - 1),
+        ]
+        assert [prefix & 0xFFFF for prefix, _ in map(parts, ids)] == [0, 1, 2, 0, 1, 2, 3, 0, 1]
+
+    def test_more_than_a_counter_holds_in_a_millisecond(self) -> None:
+        """They go on as if the next millisecond had come."""
+        with (
+            patch("connect_core.identifiers._last_prefix", (7 << 16) + 0xFFFF),
+            patch("connect_core.identifiers.time_ns", return_value=7_000_000),
+        ):
+            first, second = ConnectionId.mint(), ConnectionId.mint()
+        assert [parts(first)[0], parts(second)[0]] == [8 << 16, (8 << 16) + 1]
+
+    def test_minted_now(self) -> None:
+        before = time_ns() // 1_000_000
+        prefix, _ = parts(ConnectionId.mint())
+        assert before <= prefix >> 16 <= time_ns() // 1_000_000 + 1
+
+    def test_minted_in_order_by_many_threads(self) -> None:
+        """Each thread's ids are in order, and no two threads get the same prefix."""
+        with ThreadPoolExecutor(4) as pool:
+            batches = list(pool.map(lambda _: [ConnectionId.mint() for _ in range(500)], range(8)))
+        assert all(batch == sorted(batch) for batch in batches)
+        assert len({parts(each)[0] for batch in batches for each in batch}) == 8 * 500
+
+    def test_minted_cannot_be_guessed(self) -> None:
+        """A hundred bits are random: each is set in about half of the ids, and none repeats."""
+        ids = [parts(ConnectionId.mint())[1] for _ in range(2000)]
+        assert len(set(ids)) == 2000
+        for bit in range(100):
+            assert 700 < sum(each >> bit & 1 for each in ids) < 1300, bit
 
     def test_json_schema(self) -> None:
         schema = TypeAdapter(OrganizationId).json_schema()

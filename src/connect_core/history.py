@@ -56,7 +56,7 @@ def format_timestamp(at: datetime) -> str:
 
 
 def utc_now() -> datetime:
-    """The present time in UTC, in whole milliseconds. Nothing else here reads a clock."""
+    """The present time in UTC, in whole milliseconds."""
     return datetime.fromtimestamp(time_ns() // 1_000_000 / 1000, UTC)
 
 
