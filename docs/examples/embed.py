@@ -80,7 +80,7 @@ if __name__ == "__main__":
         (status, document),
         post_connections(ours, body),  # 409: there is only ever one for an ordered pair
         post_connections(ours, b'{"data": {"attributes": {"name": 5}}}'),  # 422, both problems
-        post_activate(ours, connection_id),  # 403: not the source's to do
+        post_activate(ours, connection_id),  # 403: only the destination may
         post_activate(stranger, connection_id),  # 404: an outsider learns nothing
         post_activate(theirs, connection_id),  # 200: active
         post_activate(theirs, connection_id),  # 409: it is active already

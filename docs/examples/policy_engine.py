@@ -12,7 +12,7 @@ from connect_core import Action, Actor, actions, can, decide, decide_access, ste
 
 @dataclass
 class PartnershipRow:
-    """A row of a table that was there before this library."""
+    """A row of a table that existed before this library."""
 
     source_organization_id: str
     destination_organization_id: str
@@ -24,11 +24,11 @@ rows = [
     PartnershipRow("org_ABC123", "org_DEF456", "pending"),
     PartnershipRow("org_DEF456", "org_ABC123", "active"),
     PartnershipRow("org_XYZ789", "org_DEF456", "inactive"),
-    PartnershipRow("org_ABC123", "org_XYZ789", "archived"),  # nobody knows this one any more
+    PartnershipRow("org_ABC123", "org_XYZ789", "archived"),  # an unknown status
 ]
 me = Actor(id="usr_Rk3v", organization_id="org_DEF456")
 
-# Which rows wait for me?
+# Which rows are waiting for me?
 waiting = [row for row in rows if can(me, Action.ACTIVATE, row)]
 assert waiting == rows[:1]
 
@@ -36,11 +36,11 @@ assert waiting == rows[:1]
 for action, decision in actions(me, rows[0]).items():
     print(f"{action:10}", "yes" if decision else f"no: {decision.explanation}")
 
-# What is left to do, and whose turn it is.
+# The steps that are left, and who must take each.
 for step in steps_to(rows[2]):
     print(f"{step} ({step.before} -> {step.after})")
 
-# The moment data is read: only the destination, only while active, only what was agreed.
+# Reading data: only the destination, only while active, only the agreed scopes.
 reader = Actor(id="api_ABC123", organization_id="org_ABC123")
 assert decide_access(reader, "inquiry.read", rows[1])
 assert not decide_access(reader, "account.read", rows[1])

@@ -1,7 +1,7 @@
-"""The reference: another implementation, held against every cell of the table.
+"""The reference: another implementation, compared with every cell of the table.
 
-Run it: ``uv run python docs/examples/reference.py``. The other implementation is a few lines of
-`if`, as one finds them. Two of its answers are wrong, and the table finds both.
+Run it: ``uv run python docs/examples/reference.py``. The other implementation is a few
+typical lines of `if`. Two of its answers are wrong, and the table finds both.
 """
 
 from typing import Any

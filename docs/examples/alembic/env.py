@@ -48,7 +48,7 @@ def migrate() -> None:
 
 
 def without_foreign_keys(connection: Any, _: object) -> None:
-    """SQLite alters a table by making it anew, which must not look like deleting its rows."""
+    """SQLite alters a table by creating it anew, which must not look like deleting its rows."""
     connection.execute("PRAGMA foreign_keys = OFF")
 
 

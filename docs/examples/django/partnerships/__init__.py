@@ -1,1 +1,1 @@
-"""Partnerships: a table of our own, judged by the policy of connect-core."""
+"""Partnerships: a table of our own, under the policy of connect-core."""

@@ -1,4 +1,4 @@
-"""Who calls: an API key becomes an `Actor`. The place for your own way to know a caller."""
+"""Authentication: an API key becomes an `Actor`. Put your own authentication here."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -16,7 +16,7 @@ P = ParamSpec("P")
 
 
 def new_key(actor: Actor) -> str:
-    """A key for the actor. It is told once, and only its digest is kept."""
+    """A key for the actor. It is shown once, and only its digest is kept."""
     key = token_urlsafe()
     ApiKey.objects.create(
         digest=_digest(key), actor_id=actor.id, organization_id=actor.organization_id
@@ -25,7 +25,7 @@ def new_key(actor: Actor) -> str:
 
 
 def actor_of(request: HttpRequest) -> Actor | None:
-    """Whom the request's key stands for. Nothing else in a request may say so."""
+    """The actor that the request's key stands for. Nothing else in a request may name the actor."""
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     found = ApiKey.objects.filter(digest=_digest(key)).first()
     if scheme != "Bearer" or found is None:
@@ -40,7 +40,7 @@ def _digest(key: str) -> str:
 def authenticated(
     view: Callable[Concatenate[HttpRequest, Actor, P], JsonResponse],
 ) -> Callable[Concatenate[HttpRequest, P], JsonResponse]:
-    """A view that is given the actor. Without a valid key the answer is 401."""
+    """A view that gets the actor as an argument. Without a valid key, the answer is 401."""
 
     @wraps(view)
     def with_actor(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> JsonResponse:

@@ -1,4 +1,4 @@
-"""Every refusal and every failure as a document of errors."""
+"""Every refusal and every failure becomes a document of errors."""
 
 import logging
 from collections.abc import Callable
@@ -13,13 +13,13 @@ log = logging.getLogger(__name__)
 
 
 class Refusals:
-    """Middleware: what a view raises to refuse becomes its status and its document."""
+    """Middleware: a refusal that a view raises becomes an answer with its status and document."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Nothing to do, unless the view raises."""
+        """Pass the request on; there is nothing to do unless the view raises."""
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -35,15 +35,15 @@ class Refusals:
 
 
 def problem(status: int) -> JsonResponse:
-    """A document with one error, that says no more than its status."""
+    """A document with one error that says no more than its status."""
     return JsonResponse({"errors": [{"title": HTTPStatus(status).phrase}]}, status=status)
 
 
 def not_found(_: HttpRequest, exception: Exception) -> JsonResponse:  # noqa: ARG001  # Django's
-    """In place of Django's page for an address that there is not."""
+    """Replaces Django's page for an unknown address."""
     return problem(404)
 
 
 def failed(_: HttpRequest) -> JsonResponse:
-    """In place of Django's page for an exception that nobody expected, and which it has logged."""
+    """Replaces Django's page for an unexpected exception, which Django has logged."""
     return problem(500)

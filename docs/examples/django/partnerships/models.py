@@ -1,4 +1,4 @@
-"""The tables. The rules are not here: they are asked for, row by row or as a filter."""
+"""The tables. They contain no rules: the policy decides, row by row or as a filter."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ from connect_core import Action, Actor, ConnectionId, Role, Status, permitting_s
 
 
 class Partnership(models.Model):
-    """What the policy has to know of a Connection, in a table of our own, and its version."""
+    """What the policy needs to know of a Connection, in a table of our own, and its version."""
 
     id: "models.CharField[str, str]" = models.CharField(
         primary_key=True, max_length=64, default=ConnectionId.mint, editable=False
@@ -45,7 +45,7 @@ class Partnership(models.Model):
 
 
 class Step(models.Model):
-    """What was done, by whom, and why it was permitted: written together with the change."""
+    """What was done, by whom, and why it was permitted. It is written together with the change."""
 
     partnership: "models.ForeignKey[Partnership, Partnership]" = models.ForeignKey(
         Partnership, models.PROTECT
@@ -63,7 +63,7 @@ class Step(models.Model):
 
 
 class ApiKey(models.Model):
-    """Whom a key stands for. The key itself is not kept."""
+    """The actor that a key stands for. The key itself is not kept."""
 
     digest: "models.CharField[str, str]" = models.CharField(primary_key=True, max_length=64)
     actor_id: "models.CharField[str, str]" = models.CharField(max_length=64)
@@ -80,7 +80,7 @@ def visible_to(actor: Actor) -> Q:
 
 
 def actionable_by(actor: Actor, action: Action) -> Q:
-    """The rows on which `can` says yes. A test holds the two equal."""
+    """The rows for which `can` says yes. A test compares the two."""
     return _permits(actor, Role.SOURCE, action) | _permits(actor, Role.DESTINATION, action)
 
 

@@ -1,4 +1,4 @@
-"""The views: JSON in, JSON out. Each asks the policy, and states no rule of its own."""
+"""The views take and return JSON. Each asks the policy, and states no rule of its own."""
 
 import re
 
@@ -24,11 +24,11 @@ from .authentication import authenticated
 from .errors import problem
 from .models import Partnership, Step, actionable_by, visible_to
 
-# --- What is asked of the table ------------------------------------------------------------------
+# --- The table -----------------------------------------------------------------------------------
 
 
 def find(actor: Actor, id: str) -> Partnership:
-    """A row that the actor may know of; to others it is as if there were none."""
+    """A row that the actor may know of. For others, it is as if the row did not exist."""
     found = Partnership.objects.filter(visible_to(actor), pk=id).first()
     if found is None:
         raise ConnectionNotFoundError(id)
@@ -36,7 +36,7 @@ def find(actor: Actor, id: str) -> Partnership:
 
 
 def create(actor: Actor, body: bytes) -> Partnership:
-    """Offer to share. The body is the guide's; the source is whoever asks."""
+    """Offer to share. The body is the guide's; the source is the caller's organization."""
     wanted = parse_create(body)
     source, destination = actor.organization_id, wanted.destination_organization_id
     authorize_create(actor, source=source, destination=destination)
@@ -46,7 +46,7 @@ def create(actor: Actor, body: bytes) -> Partnership:
             destination_organization_id=str(destination),
             defaults={"name": wanted.name, "scopes": sorted(map(str, wanted.scopes))},
         )
-        existing = None if made else row  # which is refused, even if it was made just now
+        existing = None if made else row  # a reason to refuse, even if it was made just now
         decision = authorize_create(
             actor,
             source=source,
@@ -58,7 +58,7 @@ def create(actor: Actor, body: bytes) -> Partnership:
 
 
 def take(actor: Actor, id: str, action: Action, seen: int | None) -> Partnership:
-    """Take a step, if it is permitted, and if nobody has taken one since the row was seen."""
+    """Take a step, if it is permitted and nobody has taken one since the caller saw the row."""
     row = find(actor, id)
     decision = authorize(actor, action, row)  # pyright: ignore[reportArgumentType]  # it sees fields, not values
     if seen not in (None, row.version):
@@ -73,14 +73,14 @@ def take(actor: Actor, id: str, action: Action, seen: int | None) -> Partnership
 
 
 def keep_step(row: Partnership, actor: Actor, decision: Decision) -> None:
-    """Write down who did what, and why they were permitted to."""
+    """Record who did what, and why it was permitted."""
     Step.objects.create(
         partnership=row, version=row.version, actor_id=actor.id, decision=decision.as_dict()
     )
 
 
 def shown(row: Partnership, actor: Actor) -> dict[str, object]:
-    """A row for its reader, with a menu: what they may do, and why not."""
+    """A row for a reader, with a menu of what they may do, and why not."""
     menu = dict(actions(actor, row))  # pyright: ignore[reportArgumentType]  # it sees fields, not values
     del menu[Action.CREATE]
     return {
@@ -109,7 +109,7 @@ def answer(row: Partnership, actor: Actor, status: int = 200) -> JsonResponse:
 @require_http_methods(["GET", "POST"])
 @authenticated
 def partnerships(request: HttpRequest, actor: Actor) -> JsonResponse:
-    """Those of the caller's organization, or only those that wait for a step; or a new one."""
+    """List the caller's partnerships, or only those that wait for a step; or create one."""
     if request.method == "POST":
         return answer(create(actor, request.body), actor, status=201)
     rows = Partnership.objects.filter(visible_to(actor))
@@ -124,14 +124,14 @@ def partnerships(request: HttpRequest, actor: Actor) -> JsonResponse:
 @require_GET
 @authenticated
 def partnership(_: HttpRequest, actor: Actor, id: str) -> JsonResponse:
-    """One, and what the caller may do with it."""
+    """One partnership, and what the caller may do with it."""
     return answer(find(actor, id), actor)
 
 
 @require_POST
 @authenticated
 def step(request: HttpRequest, actor: Actor, id: str, action: str) -> JsonResponse:
-    """Activate, deactivate or reactivate; ``If-Match`` names the version that was seen."""
+    """Activate, deactivate or reactivate; ``If-Match`` names the version that the caller saw."""
     etag = request.headers.get("If-Match")
     seen = None if etag is None else re.fullmatch(r'"([1-9][0-9]{0,17})"', etag)
     if etag is not None and seen is None:
@@ -139,7 +139,7 @@ def step(request: HttpRequest, actor: Actor, id: str, action: str) -> JsonRespon
     return answer(take(actor, id, Action(action), seen and int(seen[1])), actor)
 
 
-#: Stands for whatever your service shares: by organization, what others may read of it.
+#: Stands for the data that your service shares, by the organization that it belongs to.
 INQUIRIES = {"org_ABC123": [{"id": "inq_1"}]}
 
 

@@ -38,7 +38,7 @@ MAX_BODY: Final = 64 * 1024  # bytes; the guide's request has about 150
 
 
 def create_app(database_url: str | None = None) -> FastAPI:
-    """The service on this database; if none is given, on that of the environment."""
+    """The service on this database, by default the one that the environment names."""
     url = database_url or os.environ.get("DATABASE_URL", "sqlite+aiosqlite:///connections.db")
 
     @asynccontextmanager
@@ -52,11 +52,11 @@ def create_app(database_url: str | None = None) -> FastAPI:
     return app
 
 
-# --- What a request brings -----------------------------------------------------------------------
+# --- The request ---------------------------------------------------------------------------------
 
 
 async def read_body(request: Request) -> bytes:
-    """The body, of which no more is read than may be there."""
+    """The body, if it is not too large."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -69,21 +69,21 @@ Body = Annotated[bytes, Depends(read_body)]
 
 
 class Step(TypedDict):
-    """What a step on a Connection is taken with: arguments of the service's commands."""
+    """The arguments that the service's commands have in common."""
 
     by: Actor
     expected_version: int | None
     idempotency_key: str | None
 
 
-#: A header that FastAPI checks. One that is no key is answered with 400.
+#: A header that FastAPI checks. An invalid key is answered with 400.
 Key = Annotated[IdempotencyKey | None, Header(alias="Idempotency-Key")]
 #: The ``ETag`` of the answer that the caller has seen.
 IfMatch = Annotated[str | None, Header(alias="If-Match", pattern=r'^"[1-9][0-9]{0,17}"$')]
 
 
 def read_step(caller: Caller, key: Key = None, if_match: IfMatch = None) -> Step:
-    """Who takes it, which version they have seen, and the key to repeat it safely."""
+    """Who takes the step, which version they have seen, and the key to repeat it safely."""
     version = None if if_match is None else int(if_match.strip('"'))
     return Step(by=caller, expected_version=version, idempotency_key=key)
 
@@ -196,7 +196,7 @@ async def list_connections(
     return JSONResponse(list_document(page.connections, prev=newer, next=older))
 
 
-#: Stands for whatever your service shares: by organization, what others may read of it.
+#: Stands for the data that your service shares, by the organization that it belongs to.
 INQUIRIES: Final = {"org_ABC123": [{"type": "inquiry", "id": "inq_1"}]}
 
 

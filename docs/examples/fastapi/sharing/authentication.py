@@ -1,4 +1,4 @@
-"""Who calls: a bearer token becomes an `Actor`. The one file to replace by your own."""
+"""Authentication: a bearer token becomes an `Actor`. The one file to replace by your own."""
 
 from typing import Annotated
 
@@ -7,9 +7,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from connect_core import Actor
 
-# FOR DEMONSTRATION ONLY. Here is the place for your own way to know a caller: a table of hashed
-# API keys, a session, a signed token. Whatever it is, it says which organization somebody acts
-# for; nothing in a request may.
+# FOR DEMONSTRATION ONLY. Put your own authentication here: a table of hashed API keys, a session, a
+# signed token. It alone says which organization somebody acts for; nothing else in a request may.
 DEMO_TOKENS = {
     "demo-source": Actor(id="api_ABC123", organization_id="org_ABC123"),
     "demo-destination": Actor(id="usr_Rk3v", organization_id="org_DEF456"),

@@ -19,7 +19,7 @@ class Base(DeclarativeBase):
 
 
 class Notice(Base):
-    """Something to tell somebody: a row for each change, written together with it."""
+    """A notification to send: one row for each change, written together with it."""
 
     __tablename__ = "notices"
     connection_id: Mapped[str] = mapped_column(primary_key=True)
@@ -42,17 +42,17 @@ async def opened(url: str) -> AsyncGenerator["Database"]:
 
 
 class Database:
-    """Runs what is asked of a `ConnectionService`, each time in a transaction of its own."""
+    """Runs each command and question of a `ConnectionService` in a transaction of its own."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._writing = engine
         self._reading = engine.execution_options(only_reads=True)
 
     async def change(self, command: Callable[[ConnectionService], Change]) -> Change:
-        """Carry out a command and commit, before anybody is told.
+        """Carry out a command and commit before the answer goes out.
 
         A refusal is committed as well. It has changed nothing, but if the request had an
-        idempotency key it is kept, to be told again to whoever repeats the request.
+        idempotency key, the refusal is recorded, and a repeated request gets it again.
         """
 
         def work(session: Session) -> Change:

@@ -1,4 +1,4 @@
-"""Every refusal and every failure as a document of errors, in the form of connect-core's."""
+"""Every refusal and every failure becomes a document of errors in connect-core's form."""
 
 import logging
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 async def on_refusal(request: Request, error: Exception) -> JSONResponse:
-    """What connect-core refuses. What went wrong inside is logged; the client is not told it."""
+    """What connect-core refuses. An internal error is logged, and the client is not told of it."""
     assert isinstance(error, ConnectError)
     status, document = error_document(error)
     if status >= 500:
@@ -24,7 +24,7 @@ async def on_refusal(request: Request, error: Exception) -> JSONResponse:
 
 
 async def on_http_exception(_: Request, error: Exception) -> JSONResponse:
-    """What FastAPI refuses, and what we do by `HTTPException`: 401, 404, 405, 413 ..."""
+    """What FastAPI refuses, and what we refuse with `HTTPException`: 401, 404, 405, 413 ..."""
     assert isinstance(error, StarletteHTTPException)
     return problem(error.status_code, error.detail, headers=error.headers)
 
@@ -57,7 +57,7 @@ def problem(
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Whatever is raised, the client gets a document."""
+    """Answer every exception with a document."""
     app.add_exception_handler(ConnectError, on_refusal)
     app.add_exception_handler(StarletteHTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_invalid_request)

@@ -42,6 +42,6 @@ A_CONNECTION: Final = {
     **_json(connection_document(_GUIDES)),
 }
 A_REFUSAL: Final = {
-    "description": "Why not: 4xx, or 500 for what is not the caller's to know.",
+    "description": "The reason for a refusal: 4xx, or 500 for an internal error.",
     **_json(error_document(ConnectionNotFoundError("cxn_ABC123"))[1]),
 }

@@ -1,1 +1,1 @@
-"""The tables as they came to be. Django reads this, and writes the next one."""
+"""The history of the tables. Django reads these migrations, and writes the next one."""

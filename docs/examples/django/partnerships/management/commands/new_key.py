@@ -1,4 +1,4 @@
-"""``manage.py new_key api_ABC123 org_ABC123``: a key for somebody, told once."""
+"""``manage.py new_key api_ABC123 org_ABC123`` makes a key for an actor, and shows it once."""
 
 from django.core.management.base import BaseCommand, CommandParser
 from partnerships.authentication import new_key
@@ -12,11 +12,11 @@ class Command(BaseCommand):
     help = "Make an API key, and print it. It is not kept."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Whom it stands for."""
+        """Add the actor that the key stands for."""
         parser.add_argument("actor_id")
         parser.add_argument("organization_id")
 
     def handle(self, *_: object, **options: str) -> str:
-        """Keep its digest."""
+        """Make the key, and keep its digest."""
         actor = Actor(id=options["actor_id"], organization_id=options["organization_id"])
         return new_key(actor)
