@@ -198,7 +198,7 @@ class TestTable:
 
 
 class TestDiagram:
-    """Every picture is derived from the declared machine."""
+    """Every diagram is derived from the declared machine."""
 
     TEXT = """\
 absent    --create [by source]--------------------->  pending

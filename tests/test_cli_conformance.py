@@ -265,7 +265,7 @@ class TestTrouble:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """What is derived in the repository, and what it is derived from."""
-    for folder in ("docs/pictures", "src/connect_core/conformance/data"):
+    for folder in ("docs/diagrams", "src/connect_core/conformance/data"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     shutil.copy(ROOT / "docs" / "specification.md", tmp_path / "docs")
     return tmp_path
@@ -282,12 +282,12 @@ class TestGenerate:
         story = vectors / "story.json"
         story.write_bytes(story.read_bytes().replace(b"pending", b"Pending", 1))
         (vectors / "more.json").write_text("{}")
-        (checkout / "docs/pictures/matrix.md").unlink()
+        (checkout / "docs/diagrams/matrix.md").unlink()
         root = ["--root", str(checkout)]
         code, written, complained = outcome("conformance", "generate", "--check", *root)
         assert code == 1
         drifted = [
-            "docs/pictures/matrix.md",
+            "docs/diagrams/matrix.md",
             "src/connect_core/conformance/data/vectors/more.json",
             "src/connect_core/conformance/data/vectors/story.json",
         ]

@@ -1,7 +1,8 @@
 """What is derived in this library's repository: from the specification's text, and from the rules.
 
-The requirements as data, the vectors and the pictures are files that nobody edits. They are written
-by ``connect-core conformance generate``, and compared by it with what they should be.
+The requirements as data, the vectors, the diagrams and the tables of the documentation are files
+that nobody edits. They are written by ``connect-core conformance generate``, and compared by it
+with what they should be.
 """
 
 import json
@@ -11,15 +12,16 @@ from typing import Final
 
 from connect_core.conformance.generators import vector_files
 from connect_core.conformance.generators.stories import stories
-from connect_core.conformance.pictures import pictures
 from connect_core.conformance.specification import parse, specification_text
+from connect_core.conformance.tables import tables
 from connect_core.conformance.vectors import vector_dict
+from connect_core.diagrams import diagrams
 
 _DATA_FOLDER: Final = "src/connect_core/conformance/data"
 _VECTORS_FOLDER: Final = f"{_DATA_FOLDER}/vectors"
-_PICTURES_FOLDER: Final = "docs/pictures"
+_DIAGRAMS_FOLDER: Final = "docs/diagrams"
 #: The folders in which nothing else may lie.
-_DERIVED_FOLDERS: Final = (_VECTORS_FOLDER, _PICTURES_FOLDER)
+_DERIVED_FOLDERS: Final = (_VECTORS_FOLDER, _DIAGRAMS_FOLDER)
 
 
 def derived(root: Path) -> dict[str, str]:
@@ -39,8 +41,8 @@ def derived(root: Path) -> dict[str, str]:
     for name, vectors in vector_files(specification.version).items():
         files[f"{_VECTORS_FOLDER}/{name}"] = vectors
     told = [vector_dict(vector) for vector in stories()]
-    for name, picture in pictures(told).items():
-        files[f"{_PICTURES_FOLDER}/{name}"] = picture
+    for name, page in (diagrams(told) | tables()).items():
+        files[f"{_DIAGRAMS_FOLDER}/{name}"] = page
     return files
 
 

@@ -311,7 +311,7 @@ def generate(
         Path, typer.Option(metavar="DIR", help="The checkout of this library's repository.")
     ] = Path(),
 ) -> None:
-    """Derive the requirements, the vectors and the pictures from the text and the rules.
+    """Derive the requirements, the vectors and the diagrams from the text and the rules.
 
     With --check the exit code is 1 if a file is not, byte for byte, what they give.
     """

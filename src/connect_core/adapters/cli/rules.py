@@ -1,13 +1,12 @@
 """``connect-core table``, ``diagram`` and ``decide``: the rules, as the policy has them."""
 
-from collections.abc import Iterator
 from itertools import groupby
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
 import typer
 from rich.table import Table
 
-from connect_core import Action, Cell, ConnectionLifecycle, Decision, decision_table
+from connect_core import Action, Cell, Decision, decision_table
 from connect_core.adapters.cli.options import JsonOption, one_of
 from connect_core.adapters.cli.output import (
     answer,
@@ -18,6 +17,7 @@ from connect_core.adapters.cli.output import (
     write,
     write_json,
 )
+from connect_core.diagrams import arrows, lifecycle_dot, lifecycle_mermaid
 
 # --- connect-core table --------------------------------------------------------------------------
 
@@ -62,54 +62,19 @@ def _matrix(tick: str) -> Table:
 # --- connect-core diagram ------------------------------------------------------------------------
 
 
-class _Arrow(NamedTuple):
-    """A transition of the lifecycle, in words."""
-
-    source: str
-    event: str
-    guards: list[str]
-    target: str
-
-    def label(self) -> str:
-        return f"{self.event} [{', '.join(self.guards)}]"
-
-
-def _arrows() -> Iterator[_Arrow]:
-    """The transitions as the lifecycle declares them, state by state."""
-    for state in ConnectionLifecycle.states:
-        for transition in state.transitions:
-            guards = [str(guard) for guard in transition.cond]
-            for target in transition.targets:
-                yield _Arrow(state.id, transition.event, guards, target.id)
-
-
-def _text(arrows: list[_Arrow]) -> str:
-    margin = max(len(arrow.source) for arrow in arrows)
-    reach = max(len(arrow.label()) for arrow in arrows)
+def _text() -> str:
+    """For a terminal: a line for each transition."""
+    found = arrows()
+    margin = max(len(arrow.source) for arrow in found)
+    reach = max(len(arrow.label()) for arrow in found)
     groups: list[str] = []
-    for source, leaving in groupby(arrows, key=lambda arrow: arrow.source):
+    for source, leaving in groupby(found, key=lambda arrow: arrow.source):
         lines = [f"--{arrow.label():-<{reach}}-->  {arrow.target}" for arrow in leaving]
         groups.append(f"{source:{margin}}  " + f"\n{'':{margin}}  ".join(lines))
     return "\n\n".join(groups)
 
 
-def _mermaid(_: list[_Arrow]) -> str:
-    return format(ConnectionLifecycle, "mermaid").rstrip()
-
-
-def _dot(arrows: list[_Arrow]) -> str:
-    """Drawn here: python-statemachine's own needs pydot, and has memory addresses in it."""
-    edges = [
-        f'  {arrow.source} -> {arrow.target} [label="{arrow.event}\\n{", ".join(arrow.guards)}"];'
-        for arrow in arrows
-    ]
-    initial = next(state.id for state in ConnectionLifecycle.states if state.initial)
-    head = ["  rankdir=LR;", "  node [shape=box, style=rounded];"]
-    start = ['  "" [shape=point];', f'  "" -> {initial};']
-    return "\n".join(["digraph ConnectionLifecycle {", *head, *start, *edges, "}"])
-
-
-_DRAWINGS: Final = {"text": _text, "mermaid": _mermaid, "dot": _dot}
+_DRAWINGS: Final = {"text": _text, "mermaid": lifecycle_mermaid, "dot": lifecycle_dot}
 
 
 def diagram(
@@ -117,10 +82,9 @@ def diagram(
     as_json: JsonOption = False,
 ) -> None:
     """Draw the lifecycle."""
-    arrows = list(_arrows())
-    drawing = _DRAWINGS[format](arrows)
+    drawing = _DRAWINGS[format]()
     if as_json:
-        transitions = [arrow._asdict() for arrow in arrows]
+        transitions = [arrow._asdict() for arrow in arrows()]
         write_json({"format": format, "diagram": drawing, "transitions": transitions})
     else:
         typer.echo(drawing)
