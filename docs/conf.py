@@ -1,7 +1,7 @@
 """How the site is built: ``uv run sphinx-build -W --keep-going docs build/site``.
 
-Every cross-reference must lead somewhere, and every warning is an error. Nothing is fetched,
-neither while the site is built nor when it is read.
+Every cross-reference must lead somewhere, and every warning is an error. Nothing is fetched when
+the site is read. The first build fetches the npm package that draws diagrams, if npm is there.
 """
 
 import sys
@@ -22,14 +22,15 @@ extensions = [
     "sphinx.ext.napoleon",
     "commands",
     "explorer",
+    "mermaid",
     "names",
-    "pictures",
 ]
 exclude_patterns = ["_extensions", "examples"]
 
 # --- Text ----------------------------------------------------------------------------------------
 
 myst_heading_anchors = 3
+myst_fence_as_directive = ["mermaid"]
 default_role = "py:name"
 nitpicky = True
 
