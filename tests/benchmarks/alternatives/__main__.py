@@ -3,7 +3,7 @@
 From the top of the repository::
 
     uv run --group bench python -m tests.benchmarks.alternatives              # the tables
-    uv run --group bench python -m tests.benchmarks.alternatives --json FILE --svg FILE
+    uv run --group bench python -m tests.benchmarks.alternatives --json FILE --charts FOLDER
     uv run --group bench python -m tests.benchmarks.alternatives --docs       # the docs, anew
 
 First every contestant is held against the decision table; it exits with 1, and times nothing, if
@@ -26,10 +26,10 @@ from rich.console import Console
 from rich.table import Table
 
 from .bulk import filter_rows
-from .chart import chart
+from .chart import write_charts
 from .contestant import Contestant
 from .contestants import contestants
-from .page import IN_README, JSON, PAGE, PARTS, README, SVG, rewritten, times
+from .page import CHARTS, IN_README, JSON, PAGE, PARTS, README, rewritten, times
 from .questions import ask
 from .report import OURS, Entrant, Report, aims, read, seconds_of, write
 from .same_policy import differences
@@ -149,7 +149,7 @@ def _write_docs(report: Report) -> None:
     JSON.parent.mkdir(exist_ok=True)
     write(report, JSON)
     report = read(JSON)
-    SVG.write_text(f"{chart(report)}\n", encoding="utf-8")
+    write_charts(report, CHARTS)
     for path, parts in ((PAGE, PARTS), (README, IN_README)):
         text = path.read_text(encoding="utf-8")
         path.write_text(rewritten(text, report, parts), encoding="utf-8")
@@ -163,7 +163,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="also draw them there")
+    parser.add_argument("--charts", type=Path, metavar="FOLDER", help="also draw them there")
     parser.add_argument("--docs", action="store_true", help="also write what the docs say of them")
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)  # none is to pay for what nobody reads
@@ -177,8 +177,10 @@ def main() -> int:
         console.print(table, width=min(console.width, _WIDTH))
     if arguments.json is not None:
         write(report, arguments.json)
-    if arguments.svg is not None:
-        arguments.svg.write_text(f"{chart(report)}\n", encoding="utf-8")
+    if arguments.charts is not None:
+        folder: Path = arguments.charts
+        folder.mkdir(parents=True, exist_ok=True)
+        write_charts(report, {theme: folder / path.name for theme, path in CHARTS.items()})
     if arguments.docs:
         _write_docs(report)
     return 0

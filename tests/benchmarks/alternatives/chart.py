@@ -1,155 +1,162 @@
-"""The figures as a drawing: a dot for each answer, on a scale of powers of ten.
+"""The figures as a chart, drawn by matplotlib: one file for light pages, one for dark ones.
 
-Narrow, so that it can be read on a telephone, with each name above its line.
+Narrow, so that it can be read on a telephone, with each name above its bar. The background is
+transparent. Text stays text, and nothing depends on the machine or the time, so that the same
+report gives the same bytes.
 """
 
-from collections.abc import Iterator
+# pyright: reportUnknownMemberType=false
+# (matplotlib declares most functions with untyped keyword arguments.)
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
 from math import ceil, floor, log10
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
+import matplotlib as mpl
 from benchmarks.timing import readable
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from connect_core.conformance.pictures.svg import (
-    MARGIN,
-    SIZE,
-    SMALL,
-    document,
-    group,
-    label,
-    line,
-    tag,
+from .panels import Bar, Panel, panels
+from .report import OURS, Report
+
+
+class Theme(NamedTuple):
+    """The colours of a chart."""
+
+    text: str
+    muted: str
+    grid: str
+    ours: str
+    others: str
+
+
+#: By the name of the theme.
+THEMES: Final = {
+    "light": Theme("#1f2328", "#59636e", "#d0d7de", "#1a7f37", "#0969da"),
+    "dark": Theme("#e6edf3", "#9198a1", "#3d444d", "#3fb950", "#58a6ff"),
+}
+
+_TITLE: Final = "How long each library takes, question by question, on logarithmic scales"
+_CAPTION: Final = (
+    "Time for one answer; shorter is quicker. The scale is\n"
+    "logarithmic: each line is ten times the one before it.\n"
+    f"Bold and green: {OURS}."
 )
 
-from .report import OURS, Bulk, Question, Report
-
-_WIDTH = 460
-_ROW = 32
-_HEADING = 54
-_LEFT, _RIGHT = MARGIN + 6, _WIDTH - MARGIN - 6
-
-
-class _Dot(NamedTuple):
-    """One answer."""
-
-    name: str
-    seconds: float
-    tone: str
+# Points; a CSS pixel is three quarters of one.
+_WIDTH: Final = 330
+_MARGIN: Final = 6
+_ROW: Final = 26
+_HEADING: Final = 56  # above the rows of a panel: its title and scale
+_INTRODUCTION: Final = 36  # above the panels: the caption
+_SIZE: Final = 10.5
+_SMALL: Final = 9.5
 
 
-class _Panel(NamedTuple):
-    """One question, with its dots from the quickest to the slowest."""
-
-    title: str
-    dots: list[_Dot]
-
-    @property
-    def height(self) -> float:
-        """With its heading and scale."""
-        return _HEADING + _ROW * len(self.dots) + MARGIN
+def write_charts(report: Report, paths: Mapping[str, Path]) -> None:
+    """Write the chart for each theme to its file."""
+    for theme, path in paths.items():
+        path.write_text(chart(report, theme), encoding="utf-8")
 
 
-def chart(report: Report) -> str:
-    """The drawing."""
-    panels = [*map(_panel, report["questions"].values()), _bulk_panel(report["bulk"])]
-    height = sum(panel.height for panel in panels) + MARGIN
-    description = ". ".join(
-        f"{panel.title}: " + ", ".join(f"{dot.name} {readable(dot.seconds)}" for dot in panel.dots)
-        for panel in panels
+def chart(report: Report, theme: str) -> str:
+    """The chart as SVG."""
+    shown = panels(report)
+    with mpl.rc_context():
+        mpl.rcdefaults()  # whatever this machine's own settings are
+        mpl.rcParams.update(
+            {
+                "font.family": ["sans-serif"],
+                "font.sans-serif": ["DejaVu Sans"],  # matplotlib ships it
+                "svg.fonttype": "none",
+                "svg.hashsalt": "connect-core",
+            }
+        )
+        figure = _figure(shown, THEMES[theme])
+        written = BytesIO()
+        description = " ".join(f"{_in_words(panel)}." for panel in shown)
+        figure.savefig(
+            written,
+            format="svg",
+            transparent=True,
+            metadata={"Title": _TITLE, "Description": description, "Creator": None, "Date": None},
+        )
+    lines = written.getvalue().decode().splitlines()
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _in_words(panel: Panel) -> str:
+    told = ", ".join(f"{bar.name} {readable(bar.seconds)}" for bar in panel.bars)
+    return f"{panel.title}: {told}"
+
+
+def _figure(shown: Sequence[Panel], theme: Theme) -> Figure:
+    """The caption, and below it the panels, placed from the top."""
+    height = _INTRODUCTION + sum(map(_height, shown)) + _MARGIN
+    figure = Figure(figsize=(_WIDTH / 72, height / 72), dpi=72)
+    left = _MARGIN / _WIDTH
+    top = height - _MARGIN
+    figure.text(left, top / height, _CAPTION, va="top", color=theme.muted, fontsize=_SMALL)
+    top = height - _INTRODUCTION
+    for panel in shown:
+        rows = _ROW * len(panel.bars)
+        bottom = top - _height(panel)
+        axes = figure.add_axes((left, bottom / height, 1 - 2 * left, rows / height))
+        _draw(panel, axes, theme)
+        top = bottom
+    return figure
+
+
+def _height(panel: Panel) -> int:
+    """Of a panel with its heading, in points."""
+    return _HEADING + _ROW * len(panel.bars)
+
+
+def _draw(panel: Panel, axes: Axes, theme: Theme) -> None:
+    """A panel: bars from the quickest, on a scale of powers of ten."""
+    first = floor(log10(panel.bars[0].seconds))
+    last = ceil(log10(panel.bars[-1].seconds))
+    powers = [10.0**power for power in range(first, last + 1)]
+    axes.set_title(
+        panel.title, loc="left", color=theme.text, fontsize=_SIZE, fontweight="bold", pad=21
     )
-    return document(
-        "alternatives",
-        "How long each library takes, question by question, on a logarithmic scale",
-        f"{description}.",
-        (_WIDTH, height),
-        _drawn(panels),
-    )
+    axes.set_xscale("log")
+    axes.set_xlim(powers[0], powers[-1])
+    axes.set_ylim(len(panel.bars), 0)
+    axes.set_xticks(powers, [readable(power * 1.0000001) for power in powers])
+    axes.set_xticks([], minor=True)
+    axes.set_yticks([])
+    axes.tick_params("x", top=False, bottom=False, labeltop=True, labelbottom=False, pad=3)
+    axes.tick_params("x", labelsize=_SMALL, labelcolor=theme.muted)
+    labels = axes.get_xticklabels()
+    labels[0].set_horizontalalignment("left")
+    labels[-1].set_horizontalalignment("right")
+    axes.grid(axis="x", color=theme.grid, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[:].set_visible(False)
+    for place, bar in enumerate(panel.bars):
+        _draw_bar(bar, place, axes, theme)
 
 
-def _panel(question: Question) -> _Panel:
-    return _Panel(question["title"], _sorted(_dots(question)))
-
-
-def _bulk_panel(bulk: Bulk) -> _Panel:
-    """Deciding, with the loading that it takes; and the filter, which loads what it finds."""
-    decided = [dot._replace(seconds=dot.seconds + bulk["loading"]) for dot in _dots(bulk)]
-    title = f"{bulk['rows']:,} rows: decided in Python, or filtered"
-    return _Panel(title, _sorted([*decided, _Dot("one SQL filter", bulk["sql"], "data")]))
-
-
-def _dots(question: Question | Bulk) -> list[_Dot]:
-    return [
-        _Dot(answer["contestant"], answer["seconds"], _tone(answer["contestant"]))
-        for answer in question["answers"]
-        if answer["seconds"] is not None
-    ]
-
-
-def _tone(contestant: str) -> str:
-    return "data" if contestant == OURS else "source"
-
-
-def _sorted(dots: list[_Dot]) -> list[_Dot]:
-    return sorted(dots, key=lambda dot: dot.seconds)
-
-
-def _drawn(panels: list[_Panel]) -> Iterator[str]:
-    top: float = MARGIN
-    for panel in panels:
-        yield from _drawn_panel(panel, top)
-        top += panel.height
-
-
-def _drawn_panel(panel: _Panel, top: float) -> Iterator[str]:
-    title = panel.title[0].upper() + panel.title[1:]
-    yield label(title, _LEFT, top + 16, size=SIZE + 1, classes="strong", anchor="start")
-    scale = _Scale(floor(log10(panel.dots[0].seconds)), ceil(log10(panel.dots[-1].seconds)))
-    bottom = top + panel.height - MARGIN
-    yield group("faint", (line(x, top + 44, x, bottom) for x in scale.places()))
-    yield group("muted", _marks(scale, top + 38))
-    for place, dot in enumerate(panel.dots):
-        yield _drawn_dot(dot, scale, top + _HEADING + _ROW * place)
-
-
-def _drawn_dot(dot: _Dot, scale: "_Scale", top: float) -> str:
-    """A name and a time, and below them the dot at the end of its line."""
-    x, y = scale.place(dot.seconds), top + 20
-    strong = "strong" if dot.tone == "data" else ""
-    told = readable(dot.seconds)
-    dotted = [
-        line(_LEFT, y, x, y, "line stream"),
-        tag("circle", {"class": "solid", "cx": x, "cy": y, "r": 5}),
-    ]
-    named = [
-        label(dot.name, _LEFT, top + 12, size=SMALL, classes=strong, anchor="start"),
-        label(told, _RIGHT, top + 12, size=SMALL, classes=strong, anchor="end"),
-    ]
-    return group("ink", [*named, group(dot.tone, dotted)], f"{dot.name}: {told}")
-
-
-class _Scale(NamedTuple):
-    """Powers of ten seconds, from the first to the last."""
-
-    first: int
-    last: int
-
-    def place(self, seconds: float) -> float:
-        """Where on the drawing a time is."""
-        share = (log10(seconds) - self.first) / (self.last - self.first)
-        return _LEFT + share * (_RIGHT - _LEFT)
-
-    def places(self) -> Iterator[float]:
-        """Where its powers are."""
-        return map(self.place, self.powers())
-
-    def powers(self) -> list[float]:
-        """Each power of ten, in seconds."""
-        return [10.0**power for power in range(self.first, self.last + 1)]
-
-
-def _marks(scale: _Scale, y: float) -> Iterator[str]:
-    """What each line means; the outermost keep within the drawing."""
-    powers = scale.powers()
-    for power in powers:
-        anchor = {powers[0]: "start", powers[-1]: "end"}.get(power, "middle")
-        text = readable(power * 1.0000001)
-        yield label(text, scale.place(power), y, size=SMALL, anchor=anchor)
+def _draw_bar(bar: Bar, place: int, axes: Axes, theme: Theme) -> None:
+    """A name and a time, and below them a line with a dot at its end."""
+    colour = theme.ours if bar.ours else theme.others
+    line = place + 0.84
+    axes.hlines(line, axes.get_xlim()[0], bar.seconds, color=colour, linewidth=2, clip_on=False)
+    axes.plot(bar.seconds, line, "o", color=colour, markersize=7, clip_on=False)
+    beside = axes.get_yaxis_transform()
+    for x, side, text in ((0, "left", bar.name), (1, "right", readable(bar.seconds))):
+        axes.text(
+            x,
+            place + 0.56,
+            text,
+            transform=beside,
+            ha=side,
+            va="baseline",
+            color=theme.text,
+            fontsize=_SMALL,
+            fontweight="bold" if bar.ours else "normal",
+        )

@@ -12,7 +12,8 @@ DOCS = Path(__file__).parents[3] / "docs"
 PAGE = DOCS / "benchmarks.md"
 README = DOCS.parent / "README.md"
 JSON = DOCS / "benchmarks" / "alternatives.json"
-SVG = DOCS / "benchmarks" / "alternatives.svg"
+#: By the name of the theme.
+CHARTS = {theme: DOCS / "benchmarks" / f"alternatives-{theme}.svg" for theme in ("light", "dark")}
 
 #: The parts that are derived, by name, and those of them that the README has, too.
 PARTS = ("questions", "rows", "aims", "reasons", "measured on")
