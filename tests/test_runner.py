@@ -808,7 +808,7 @@ class TestReports:
         assert "http" not in page.replace("HTTP", "").replace("https", "")
         for each in load_specification().requirements:
             assert f'<tr id="{each.id}">' in page
-        assert "What did not pass" in page
+        assert "Vectors that did not pass" in page
         assert "<code>pending</code>" in page
         assert "<em>both</em>" in page
         assert "Exploration 5x5 (seed 1) found a fault." in page
@@ -838,7 +838,7 @@ class TestReports:
     def test_html_of_a_pass(self) -> None:
         page = report_html(run(ReferenceSystem))
         assert 'class="verdict conforms"><strong>Conforms</strong>' in page
-        assert "What did not pass" not in page
+        assert "Vectors that did not pass" not in page
         assert "Exploration" not in page
         assert "<td>role-first</td>\n<td>Wrong role and wrong status at once</td>" in page
 
