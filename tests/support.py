@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -125,6 +126,22 @@ def actor_with(roles: frozenset[Role]) -> Actor:
         frozenset({Role.DESTINATION}): PARTNER,
         frozenset(Role): OUR_KEY,
     }[roles]
+
+
+def outside_data() -> dict[str, Any]:
+    """A Connection as it comes from a database or from JSON."""
+    return {
+        "id": "cxn_ABC123",
+        "source_organization_id": "org_ABC123",
+        "destination_organization_id": "org_DEF456",
+        "name": None,
+        "status": "active",
+        "scopes": ["inquiry.read"],
+        "creator": {"id": "api_ABC123", "organization_id": "org_ABC123"},
+        "created_at": "2026-01-02T03:04:05.000Z",
+        "updated_at": "2026-01-02T03:04:05.001Z",
+        "version": 2,
+    }
 
 
 @dataclass

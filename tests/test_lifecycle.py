@@ -1,4 +1,4 @@
-"""The machine by itself, bound to an object of somebody's own."""
+"""The lifecycle as a state machine, bound to somebody's own object; its guards never raise."""
 
 from typing import Any
 
@@ -8,8 +8,91 @@ from hypothesis import strategies as st
 from statemachine import StateMachine
 from statemachine.exceptions import InvalidStateValue, TransitionNotAllowed
 
-from connect_core import Action, ConnectionLifecycle, Role, Status
+from connect_core import (
+    Action,
+    ConnectionLifecycle,
+    Role,
+    Status,
+)
 from connect_core.lifecycle import READING_ROLE, SHARING_STATUS, by
+
+
+class _Agreeable:
+    """Equal to everything, under the hash of a role."""
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+
+    def __hash__(self) -> int:
+        return hash(self.role)
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+
+class _Raising(_Agreeable):
+    """Under the hash of a role, and cannot be compared."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ArithmeticError
+
+    __hash__ = _Agreeable.__hash__
+
+
+class _Pretender(set[Any]):
+    """A set that says it holds everything, and cannot be walked through."""
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+    def __iter__(self) -> Any:
+        raise ArithmeticError
+
+    def isdisjoint(self, other: object) -> bool:  # noqa: ARG002  # a set's own signature
+        return False
+
+
+ROLES_THAT_ARE_NONE: list[Any] = [
+    None,
+    5,
+    True,
+    "source",
+    Role.SOURCE,
+    ["source"],
+    [Role.SOURCE, Role.DESTINATION],
+    (Role.SOURCE,),
+    {Role.SOURCE: True, Role.DESTINATION: True},
+    {Role.SOURCE: True}.keys(),
+    iter([Role.SOURCE]),
+    object(),
+    set(),
+    {"Source", "SOURCE", "source ", "аctive", None, 5},  # noqa: RUF001  # begins with a Cyrillic a
+    {Action.CREATE},
+    {_Agreeable(Role.SOURCE), _Agreeable(Role.DESTINATION)},
+    {_Raising(Role.SOURCE), _Raising(Role.DESTINATION)},
+    _Pretender(),
+    _Pretender({1}),
+]
+
+
+class TestGuards:
+    """The guards agree to a proper set of roles, and to nothing else; and they never raise."""
+
+    @pytest.mark.parametrize("roles", ROLES_THAT_ARE_NONE, ids=lambda roles: type(roles).__name__)
+    @pytest.mark.parametrize("state", ["absent", "pending", "active", "inactive"])
+    def test_what_is_no_set_of_roles(self, roles: Any, state: str) -> None:
+        machine: Any = ConnectionLifecycle(start_value=state)
+        assert list(machine.enabled_events(roles=roles)) == []
+        for action in Action:
+            with pytest.raises(TransitionNotAllowed):
+                machine.send(action.value, roles=roles)
+        assert machine.current_state_value == state
+
+    @pytest.mark.parametrize("roles", [{Role.SOURCE}, frozenset({Role.SOURCE, Role.DESTINATION})])
+    def test_what_is(self, roles: Any) -> None:
+        machine: Any = ConnectionLifecycle()
+        machine.send("create", roles=roles)
+        assert machine.current_state_value == "pending"
 
 
 class Order:

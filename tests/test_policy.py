@@ -1,26 +1,31 @@
-"""The policy beyond the matrix: what it says, what it is given, and what it never does."""
+"""The policy's questions: every cell of the matrix, creation, access, and hostile rows."""
 
-import copy
-import json
-import pickle
-from dataclasses import FrozenInstanceError
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
-from oracle import VERDICTS
-from support import OUR_KEY, PARTNER, STRANGER, Row, connection_in
+from cells import (
+    ERRORS,
+    assert_is_the_refusal,
+    connection_for,
+    every_creation_cell,
+    every_existing_cell,
+    told_status,
+)
+from oracle import BOTH, EXISTING, REMEDIES, VERDICTS, Verdict
+from support import OUR_KEY, PARTNER, STRANGER, Row, actor_with, connection_in
 
 from connect_core import (
     Action,
-    Cell,
+    Actor,
     Connection,
-    Decision,
     Denial,
     DuplicateConnectionError,
     InvalidTransitionError,
     Role,
     SelfConnectionError,
     Status,
+    Step,
     actions,
     allowed_actions,
     authorize,
@@ -29,10 +34,108 @@ from connect_core import (
     decide,
     decide_access,
     decide_create,
-    decision_table,
     permitting_statuses,
     steps_to,
 )
+
+
+@every_existing_cell
+def test_decide(verdict: Verdict) -> None:
+    connection, actor = connection_for(verdict), actor_with(verdict.roles)
+    decision = decide(actor, verdict.action, connection)
+    assert decision.allowed is (verdict.target is not None)
+    assert bool(decision) is decision.allowed
+    assert decision.action is verdict.action
+    assert decision.status is told_status(verdict)
+    assert decision.roles == verdict.roles
+    assert decision.target is verdict.target
+    assert decision.denials == verdict.denials
+    assert decision.denial is (verdict.denials[0] if verdict.denials else None)
+
+
+@every_existing_cell
+def test_everything_that_asks_agrees_with_decide(verdict: Verdict) -> None:
+    connection, actor = connection_for(verdict), actor_with(verdict.roles)
+    decision = decide(actor, verdict.action, connection)
+    assert can(actor, verdict.action, connection) is decision.allowed
+    assert (verdict.action in allowed_actions(actor, connection)) is decision.allowed
+    assert actions(actor, connection)[verdict.action] is decision
+    assert decide(actor, verdict.action, Row.of(connection)) is decision
+    assert can(actor, verdict.action, Row.of(connection)) is decision.allowed
+
+
+@every_existing_cell
+def test_authorize(verdict: Verdict) -> None:
+    connection, actor = connection_for(verdict), actor_with(verdict.roles)
+    before = connection.model_dump()
+    if verdict.target is not None:
+        assert authorize(actor, verdict.action, connection).target is verdict.target
+    else:
+        with pytest.raises(ERRORS[verdict.denials[0]]) as caught:
+            authorize(actor, verdict.action, connection)
+        assert_is_the_refusal(caught.value, verdict, "cxn_ABC123")
+    assert connection.model_dump() == before
+
+
+@every_creation_cell
+def test_creation(verdict: Verdict) -> None:
+    actor = actor_with(verdict.roles)
+    to_self = verdict.roles == BOTH
+    source, destination = "org_ABC123", "org_ABC123" if to_self else "org_DEF456"
+    decision = decide_create(actor, source=source, destination=destination, allow_self=to_self)
+    assert decision.allowed is (verdict.target is not None)
+    assert (decision.target, decision.denials) == (verdict.target, verdict.denials)
+    assert (decision.action, decision.status) == (Action.CREATE, None)
+    assert decision.roles == verdict.roles
+    if verdict.target is not None:
+        assert (
+            authorize_create(actor, source=source, destination=destination, allow_self=to_self)
+            is decision
+        )
+        created = Connection.create(
+            by=actor, source=source, destination=destination, allow_self=to_self
+        )
+        assert created.connection.status is verdict.target
+        return
+    with pytest.raises(ERRORS[verdict.denials[0]]) as asked:
+        authorize_create(actor, source=source, destination=destination, allow_self=to_self)
+    assert_is_the_refusal(asked.value, verdict, None)
+    with pytest.raises(ERRORS[verdict.denials[0]]) as commanded:
+        Connection.create(by=actor, source=source, destination=destination, allow_self=to_self)
+    assert_is_the_refusal(commanded.value, verdict, None)
+
+
+@pytest.mark.parametrize("verdict", [v for v in EXISTING if v.action is Action.CREATE], ids=str)
+def test_creation_where_one_exists(verdict: Verdict) -> None:
+    existing, actor = connection_for(verdict), actor_with(verdict.roles)
+    with pytest.raises(ERRORS[verdict.denials[0]]) as caught:
+        authorize_create(
+            actor,
+            source=existing.source_organization_id,
+            destination=existing.destination_organization_id,
+            existing=existing,
+            allow_self=True,
+        )
+    assert_is_the_refusal(caught.value, verdict, "cxn_ABC123")
+
+
+def in_words(steps: tuple[Step, ...]) -> str:
+    return ", ".join(
+        f"{step.action} by {' or '.join(role for role in Role if role in step.roles)}"
+        for step in steps
+    )
+
+
+@every_existing_cell
+def test_remedies(verdict: Verdict) -> None:
+    """A wrong status can be mended by others, and nothing else can."""
+    decision = decide(actor_with(verdict.roles), verdict.action, connection_for(verdict))
+    due = ""
+    if verdict.denials == (Denial.WRONG_STATUS,):
+        due = REMEDIES[str(verdict.status), verdict.action.value]
+    assert in_words(decision.remedy) == due
+    assert bool(decision.advice) is not decision.allowed
+
 
 PENDING = connection_in(Status.PENDING)
 ACTIVE = connection_in(Status.ACTIVE)
@@ -46,113 +149,6 @@ def row(status: Any, **changes: Any) -> Any:
     for name, value in changes.items():
         setattr(result, name, value)
     return result
-
-
-class TestDecision:
-    """Immutable, true exactly when allowed, and plain JSON for an audit record."""
-
-    def test_as_dict(self) -> None:
-        decision = decide(PARTNER, Action.ACTIVATE, connection_in(Status.INACTIVE))
-        assert decision.as_dict() == {
-            "allowed": False,
-            "action": "activate",
-            "status": "inactive",
-            "roles": ["destination"],
-            "target": None,
-            "denials": ["wrong_status"],
-            "remedy": [
-                {
-                    "action": "reactivate",
-                    "roles": ["source"],
-                    "before": "inactive",
-                    "after": "pending",
-                }
-            ],
-            "explanation": (
-                "A Connection can be activated only while it is pending, and this one is inactive."
-            ),
-            "advice": "First the source must reactivate it.",
-        }
-
-    def test_as_dict_of_what_is_allowed(self) -> None:
-        assert decide(PARTNER, Action.ACTIVATE, PENDING).as_dict() == {
-            "allowed": True,
-            "action": "activate",
-            "status": "pending",
-            "roles": ["destination"],
-            "target": "active",
-            "denials": [],
-            "remedy": [],
-            "explanation": "The destination may activate it, and it is then active.",
-            "advice": "",
-        }
-
-    def test_the_explanation_names_only_roles_that_are_held(self) -> None:
-        assert decide(OUR_KEY, Action.DEACTIVATE, ACTIVE).explanation == (
-            "The source may deactivate it, and it is then inactive."
-        )
-
-    def test_as_dict_of_an_access(self) -> None:
-        decision = decide_access(PARTNER, "inquiry.read", ACTIVE)
-        assert decision.as_dict() == {
-            "allowed": True,
-            "action": None,
-            "status": "active",
-            "roles": ["destination"],
-            "target": None,
-            "denials": [],
-            "remedy": [],
-            "explanation": "The destination may read it while the Connection is active.",
-            "advice": "",
-        }
-
-    def test_every_one_is_plain_json(self) -> None:
-        for decision in decision_table().values():
-            assert json.loads(json.dumps(decision.as_dict())) == decision.as_dict()
-            assert _plain(decision.as_dict())
-
-    def test_every_one_is_explained_in_one_sentence(self) -> None:
-        for decision in decision_table().values():
-            assert decision.explanation[0].isupper()
-            assert decision.explanation.endswith(".")
-            assert decision.explanation.count(". ") == 0
-            assert bool(decision.advice) is not decision.allowed
-
-    def test_immutable(self) -> None:
-        decision = decide(PARTNER, Action.ACTIVATE, PENDING)
-        with pytest.raises(FrozenInstanceError):
-            decision.allowed = False  # type: ignore[misc]  # that is the point
-        with pytest.raises(AttributeError):
-            steps_to(PENDING)[0].after = Status.INACTIVE  # type: ignore[misc]  # that is the point
-        assert not hasattr(decision, "__dict__")
-
-    def test_allowed_follows_from_the_denials(self) -> None:
-        assert Decision(None, None, frozenset()).allowed
-        refused = Decision(None, None, frozenset(), denials=(Denial.NOT_ACTIVE, Denial.WRONG_ROLE))
-        assert not refused
-        assert refused.denial is Denial.NOT_ACTIVE
-
-    def test_copies(self) -> None:
-        for decision in decision_table().values():
-            assert copy.deepcopy(decision) == decision
-            assert pickle.loads(pickle.dumps(decision)) == decision
-
-    def test_shown(self) -> None:
-        shown = repr(decide(OUR_KEY, Action.ACTIVATE, ACTIVE))
-        assert shown.startswith("Decision(allowed=False, action=<Action.ACTIVATE")
-        assert shown.endswith(
-            "denials=(<Denial.WRONG_ROLE: 'wrong_role'>, <Denial.WRONG_STATUS: 'wrong_status'>))"
-        )
-
-
-def _plain(value: object) -> bool:
-    """Whether `value` is made of the types that JSON knows and of nothing derived from them."""
-    if type(value) is dict:
-        members = cast("dict[object, object]", value)
-        return all(type(name) is str and _plain(item) for name, item in members.items())
-    if type(value) is list:
-        return all(_plain(item) for item in cast("list[object]", value))
-    return value is None or type(value) in {str, bool}
 
 
 class TestAnswersAreMadeBeforehand:
@@ -336,70 +332,6 @@ class TestWays:
         assert str(step) == "the source or the destination must deactivate it"
         assert step.as_dict()["roles"] == ["destination", "source"]
 
-    def test_done_already_is_said(self) -> None:
-        done = decide(PARTNER, Action.ACTIVATE, ACTIVE)
-        assert done.explanation.endswith("this one is active already.")
-        assert done.advice.startswith("If that was the aim, it is done. First ")
-        other = decide(OUR_KEY, Action.REACTIVATE, ACTIVE)
-        assert other.explanation.endswith("this one is active.")
-        assert other.advice == "First the source or the destination must deactivate it."
-
-    def test_a_wrong_role_is_told_whose_it_is_and_when(self) -> None:
-        assert decide(OUR_KEY, Action.ACTIVATE, PENDING).advice == (
-            "It is for the destination to activate it."
-        )
-        assert decide(OUR_KEY, Action.ACTIVATE, ACTIVE).advice == (
-            "It is for the destination to activate it, once it is pending."
-        )
-
-
-#: What no version has written down.
-UNREADABLE: list[dict[str, Any]] = [
-    {"status": "frozen"},
-    {"action": "expire"},
-    {"roles": ["owner"]},
-    {"target": "frozen"},
-    {"denials": ["bad_mood"]},
-    {"remedy": [{"action": "expire", "roles": [], "before": "active", "after": "active"}]},
-    {"remedy": [{"action": "activate", "roles": ["x"], "before": "pending", "after": "x"}]},
-]
-
-
-class TestWrittenDown:
-    """A decision that was written down can be read again, word for word."""
-
-    @pytest.mark.parametrize("cell", decision_table(), ids=str)
-    def test_every_decision(self, cell: Cell) -> None:
-        decision = decision_table()[cell]
-        record = json.loads(json.dumps(decision.as_dict()))
-        assert Decision.from_dict(record) == decision
-        assert repr(Decision.from_dict(record)) == repr(decision)
-        assert Decision.from_dict(record).as_dict() == decision.as_dict()
-
-    def test_those_of_an_access(self) -> None:
-        for status in Status:
-            decision = decide_access(PARTNER, "inquiry.read", connection_in(status))
-            assert Decision.from_dict(decision.as_dict()) == decision
-
-    @pytest.mark.parametrize(
-        "change",
-        UNREADABLE,
-        ids=str,
-    )
-    def test_what_is_not_known_is_refused(self, change: dict[str, Any]) -> None:
-        record = decide(PARTNER, Action.ACTIVATE, PENDING).as_dict()
-        with pytest.raises(ValueError, match="is not a valid"):
-            Decision.from_dict(record | change)
-
-    @pytest.mark.parametrize("member", decide(PARTNER, Action.ACTIVATE, PENDING).as_dict())
-    def test_what_is_missing_is_refused(self, member: str) -> None:
-        record = decide(PARTNER, Action.ACTIVATE, PENDING).as_dict()
-        if member == "allowed":  # follows from the denials
-            return
-        del record[member]
-        with pytest.raises(KeyError, match=member):
-            Decision.from_dict(record)
-
 
 class TestPermittingStatuses:
     """What a query needs to know: from which statuses a role may take an action."""
@@ -435,3 +367,108 @@ class TestPermittingStatuses:
     def test_what_does_not_exist_is_refused(self, role: Any, action: Any) -> None:
         with pytest.raises(ValueError, match="is not a valid"):
             permitting_statuses(role, action)
+
+
+SOURCE = Actor(id="api_1", organization_id="org_A")
+DESTINATION = Actor(id="usr_1", organization_id="org_B")
+
+
+@dataclass
+class HostileRow:
+    """A row of a table that nobody has looked after."""
+
+    source_organization_id: Any = "org_A"
+    destination_organization_id: Any = "org_B"
+    status: Any = "active"
+    scopes: Any = field(default_factory=lambda: ["inquiry.read"])
+
+
+STATUSES: list[Any] = [
+    None,
+    5,
+    0,
+    True,
+    float("nan"),
+    [],
+    {},
+    set(),
+    "",
+    "ACTIVE",
+    "active ",
+    "active\n",
+    "absent",
+    "frozen",
+    "аctive",  # noqa: RUF001  # begins with a Cyrillic a
+    b"active",
+    ("active",),
+    object(),
+    Action.ACTIVATE,
+]
+
+
+class TestHostileRows:
+    """What a row holds may be anything at all: the policy never raises, and never permits."""
+
+    @pytest.mark.parametrize(
+        "status",
+        STATUSES,
+        ids=repr,
+    )
+    def test_status(self, status: Any) -> None:
+        row = HostileRow(status=status)
+        for actor in (SOURCE, DESTINATION):
+            assert allowed_actions(actor, row) == frozenset()
+            menu = actions(actor, row)
+            for action in Action:
+                assert not can(actor, action, row)
+                assert decide(actor, action, row) is menu[action]
+                assert Denial.UNKNOWN_STATUS in menu[action].denials
+                assert menu[action].status is None
+            access = decide_access(actor, "inquiry.read", row)
+            assert not access
+            assert Denial.UNKNOWN_STATUS in access.denials
+
+    @pytest.mark.parametrize("id", [None, 5, "", b"org_A", [], "ORG_A", "org_a", "org_A ", "оrg_A"])  # noqa: RUF001  # a Cyrillic o
+    def test_ids(self, id: Any) -> None:
+        row = HostileRow(source_organization_id=id, destination_organization_id=id)
+        for actor in (SOURCE, DESTINATION):
+            assert allowed_actions(actor, row) == frozenset()
+            for action in Action:
+                assert decide(actor, action, row).denials == (Denial.NOT_A_PARTY,)
+            access = decide_access(actor, "inquiry.read", row)
+            assert access.denials == (Denial.NOT_A_PARTY,)
+
+    @pytest.mark.parametrize(
+        "scopes",
+        [
+            None,
+            5,
+            True,
+            "inquiry.read",
+            "inquiry.read,account.read",
+            b"inquiry.read",
+            bytearray(b"inquiry.read"),
+            memoryview(b"inquiry.read"),
+            [],
+            [["inquiry.read"]],
+            ["INQUIRY.READ"],
+            ["inquiry.read "],
+            [None, 5, {}],
+            {"inquiry.read": False},
+            iter(["inquiry.read"]),
+            range(5),
+            object(),
+        ],
+        ids=repr,
+    )
+    def test_scopes(self, scopes: Any) -> None:
+        decision = decide_access(DESTINATION, "inquiry.read", HostileRow(scopes=scopes))
+        assert decision.denials == (Denial.SCOPE_NOT_GRANTED,)
+
+    @pytest.mark.parametrize(
+        "scope", ["", "x", "INQUIRY.READ", "inquiry.read\n", "inquiry", "*", "inquiry.*", "\x00"]
+    )
+    def test_a_scope_that_is_not_well_formed_is_granted_by_nothing(self, scope: str) -> None:
+        """Not even by a row that holds it."""
+        decision = decide_access(DESTINATION, scope, HostileRow(scopes=[scope]))
+        assert decision.denials == (Denial.SCOPE_NOT_GRANTED,)

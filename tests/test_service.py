@@ -1,14 +1,12 @@
 """The service: commands and questions over a store, the same over every store."""
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 from databases import Backend
+from hosts import OUR_COLLEAGUE, OUTSIDE, REFUSED, THEIRS, Clock, Host, Overtaken
 from pydantic import ValidationError
 from support import OUR_KEY, PARTNER, STRANGER, T0
 
@@ -28,13 +26,8 @@ from connect_core import (
     Direction,
     DuplicateConnectionError,
     ForbiddenTransitionError,
-    IdempotencyKey,
-    IdempotencyKeyReusedError,
     InMemoryStore,
-    InvalidRecordError,
-    InvalidTransitionError,
     Organization,
-    OrganizationId,
     Position,
     Role,
     SelfConnectionError,
@@ -43,73 +36,6 @@ from connect_core import (
     error_document,
     replay,
 )
-
-OUR_COLLEAGUE = Actor(id="usr_Other", organization_id=OUR_KEY.organization_id)
-THEIRS = PARTNER.organization_id
-
-
-class Clock:
-    """Tells one time until it is set."""
-
-    def __init__(self) -> None:
-        self.now = T0
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def ticks(self, **units: float) -> None:
-        self.now += timedelta(**units)
-
-
-class Host:
-    """What a host does: each request in a transaction of its own, which is committed.
-
-    A refusal is caught inside, so that the transaction is committed for it, too.
-    """
-
-    def __init__(self, stored: Backend) -> None:
-        self.stored = stored
-        self.clock = Clock()
-        self.minted = 0
-
-    def new_id(self) -> str:
-        self.minted += 1
-        return f"cxn_{self.minted}"
-
-    @contextmanager
-    def service(self) -> Generator[ConnectionService]:
-        with self.stored.service(self.clock, self.new_id) as service:
-            yield service
-
-    def asks(self, question: str, *arguments: Any, **named: Any) -> Any:
-        """Call the service; what it answers, or the refusal itself."""
-        with self.service() as service:
-            try:
-                return getattr(service, question)(*arguments, **named)
-            except ConnectError as refusal:
-                return refusal
-
-    def create(self, by: Actor = OUR_KEY, to: str = "org_DEF456", **named: Any) -> Connection:
-        """A Connection that there was none of."""
-        change = self.asks("create", by=by, destination=to, **named)
-        assert isinstance(change, Change), change
-        return change.connection
-
-    def brings_to(self, status: Status, connection: Connection) -> Connection:
-        """The Connection, brought from pending to this status by its parties."""
-        steps = {
-            Status.PENDING: (),
-            Status.ACTIVE: (("activate", PARTNER),),
-            Status.INACTIVE: (("deactivate", OUR_KEY),),
-        }
-        for action, actor in steps[status]:
-            connection, _ = self.asks(action, connection.id, by=actor)
-        return connection
-
-    def events(self, connection: Connection) -> int:
-        """How many events there are."""
-        with self.stored.store() as store:
-            return len(store.history(connection.id))
 
 
 @pytest.fixture
@@ -219,21 +145,6 @@ PERMITTED = [
     ("deactivate", PARTNER, Status.ACTIVE, Status.INACTIVE),
     ("reactivate", OUR_KEY, Status.INACTIVE, Status.PENDING),
 ]
-REFUSED: list[tuple[str, Actor, Status, type[ConnectError]]] = [
-    ("activate", OUR_KEY, Status.PENDING, ForbiddenTransitionError),
-    ("activate", PARTNER, Status.ACTIVE, InvalidTransitionError),
-    ("activate", PARTNER, Status.INACTIVE, InvalidTransitionError),
-    ("deactivate", OUR_KEY, Status.INACTIVE, InvalidTransitionError),
-    ("deactivate", PARTNER, Status.INACTIVE, InvalidTransitionError),
-    ("reactivate", OUR_KEY, Status.PENDING, InvalidTransitionError),
-    ("reactivate", OUR_KEY, Status.ACTIVE, InvalidTransitionError),
-    ("reactivate", PARTNER, Status.INACTIVE, ForbiddenTransitionError),
-]
-OUTSIDE: list[tuple[str, Actor, Status, type[ConnectError]]] = [
-    (action, STRANGER, status, ConnectionNotFoundError)
-    for action in ("activate", "deactivate", "reactivate")
-    for status in Status
-]
 
 
 class TestSteps:
@@ -316,18 +227,6 @@ class TestSteps:
         with pytest.raises(ValueError, match="naive"), host.service() as service:
             service.activate(offered.id, by=PARTNER)
         assert host.events(offered) == 1
-
-
-class Overtaken(InMemoryStore):
-    """A store in which somebody else is always faster."""
-
-    def __init__(self, meanwhile: Callable[[ConnectionStore], object]) -> None:
-        super().__init__()
-        self.meanwhile = meanwhile
-
-    def save(self, change: Change) -> bool:
-        self.meanwhile(super())  # type: ignore[arg-type]  # a store, as it was before this class
-        return super().save(change)
 
 
 class TestLostRaces:
@@ -650,326 +549,6 @@ class TestList:
     def test_bad_arguments(self, host: Host, named: dict[str, Any], complaint: str) -> None:
         with pytest.raises(ValueError, match=complaint), host.service() as service:
             service.list(by=OUR_KEY, **named)
-
-
-class TestIdempotency:
-    """The same request under the same key: one effect, one answer."""
-
-    def test_a_create(self, host: Host) -> None:
-        first = host.asks("create", by=OUR_KEY, destination=THEIRS, idempotency_key="k")
-        host.clock.ticks(hours=1)
-        again = host.asks("create", by=OUR_KEY, destination=THEIRS, idempotency_key="k")
-        assert isinstance(first, Change)
-        assert again == first
-        assert host.minted == 1
-
-    def test_a_step_gets_its_first_answer_whatever_came_after(self, host: Host) -> None:
-        connection = host.create()
-        first = host.asks("activate", connection.id, by=PARTNER, idempotency_key="k")
-        host.asks("deactivate", connection.id, by=OUR_KEY)
-        again = host.asks("activate", connection.id, by=PARTNER, idempotency_key="k")
-        assert again == first
-        assert again.connection.status is Status.ACTIVE
-        assert host.events(connection) == 3
-        assert host.asks("get", connection.id, by=PARTNER).status is Status.INACTIVE
-
-    @pytest.mark.parametrize(
-        ("action", "actor", "status", "error"), [*REFUSED, OUTSIDE[0], OUTSIDE[-1]]
-    )
-    def test_refusals_are_told_again_word_for_word(
-        self, host: Host, action: str, actor: Actor, status: Status, error: type[ConnectError]
-    ) -> None:
-        connection = host.brings_to(status, host.create())
-        first = host.asks(action, connection.id, by=actor, idempotency_key="k")
-        assert type(first) is error
-        before = host.events(connection)
-        for step, by in (("deactivate", OUR_KEY), ("reactivate", OUR_KEY), ("activate", PARTNER)):
-            host.asks(step, connection.id, by=by)  # until it would be allowed, as like as not
-        after = host.events(connection)
-        assert after > before
-        again = host.asks(action, connection.id, by=actor, idempotency_key="k")
-        assert type(again) is error
-        assert (str(again), vars(again)) == (str(first), vars(first))
-        assert host.events(connection) == after
-
-    @pytest.mark.parametrize("allow_self", [False, True])
-    def test_refused_creations(self, host: Host, allow_self: bool) -> None:
-        host.create()
-        for destination in (THEIRS, OUR_KEY.organization_id):
-            named = {"destination": destination, "idempotency_key": f"k-{destination}"}
-            first = host.asks("create", by=OUR_KEY, allow_self=allow_self, **named)
-            again = host.asks("create", by=OUR_KEY, allow_self=allow_self, **named)
-            assert type(again) is type(first)
-            if isinstance(first, ConnectError):
-                assert (str(again), vars(again)) == (str(first), vars(first))
-            else:
-                assert again == first
-
-    def test_a_stale_version_is_an_outcome(self, host: Host) -> None:
-        """Decided once: the same request is not carried out when that version comes about."""
-        connection = host.create()
-        named = {"by": OUR_KEY, "expected_version": 3, "idempotency_key": "k"}
-        first = host.asks("deactivate", connection.id, **named)
-        assert type(first) is StaleConnectionError
-        host.asks("deactivate", connection.id, by=OUR_KEY)
-        host.asks("reactivate", connection.id, by=OUR_KEY)
-        again = host.asks("deactivate", connection.id, **named)
-        assert vars(again) == vars(first)
-        assert host.events(connection) == 3
-
-    def test_a_lost_race_is_not(self) -> None:
-        """Nothing was decided, so the request can be sent again with its key."""
-        rivals = [Action.DEACTIVATE, Action.REACTIVATE]
-
-        def meanwhile(store: ConnectionStore) -> None:
-            connection = store.get(ConnectionId("cxn_1"))
-            assert connection is not None
-            if rivals:
-                assert store.save(getattr(connection, rivals.pop(0))(by=OUR_KEY, at=T0))
-
-        service = ConnectionService(Overtaken(meanwhile), new_id=lambda: "cxn_1")
-        service.create(by=OUR_KEY, destination=THEIRS)
-        with pytest.raises(StaleConnectionError):
-            service.deactivate("cxn_1", by=PARTNER, idempotency_key="k")
-        with pytest.raises(InvalidTransitionError):
-            service.deactivate("cxn_1", by=PARTNER, idempotency_key="k")
-        assert rivals == [Action.REACTIVATE]
-
-    def test_a_lost_race_of_a_request_with_a_version_is(self) -> None:
-        rivals = [Action.DEACTIVATE]
-
-        def meanwhile(store: ConnectionStore) -> None:
-            connection = store.get(ConnectionId("cxn_1"))
-            assert connection is not None
-            assert store.save(getattr(connection, rivals.pop())(by=OUR_KEY, at=T0))
-
-        service = ConnectionService(Overtaken(meanwhile), new_id=lambda: "cxn_1")
-        service.create(by=OUR_KEY, destination=THEIRS)
-        for _ in range(2):
-            with pytest.raises(StaleConnectionError) as lost:
-                service.activate("cxn_1", by=PARTNER, expected_version=1, idempotency_key="k")
-            assert (lost.value.expected_version, lost.value.actual_version) == (1, 2)
-
-    def test_another_request_with_the_key(self, host: Host) -> None:
-        connection = host.create(idempotency_key="k")
-        others: list[tuple[str, tuple[str, ...], dict[str, Any]]] = [
-            ("create", (), {"destination": "org_other"}),
-            ("create", (), {"destination": THEIRS, "name": "Partner"}),
-            ("create", (), {"destination": THEIRS, "scopes": ["x.y"]}),
-            ("create", (), {"destination": THEIRS, "allow_self": True}),
-            ("deactivate", (connection.id,), {}),
-            ("deactivate", ("cxn_none",), {}),
-            ("activate", (connection.id,), {}),
-        ]
-        for question, arguments, named in others:
-            refusal = host.asks(question, *arguments, by=OUR_KEY, idempotency_key="k", **named)
-            assert type(refusal) is IdempotencyKeyReusedError
-            assert refusal.key == "k"
-            assert error_document(refusal)[0] == 422
-        assert host.events(connection) == 1
-        assert host.minted == 1
-
-    def test_versions_make_different_requests(self, host: Host) -> None:
-        connection = host.create()
-        named = {"by": OUR_KEY, "idempotency_key": "k"}
-        host.asks("deactivate", connection.id, expected_version=1, **named)
-        for version in (None, 2):
-            refusal = host.asks("deactivate", connection.id, expected_version=version, **named)
-            assert type(refusal) is IdempotencyKeyReusedError
-
-    def test_the_same_request_however_it_is_put(self, host: Host) -> None:
-        first = host.asks(
-            "create", by=OUR_KEY, destination=THEIRS, scopes=["b.c", "a.b"], idempotency_key="k"
-        )
-        again = host.asks(
-            "create",
-            by=OUR_COLLEAGUE,
-            destination=Organization(id=THEIRS),
-            scopes={"a.b", "b.c"},
-            name=None,
-            idempotency_key="k",
-        )
-        assert again == first
-        assert again.connection.creator == OUR_KEY
-
-    def test_fingerprints_are_for_ever(self) -> None:
-        """They are kept: another version that took them otherwise would refuse what is repeated."""
-        store = InMemoryStore()
-        service = ConnectionService(store, new_id=lambda: "cxn_1")
-        service.create(by=OUR_KEY, destination=THEIRS, name="é", idempotency_key="1")
-        service.activate("cxn_1", by=PARTNER, expected_version=1, idempotency_key="2")
-        kept = [
-            store.once(actor.organization_id, IdempotencyKey(key), attempt=Mock(side_effect=[]))
-            for actor, key in ((OUR_KEY, "1"), (PARTNER, "2"))
-        ]
-        assert [record.fingerprint for record in kept] == [
-            sha256(request.encode()).hexdigest()
-            for request in (
-                '{"action": "create", "allow_self": false, "terms": {'
-                '"destination_organization_id": "org_DEF456", "name": "\\u00e9", '
-                '"scopes": ["account.read", "inquiry.read"], '
-                '"source_organization_id": "org_ABC123"}}',
-                '{"action": "activate", "connection_id": "cxn_1", "expected_version": 1}',
-            )
-        ]
-
-    def test_keys_are_an_organizations_own(self, host: Host) -> None:
-        connection = host.create(idempotency_key="k")
-        other = host.create(PARTNER, OUR_KEY.organization_id, idempotency_key="k")
-        assert other != connection
-        accepted = host.asks("activate", connection.id, by=PARTNER, idempotency_key="k2")
-        refused = host.asks("activate", connection.id, by=OUR_KEY, idempotency_key="k2")
-        assert isinstance(accepted, Change)
-        assert type(refused) is ForbiddenTransitionError
-
-    @pytest.mark.parametrize("key", ["", "x" * 256, "nul\x00", "umlaut ä", "line\n"])
-    def test_what_is_no_key(self, host: Host, key: str) -> None:
-        with pytest.raises(ValueError, match="an idempotency key"), host.service() as service:
-            service.create(by=OUR_KEY, destination=THEIRS, idempotency_key=key)
-        assert host.asks("list", by=OUR_KEY).connections == ()
-
-    def test_bad_arguments_are_no_outcome(self, host: Host) -> None:
-        with pytest.raises(ValidationError), host.service() as service:
-            service.create(by=OUR_KEY, destination="nobody", idempotency_key="k")
-        assert host.create(idempotency_key="k").version == 1
-
-    def test_forgetting(self, host: Host) -> None:
-        connection = host.create(idempotency_key="old")
-        host.clock.ticks(hours=24)
-        host.asks("activate", connection.id, by=PARTNER, idempotency_key="young")
-        assert host.asks("forget_idempotency_keys", timedelta(hours=24)) == 0
-        host.clock.ticks(milliseconds=1)
-        assert host.asks("forget_idempotency_keys", timedelta(hours=24)) == 1
-        anew = host.asks("create", by=OUR_KEY, destination=THEIRS, idempotency_key="old")
-        assert type(anew) is DuplicateConnectionError
-        again = host.asks("activate", connection.id, by=PARTNER, idempotency_key="young")
-        assert isinstance(again, Change)
-        assert host.asks("forget_idempotency_keys", timedelta(0)) == 1
-
-    def test_a_negative_age(self, host: Host) -> None:
-        with pytest.raises(ValueError, match="cannot be negative"), host.service() as service:
-            service.forget_idempotency_keys(timedelta(seconds=-1))
-
-
-class Damaged(InMemoryStore):
-    """A store whose content somebody has edited by hand."""
-
-    def edit_outcome(self, outcome: str) -> None:
-        self._records = {key: each._replace(outcome=outcome) for key, each in self._records.items()}
-
-    def edit_history(self, keep: slice) -> None:
-        self._events = {key: events[keep] for key, events in self._events.items()}
-
-    def edit_connection(self, **changes: Any) -> None:
-        self._connections = {
-            key: each.model_copy(update=changes) for key, each in self._connections.items()
-        }
-
-
-class TestDamage:
-    """Nothing is served from what was not written so."""
-
-    @pytest.fixture
-    def store(self) -> Damaged:
-        return Damaged()
-
-    @pytest.fixture
-    def service(self, store: Damaged) -> ConnectionService:
-        service = ConnectionService(store, clock=Clock(), new_id=lambda: "cxn_1")
-        service.create(by=OUR_KEY, destination=THEIRS, idempotency_key="k")
-        service.activate("cxn_1", by=PARTNER)
-        return service
-
-    def again(self, service: ConnectionService) -> Change:
-        return service.create(by=OUR_KEY, destination=THEIRS, idempotency_key="k")
-
-    @pytest.mark.parametrize(
-        "outcome",
-        [
-            "",
-            "null",
-            "5",
-            "[]",
-            "{}",
-            '{"connection_id": "cxn_1"}',
-            '{"connection_id": "1", "version": 1}',
-            '{"connection_id": "cxn_1", "version": null}',
-            '{"connection_id": "cxn_1", "version": "first"}',
-            '{"code": "no_such_code", "facts": {}}',
-            '{"code": "wrong_role", "facts": {}}',
-            '{"code": "wrong_role", "facts": null}',
-            '{"code": "wrong_role", "facts": {"decision": {}, "actor": {}}}',
-            '{"code": "stale_connection", "facts": {"surprise": 1}}',
-        ],
-    )
-    def test_an_outcome(self, service: ConnectionService, store: Damaged, outcome: str) -> None:
-        store.edit_outcome(outcome)
-        with pytest.raises(InvalidRecordError, match="it cannot be read") as caught:
-            self.again(service)
-        assert caught.value.record == "the outcome of 'k' for org_ABC123"
-
-    @pytest.mark.parametrize("version", [0, -1, 3])
-    def test_an_outcome_of_no_event(
-        self, service: ConnectionService, store: Damaged, version: int
-    ) -> None:
-        store.edit_outcome(f'{{"connection_id": "cxn_1", "version": {version}}}')
-        with pytest.raises(InvalidRecordError, match=f"it has no event {version}") as caught:
-            self.again(service)
-        assert caught.value.record == "the history of cxn_1"
-
-    def test_an_outcome_of_no_connection(self, service: ConnectionService, store: Damaged) -> None:
-        store.edit_outcome('{"connection_id": "cxn_2", "version": 1}')
-        with pytest.raises(InvalidRecordError, match="it has no event 1"):
-            self.again(service)
-
-    @pytest.mark.parametrize(
-        ("keep", "reason"),
-        [
-            (slice(0, 0), "begins with a creation"),
-            (slice(1, 2), "begins with a creation"),
-            (slice(0, 1), "it leads to another status, version than is stored"),
-            (slice(None, None, -1), "begins with a creation"),
-        ],
-        ids=str,
-    )
-    def test_a_history(
-        self, service: ConnectionService, store: Damaged, keep: slice, reason: str
-    ) -> None:
-        store.edit_history(keep)
-        with pytest.raises(InvalidRecordError, match=reason) as caught:
-            service.history("cxn_1", by=OUR_KEY)
-        assert caught.value.record == "the history of cxn_1"
-        with pytest.raises(InvalidRecordError, match=reason):
-            self.again(service)
-
-    @pytest.mark.parametrize(
-        "changes",
-        [
-            {"name": "Another"},
-            {"scopes": frozenset({"all.read"})},
-            {"source_organization_id": OrganizationId("org_XYZ789")},
-            {"created_at": T0 - timedelta(days=1)},
-            {"updated_at": T0 + timedelta(days=1)},
-            {"status": Status.PENDING},
-        ],
-        ids=lambda changes: next(iter(changes)),
-    )
-    def test_a_connection(
-        self, service: ConnectionService, store: Damaged, changes: dict[str, Any]
-    ) -> None:
-        store.edit_connection(**changes)
-        with pytest.raises(InvalidRecordError, match=f"another {next(iter(changes))} than"):
-            service.history("cxn_1", by=PARTNER)
-
-    def test_events_that_came_since_are_left_out(
-        self, service: ConnectionService, store: Damaged
-    ) -> None:
-        """Somebody may act between the reading of a Connection and of its events."""
-        before = store.get(ConnectionId("cxn_1"))
-        assert before is not None
-        service.deactivate("cxn_1", by=OUR_KEY)
-        store.edit_connection(**dict(before))
-        assert len(service.history("cxn_1", by=OUR_KEY)) == 2
 
 
 def test_every_role_has_a_direction() -> None:

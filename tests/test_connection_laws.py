@@ -1,4 +1,4 @@
-"""The laws: what holds for every Connection, actor and history. Each class states one."""
+"""Laws of a Connection and its history. Each class states one."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,20 +13,16 @@ from support import (
     PARTNER,
     STRANGER,
     T0,
-    Row,
     actors,
-    connection_in,
     connections,
     create,
     histories,
     reader_of,
-    scope_names,
     take,
     times,
 )
 
 from connect_core import (
-    AccessDeniedError,
     Action,
     Actor,
     ConnectError,
@@ -40,24 +36,15 @@ from connect_core import (
     Scope,
     Status,
     Terms,
-    actions,
     allowed_actions,
-    authorize,
-    authorize_access,
     can,
-    connection_document,
-    decide,
     decide_access,
-    parse_connection,
     replay,
-    roles_of,
-    steps_to,
 )
 from connect_core.strategies import History
 
 COMMANDS = [Action.ACTIVATE, Action.DEACTIVATE, Action.REACTIVATE]
 commands = st.sampled_from(COMMANDS)
-statuses = st.sampled_from(list(Status))
 
 
 class TestConsent:
@@ -80,43 +67,6 @@ class TestConsent:
         for event in events:
             if event.status is Status.ACTIVE:
                 assert event.previous_status is Status.PENDING
-
-
-class TestOutsiders:
-    """An outsider changes nothing and learns nothing: the same error, field by field."""
-
-    @given(commands, statuses, statuses, st.booleans())
-    def test_the_same_refusal_whatever_the_status(
-        self, action: Action, one: Status, other: Status, to_self: bool
-    ) -> None:
-        def refusal(connection: Connection) -> NotAPartyError:
-            with pytest.raises(NotAPartyError) as caught:
-                take(connection, action, STRANGER)
-            return caught.value
-
-        first = refusal(connection_in(one))
-        second = refusal(connection_in(other, to_self=to_self))
-        assert vars(first) == vars(second)
-        assert first.args == second.args
-        assert str(first) == str(second)
-        assert first.decision == second.decision
-        assert (first.status, first.roles) == (None, frozenset())
-
-    @given(connections, scope_names)
-    def test_the_same_refusal_to_read(self, connection: Connection, scope: Scope) -> None:
-        with pytest.raises(AccessDeniedError) as caught:
-            authorize_access(STRANGER, scope, connection)
-        assert caught.value.decision == decide_access(
-            STRANGER, "no.such", connection_in(Status.ACTIVE)
-        )
-        assert caught.value.denial is Denial.NOT_A_PARTY
-        assert caught.value.missing_scopes == frozenset()
-        assert caught.value.decision.denials == (Denial.NOT_A_PARTY,)
-
-    @given(connections)
-    def test_nothing_is_allowed(self, connection: Connection) -> None:
-        assert allowed_actions(STRANGER, connection) == frozenset()
-        assert not any(actions(STRANGER, connection).values())
 
 
 class TestChanges:
@@ -347,64 +297,6 @@ EDITS: dict[str, Callable[[ConnectionEvent], ConnectionEvent]] = {
 }
 
 
-class TestSharing:
-    """Sharing is allowed exactly when active, scope granted, and from source to destination."""
-
-    @given(connections, actors, scope_names)
-    def test_exactly_when(self, connection: Connection, reader: Actor, scope: Scope) -> None:
-        roles = roles_of(reader, connection)
-        failed = {
-            Denial.NOT_ACTIVE: connection.status is not Status.ACTIVE,
-            Denial.SCOPE_NOT_GRANTED: scope not in connection.scopes,
-            Denial.WRONG_DIRECTION: Role.DESTINATION not in roles,
-        }
-        due = tuple(denial for denial, has_failed in failed.items() if has_failed)
-        if not roles:
-            due = (Denial.NOT_A_PARTY,)
-        decision = decide_access(reader, scope, connection)
-        assert decision.denials == due
-        assert decision is decide_access(reader, scope, Row.of(connection))
-        assert (decision.action, decision.target) == (None, None)
-        if decision:
-            assert authorize_access(reader, scope, connection) is decision
-            return
-        with pytest.raises(AccessDeniedError) as caught:
-            authorize_access(reader, scope, connection)
-        error = caught.value
-        assert (error.decision, error.denial) == (decision, due[0])
-        assert (error.reader, error.scope, error.connection_id) == (reader, scope, connection.id)
-        assert (error.missing_scopes == {scope}) is (Denial.SCOPE_NOT_GRANTED in due)
-
-    @given(connections, scope_names, st.data())
-    def test_nothing_after_a_deactivation_until_activated_again(
-        self, connection: Connection, scope: Scope, data: st.DataObject
-    ) -> None:
-        if connection.status is Status.INACTIVE:
-            return
-        party = next(a for a in ACTORS if can(a, Action.DEACTIVATE, connection))
-        connection, _ = connection.deactivate(by=party)
-        for _ in range(data.draw(st.integers(0, 6))):
-            assert not any(decide_access(actor, scope, connection) for actor in ACTORS)
-            moves = [
-                (action, actor)
-                for actor in ACTORS
-                for action in sorted(allowed_actions(actor, connection))
-            ]
-            action, actor = data.draw(st.sampled_from(moves))
-            connection, _ = take(connection, action, actor)
-            if action is Action.ACTIVATE:
-                assert Role.DESTINATION in roles_of(actor, connection)
-                return
-
-    @given(connections)
-    def test_the_remedy_makes_it_possible(self, connection: Connection) -> None:
-        reader, scope = reader_of(connection), next(iter(connection.scopes))
-        for step in decide_access(reader, scope, connection).remedy:
-            actor = next(a for a in ACTORS if roles_of(a, connection) & step.roles)
-            connection, _ = take(connection, step.action, actor)
-        assert decide_access(reader, scope, connection)
-
-
 class TestOneDirection:
     """A→B never affects B→A."""
 
@@ -423,77 +315,3 @@ class TestOneDirection:
         reader = reader_of(connection)
         assert Denial.WRONG_DIRECTION in decide_access(reader, "inquiry.read", other).denials
         assert replay([first]) == other
-
-
-class TestWays:
-    """Following `steps_to` always arrives, and no shorter way exists."""
-
-    @given(connections, statuses)
-    def test_arrives(self, connection: Connection, goal: Status) -> None:
-        steps = steps_to(connection, goal)
-        for step in steps:
-            assert connection.status is step.before
-            actor = next(a for a in ACTORS if roles_of(a, connection) & step.roles)
-            connection, _ = take(connection, step.action, actor)
-            assert connection.status is step.after
-        assert connection.status is goal
-
-    @given(connections, statuses)
-    def test_no_way_is_shorter(self, connection: Connection, goal: Status) -> None:
-        reached, distance = {connection.status: connection}, 0
-        while goal not in reached:
-            reached = {
-                after.status: after
-                for one in reached.values()
-                for actor in ACTORS
-                for action in allowed_actions(actor, one)
-                for after, _ in [take(one, action, actor, T0)]
-            }
-            distance += 1
-        assert len(steps_to(connection, goal)) == distance
-
-    @given(connections, statuses)
-    def test_exactly_the_named_roles_may(self, connection: Connection, goal: Status) -> None:
-        for step in steps_to(connection, goal)[:1]:
-            for actor in ACTORS:
-                permitted = bool(roles_of(actor, connection) & step.roles)
-                assert can(actor, step.action, connection) is permitted
-
-    @given(connections, actors, commands)
-    def test_the_remedy_makes_it_possible(
-        self, connection: Connection, actor: Actor, action: Action
-    ) -> None:
-        decision = decide(actor, action, connection)
-        for step in decision.remedy:
-            helper = next(a for a in ACTORS if roles_of(a, connection) & step.roles)
-            connection, _ = take(connection, step.action, helper)
-        mended = decision.allowed or bool(decision.remedy)
-        assert can(actor, action, connection) is mended
-
-
-class TestAgreement:
-    """`allowed_actions`, `actions`, `can`, `decide` and `authorize` agree."""
-
-    @given(connections, actors)
-    def test_all_of_them(self, connection: Connection, actor: Actor) -> None:
-        menu = actions(actor, connection)
-        assert list(menu) == list(Action)
-        for action, decision in menu.items():
-            assert decision is decide(actor, action, connection)
-            assert decision.allowed is can(actor, action, connection)
-            assert decision.allowed is (action in allowed_actions(actor, connection))
-            if decision:
-                assert authorize(actor, action, connection) is decision
-            else:
-                with pytest.raises(ConnectError) as caught:
-                    authorize(actor, action, connection)
-                assert caught.value.decision is decision  # type: ignore[attr-defined]  # each has it
-
-
-class TestDocuments:
-    """Reading back what was written gives an equal Connection."""
-
-    @given(connections)
-    def test_round_trip(self, connection: Connection) -> None:
-        document = connection_document(connection)
-        assert parse_connection(document, version=connection.version) == connection

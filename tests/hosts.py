@@ -1,0 +1,119 @@
+"""A service in a host: its clock, its ids, and each request in a transaction."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from databases import Backend
+from support import OUR_KEY, PARTNER, STRANGER, T0
+
+from connect_core import (
+    Actor,
+    Change,
+    ConnectError,
+    Connection,
+    ConnectionNotFoundError,
+    ConnectionService,
+    ConnectionStore,
+    ForbiddenTransitionError,
+    InMemoryStore,
+    InvalidTransitionError,
+    Status,
+)
+
+OUR_COLLEAGUE = Actor(id="usr_Other", organization_id=OUR_KEY.organization_id)
+THEIRS = PARTNER.organization_id
+
+
+class Clock:
+    """Tells one time until it is set."""
+
+    def __init__(self) -> None:
+        self.now = T0
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def ticks(self, **units: float) -> None:
+        self.now += timedelta(**units)
+
+
+class Host:
+    """What a host does: each request in a transaction of its own, which is committed.
+
+    A refusal is caught inside, so that the transaction is committed for it, too.
+    """
+
+    def __init__(self, stored: Backend) -> None:
+        self.stored = stored
+        self.clock = Clock()
+        self.minted = 0
+
+    def new_id(self) -> str:
+        self.minted += 1
+        return f"cxn_{self.minted}"
+
+    @contextmanager
+    def service(self) -> Generator[ConnectionService]:
+        with self.stored.service(self.clock, self.new_id) as service:
+            yield service
+
+    def asks(self, question: str, *arguments: Any, **named: Any) -> Any:
+        """Call the service; what it answers, or the refusal itself."""
+        with self.service() as service:
+            try:
+                return getattr(service, question)(*arguments, **named)
+            except ConnectError as refusal:
+                return refusal
+
+    def create(self, by: Actor = OUR_KEY, to: str = "org_DEF456", **named: Any) -> Connection:
+        """A Connection that there was none of."""
+        change = self.asks("create", by=by, destination=to, **named)
+        assert isinstance(change, Change), change
+        return change.connection
+
+    def brings_to(self, status: Status, connection: Connection) -> Connection:
+        """The Connection, brought from pending to this status by its parties."""
+        steps = {
+            Status.PENDING: (),
+            Status.ACTIVE: (("activate", PARTNER),),
+            Status.INACTIVE: (("deactivate", OUR_KEY),),
+        }
+        for action, actor in steps[status]:
+            connection, _ = self.asks(action, connection.id, by=actor)
+        return connection
+
+    def events(self, connection: Connection) -> int:
+        """How many events there are."""
+        with self.stored.store() as store:
+            return len(store.history(connection.id))
+
+
+REFUSED: list[tuple[str, Actor, Status, type[ConnectError]]] = [
+    ("activate", OUR_KEY, Status.PENDING, ForbiddenTransitionError),
+    ("activate", PARTNER, Status.ACTIVE, InvalidTransitionError),
+    ("activate", PARTNER, Status.INACTIVE, InvalidTransitionError),
+    ("deactivate", OUR_KEY, Status.INACTIVE, InvalidTransitionError),
+    ("deactivate", PARTNER, Status.INACTIVE, InvalidTransitionError),
+    ("reactivate", OUR_KEY, Status.PENDING, InvalidTransitionError),
+    ("reactivate", OUR_KEY, Status.ACTIVE, InvalidTransitionError),
+    ("reactivate", PARTNER, Status.INACTIVE, ForbiddenTransitionError),
+]
+OUTSIDE: list[tuple[str, Actor, Status, type[ConnectError]]] = [
+    (action, STRANGER, status, ConnectionNotFoundError)
+    for action in ("activate", "deactivate", "reactivate")
+    for status in Status
+]
+
+
+class Overtaken(InMemoryStore):
+    """A store in which somebody else is always faster."""
+
+    def __init__(self, meanwhile: Callable[[ConnectionStore], object]) -> None:
+        super().__init__()
+        self.meanwhile = meanwhile
+
+    def save(self, change: Change) -> bool:
+        self.meanwhile(super())  # type: ignore[arg-type]  # a store, as it was before this class
+        return super().save(change)
