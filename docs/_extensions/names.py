@@ -9,6 +9,8 @@ path it is imported, while annotations name the module in which it was defined.
 
 from collections.abc import Iterable, Iterator
 from enum import Enum
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import cast, get_type_hints
 
 from docutils import nodes
@@ -17,6 +19,7 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.domains.python import PythonDomain, PyXRefRole
 from sphinx.environment import BuildEnvironment
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docfields import Field
 from sphinx.util.typing import ExtensionMetadata, stringify_annotation
 
@@ -97,9 +100,25 @@ def signature(
 def sentences(
     app: Sphinx, kind: str, name: str, thing: object, options: object, lines: list[str]
 ) -> None:
-    """Keep Napoleon from taking the words before a colon for the type of an attribute."""
+    """Describe variables by their comments, and attributes without a type that is none.
+
+    Napoleon takes the words before a colon in the first line for the type of the attribute. An
+    empty comment there keeps it from that; an empty line does not.
+    """
+    if kind == "data":
+        lines[:] = _comment(name) or lines
     if kind in ("attribute", "data", "property"):
-        lines.insert(0, "")
+        lines[:0] = ["..", ""]
+
+
+def _comment(name: str) -> list[str] | None:
+    """The comment on a variable that a package exports from one of its modules."""
+    package, _, variable = name.rpartition(".")
+    for module in iter_modules(import_module(package).__path__):
+        comments = ModuleAnalyzer.for_module(f"{package}.{module.name}").find_attr_docs()
+        if ("", variable) in comments:
+            return comments["", variable]
+    return None
 
 
 def _fields(model: type[BaseModel]) -> Iterator[str]:
