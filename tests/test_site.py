@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 from sphinx.util.inventory import InventoryFile
 from test_errors import every_error, every_public_error_class
-from website import ROOT, built_site
+from website import ROOT, built_site, drawn_site
 
 import connect_core
-from connect_core import InvalidDocumentError, Problem, conformance, error_document, strategies
+from connect_core import (
+    InvalidDocumentError,
+    Problem,
+    conformance,
+    diagrams,
+    error_document,
+    strategies,
+)
 from connect_core.adapters import cli, sql
 
 pytestmark = pytest.mark.site
@@ -26,17 +33,14 @@ class Loaded(HTMLParser):
     def __init__(self, page: Path) -> None:
         super().__init__()
         self.fetched: list[str] = []
-        self.images: list[str] = []
-        self.drawings = 0
+        self.diagrams = 0
         self.feed(page.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note what this element needs."""
         values = {name: value or "" for name, value in attrs}
-        if tag == "svg" and values.get("class") == "cxn":
-            self.drawings += 1
-        if tag == "img":
-            self.images.append(values["src"])
+        if tag == "figure" and values.get("class") == "diagram":
+            self.diagrams += 1
         needed = "href" if tag == "link" else "src"
         if tag in ("link", "script", "img", "iframe", "source") and needed in values:
             self.fetched.append(values[needed])
@@ -57,7 +61,7 @@ def pages(site: Path) -> list[Path]:
 
 
 def test_no_page_is_large(pages: list[Path]) -> None:
-    """Without its images; a drawing counts, because it is part of the page."""
+    """Without its images; a diagram counts, because it is part of the page."""
     assert {page.name: page.stat().st_size for page in pages if page.stat().st_size > _LIMIT} == {}
 
 
@@ -73,22 +77,17 @@ def test_nothing_comes_from_elsewhere(pages: list[Path], site: Path) -> None:
     assert [sheet for sheet in sheets if re.search(r"url\(['\"]?\w*:?//", sheet.read_text())] == []
 
 
-def test_drawings_are_within_their_pages(pages: list[Path]) -> None:
-    drawn = {page.relative_to(built_site()).as_posix(): Loaded(page).drawings for page in pages}
+def test_diagrams_are_within_their_pages() -> None:
+    site = drawn_site()
+    drawn = {
+        page.relative_to(site).as_posix(): Loaded(page).diagrams for page in site.rglob("*.html")
+    }
     assert {name: count for name, count in drawn.items() if count} == {
+        "how-to/diagrams.html": 1,
         "index.html": 1,
-        "reference/pictures.html": 5,
+        "reference/diagrams.html": 5,
         "tutorial.html": 2,
     }
-    files = {image for page in pages for image in Loaded(page).images if ".svg" in image}
-    assert files == {f"_images/alternatives-{theme}.svg" for theme in ("light", "dark")}
-
-
-def test_drawings_follow_the_page(site: Path) -> None:
-    """Light and dark are the reader's choice, whatever their system prefers."""
-    sheet = (site / "_static/drawings.css").read_text(encoding="utf-8")
-    for mode, ink in (("light", "#1f2328"), ("dark", "#e6edf3")):
-        assert f'body[data-theme="{mode}"] .cxn{{color:{ink}}}' in sheet
 
 
 def test_every_public_name_has_its_place(site: Path) -> None:
@@ -97,6 +96,11 @@ def test_every_public_name_has_its_place(site: Path) -> None:
     public = [f"connect_core.{name}" for name in connect_core.__all__]
     public += [f"connect_core.conformance.{name}" for name in conformance.__all__]
     public += [f"connect_core.strategies.{name}" for name in strategies.__all__]
+    public += [
+        f"connect_core.diagrams.{name}"
+        for name, thing in vars(diagrams).items()
+        if not name.startswith("_") and getattr(thing, "__module__", "") == diagrams.__name__
+    ]
     public += [f"connect_core.adapters.sql.{name}" for name in sql.__all__]
     assert len(public) > 100
     assert [name for name in public if name not in there] == []
