@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
@@ -19,6 +20,9 @@ from connect_core import (
     roles_of,
     strategies,
 )
+
+#: The repository.
+ROOT: Final = Path(__file__).parent.parent
 
 T0 = datetime(2026, 11, 24, 12, 0, 0, 123000, tzinfo=UTC)
 

@@ -11,15 +11,7 @@ from oracle import BOTH, EXISTING, Verdict
 from pydantic import ValidationError
 from support import OUR_KEY, PARTNER, T0, actor_with, connection_in, create, outside_data, take
 
-from connect_core import (
-    Action,
-    Connection,
-    ConnectionEvent,
-    ConnectionId,
-    Role,
-    Status,
-    roles_of,
-)
+from connect_core import Action, Connection, ConnectionEvent, ConnectionId, Role, Status, roles_of
 
 
 class TestOutsideData:

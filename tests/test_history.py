@@ -7,13 +7,7 @@ import pytest
 from pydantic import ValidationError
 from support import PARTNER, connection_in, create, outside_data
 
-from connect_core import (
-    Connection,
-    ConnectionEvent,
-    InvalidTransitionError,
-    Status,
-    Terms,
-)
+from connect_core import Connection, ConnectionEvent, InvalidTransitionError, Status, Terms
 from connect_core.history import as_timestamp, format_timestamp
 
 

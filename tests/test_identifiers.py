@@ -12,12 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from connect_core import (
-    ActorId,
-    ConnectionId,
-    OrganizationId,
-    Scope,
-)
+from connect_core import ActorId, ConnectionId, OrganizationId, Scope
 from connect_core.identifiers import BASE58
 
 KINDS: list[tuple[Any, str]] = [
@@ -143,8 +138,12 @@ class TestIdentifiers:
 
     def test_minted_in_order_by_many_threads(self) -> None:
         """Each thread's ids are in order, and no two threads get the same prefix."""
+
+        def minted(number: int) -> list[ConnectionId]:
+            return [ConnectionId.mint() for _ in range(number)]
+
         with ThreadPoolExecutor(4) as pool:
-            batches = list(pool.map(lambda _: [ConnectionId.mint() for _ in range(500)], range(8)))
+            batches = list(pool.map(minted, [500] * 8))
         assert all(batch == sorted(batch) for batch in batches)
         assert len({parts(each)[0] for batch in batches for each in batch}) == 8 * 500
 

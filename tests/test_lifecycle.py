@@ -8,12 +8,7 @@ from hypothesis import strategies as st
 from statemachine import StateMachine
 from statemachine.exceptions import InvalidStateValue, TransitionNotAllowed
 
-from connect_core import (
-    Action,
-    ConnectionLifecycle,
-    Role,
-    Status,
-)
+from connect_core import Action, ConnectionLifecycle, Role, Status
 from connect_core.lifecycle import READING_ROLE, SHARING_STATUS, by
 
 

@@ -4,10 +4,7 @@ import pytest
 from pydantic import ValidationError
 from support import OUR_KEY
 
-from connect_core import (
-    DEFAULT_SCOPES,
-    Connection,
-)
+from connect_core import DEFAULT_SCOPES, Connection
 
 
 class TestScopes:

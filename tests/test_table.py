@@ -9,13 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle import BOTH, DESTINATION, SOURCE, VERDICTS, Verdict
 from statemachine.exceptions import TransitionNotAllowed
-from support import (
-    ACTORS,
-    T0,
-    actor_with,
-    connections,
-    take,
-)
+from support import ACTORS, T0, actor_with, connections, take
 
 from connect_core import (
     Action,

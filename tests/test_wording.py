@@ -2,12 +2,7 @@
 
 from support import OUR_KEY, PARTNER, connection_in
 
-from connect_core import (
-    Action,
-    Status,
-    decide,
-    decision_table,
-)
+from connect_core import Action, Status, decide, decision_table
 
 PENDING = connection_in(Status.PENDING)
 ACTIVE = connection_in(Status.ACTIVE)

@@ -19,7 +19,7 @@ from sqlalchemy import URL, Engine, create_engine, insert, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
-from support import OUR_KEY, PARTNER, T0
+from support import OUR_KEY, PARTNER, ROOT, T0
 
 from connect_core import ConnectionService, Status
 from connect_core.adapters.sql import (
@@ -31,7 +31,7 @@ from connect_core.adapters.sql import (
     metadata,
 )
 
-ENVIRONMENT = Path(__file__).parent.parent / "docs/examples/alembic"
+ENVIRONMENT = ROOT / "docs/examples/alembic"
 
 #: For each database all that it can tell about its tables: their names, and what there is to them.
 CATALOGUES = {

@@ -14,9 +14,9 @@ from random import SystemRandom
 from typing import NamedTuple
 
 import pytest
-from ledger import Arena, Row, arena, histories, rows, verdict_on
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from verification import Arena, Row, arena, histories, rows, verdict_on
 from workers import (
     CHANGED,
     HERE,

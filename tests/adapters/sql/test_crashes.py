@@ -15,8 +15,8 @@ from pathlib import Path
 from random import SystemRandom
 
 import pytest
-from ledger import Arena, arena, histories, rows
 from sqlalchemy import select
+from verification import Arena, arena, histories, rows
 from workers import (
     ACKNOWLEDGED,
     BEGUN,

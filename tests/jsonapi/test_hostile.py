@@ -13,7 +13,7 @@ from fuzz.check import check
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from support import OUR_KEY, PARTNER, Row, connection_in, create
+from support import OUR_KEY, PARTNER, ROOT, Row, connection_in, create
 
 from connect_core import (
     Action,
@@ -34,7 +34,7 @@ from connect_core import (
     roles_of,
 )
 
-CORPUS = sorted((Path(__file__).parent / "fuzz" / "corpus").iterdir())
+CORPUS = sorted((ROOT / "tests/fuzz/corpus").iterdir())
 
 CREATE: dict[str, Any] = {
     "data": {

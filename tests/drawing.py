@@ -1,0 +1,49 @@
+"""Drawing from strategies: some examples, one that fits, the simplest one."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from hypothesis import Phase, find, given, settings
+from hypothesis import strategies as st
+
+_T = TypeVar("_T")
+
+#: The same examples on every run, so that no verdict is by chance. (Hypothesis draws on constants
+#: of the modules that are loaded, so that a run of other tests may see others.)
+REPEATABLE = settings(database=None, derandomize=True, phases=[Phase.generate])
+
+
+def found(
+    strategy: st.SearchStrategy[_T], condition: Callable[[_T], object], *, within: int = 3000
+) -> _T:
+    """The first example that meets the condition; if none does, `find` raises `NoSuchExample`."""
+    return find(
+        strategy,
+        lambda example: bool(condition(example)),
+        settings=settings(REPEATABLE, max_examples=within),
+    )
+
+
+def simplest(
+    strategy: st.SearchStrategy[_T], condition: Callable[[_T], object] = lambda _: True
+) -> _T:
+    """What all that meet the condition shrink to."""
+    return find(
+        strategy,
+        lambda example: bool(condition(example)),
+        settings=settings(REPEATABLE, max_examples=3000, phases=[Phase.generate, Phase.shrink]),
+    )
+
+
+def drawn(strategy: st.SearchStrategy[_T], *, examples: int | None = None) -> list[_T]:
+    """So many examples, at most; if nothing is said, five times as many as the profile has."""
+    examples = 5 * settings().max_examples if examples is None else examples
+    seen: list[_T] = []
+
+    @settings(REPEATABLE, max_examples=examples)
+    @given(strategy)
+    def collect(example: _T) -> None:
+        seen.append(example)
+
+    collect()
+    return seen

@@ -1,0 +1,69 @@
+"""A host that embeds the store: its own table, its service, and what it may edit by hand."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Engine, Table, func, inspect, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from support import OUR_KEY, PARTNER, T0
+
+from connect_core import Connection, ConnectionService
+from connect_core.adapters.sql import SqlConnectionStore, connection_events, connections
+
+OURS, THEIRS = OUR_KEY.organization_id, PARTNER.organization_id
+
+
+class Base(DeclarativeBase):
+    """The host's own tables."""
+
+
+class Order(Base):
+    """Something of the host's."""
+
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    connection_id: Mapped[str]
+
+
+def service_in(session: Session) -> ConnectionService:
+    """A service whose Connections are named cxn_1, cxn_2, ... at `T0`."""
+    numbers = iter(range(1, 1000))
+    return ConnectionService(
+        SqlConnectionStore(session), clock=lambda: T0, new_id=lambda: f"cxn_{next(numbers)}"
+    )
+
+
+def committed(engine: Engine) -> Connection:
+    """A Connection that is active, and committed."""
+    with Session(engine) as session, session.begin():
+        service = service_in(session)
+        service.create(by=OUR_KEY, destination=THEIRS, name="Partner", idempotency_key="k")
+        return service.activate("cxn_1", by=PARTNER).connection
+
+
+def count(engine: Engine, table: Table) -> int:
+    with engine.connect() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def noting(seen: list[str], name: str) -> Callable[..., None]:
+    """A listener that writes down that it was called."""
+
+    def listener(*_: object) -> None:
+        seen.append(name)
+
+    return listener
+
+
+def edit(engine: Engine, statement: Any) -> None:
+    """Change what is stored, past every check: what somebody with a console can do."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
+        else:
+            for table in (connections, connection_events):
+                for constraint in inspect(connection).get_check_constraints(table.name):
+                    connection.exec_driver_sql(
+                        f"ALTER TABLE {table.name} DROP CONSTRAINT {constraint['name']}"
+                    )
+        connection.execute(statement)
