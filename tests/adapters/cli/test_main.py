@@ -1,0 +1,133 @@
+"""The command as a process, and what it needs to start."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from invocations import COMMANDS, DECIDE, EVERYTHING
+from terminal import command, complaint, environment, piped, process, run, script, seeded
+
+from connect_core import __version__
+from connect_core.__main__ import main
+
+
+class TestProcesses:
+    """What only a process of its own can show."""
+
+    @pytest.mark.parametrize("arguments", [["table"], ["table", "--json"]], ids=" ".join)
+    def test_a_reader_that_leaves_gets_no_traceback(self, arguments: list[str]) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "wb") as closed:
+            done = subprocess.run(  # noqa: S603  # our own command
+                command(*arguments),
+                env=environment(),
+                stdout=closed,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
+        assert (done.returncode, done.stderr) == (1, b"")
+
+    def test_is_the_same_every_time(self) -> None:
+        once, again = (seeded(seed, EVERYTHING) for seed in (1, 2))
+        assert once == again
+
+
+class TestTheCommandItself:
+    """`connect-core` and `python -m connect_core` are the same."""
+
+    def test_no_command_shows_the_help(self) -> None:
+        assert run() == run("--help")
+
+    def test_the_help_lists_the_commands(self) -> None:
+        _, listed = run("--help").split("\nCommands:\n")
+        described = [re.split(r" {2,}", line.strip()) for line in listed.splitlines()]
+        assert [name for name, _ in described] == COMMANDS
+        assert all(re.fullmatch(r"[A-Z].*[^.]\.", text) for _, text in described)  # all of it fits
+
+    def test_the_help_names_the_choices(self) -> None:
+        told = run("decide", "--help")
+        assert "--status none|pending|active|inactive\n" in told
+        assert "--action create|activate|deactivate|reactivate\n" in told
+        assert "--role source|destination|both|outsider\n" in told
+
+    def test_version(self) -> None:
+        assert run("--version") == run("--version", "demo") == f"connect-core {__version__}\n"
+
+    @pytest.mark.parametrize("wrong", ["remove", "--verbose"])
+    def test_what_there_is_not(self, wrong: str) -> None:
+        assert f"No such {'option' if wrong.startswith('-') else 'command'}" in complaint(wrong)
+
+    def test_as_a_module(self) -> None:
+        done = piped("table")
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.decode() == run("table")
+
+    def test_as_a_script(self) -> None:
+        done = process([script(), *DECIDE])
+        assert (done.returncode, done.stderr) == (1, b"")
+        assert done.stdout.decode() == run(*DECIDE, code=1)
+
+    def test_main_runs_it(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(sys, "argv", ["connect-core", "--version"])
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 0
+        assert capsys.readouterr() == (f"connect-core {__version__}\n", "")
+
+
+class TestWithoutTheExtra:
+    """Installed without the extra, the command says which one to install, and exits with 2."""
+
+    @pytest.fixture(autouse=True)
+    def _all_is_imported_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        adapters = [name for name in sys.modules if name.startswith("connect_core.adapters.")]
+        for name in adapters:
+            monkeypatch.delitem(sys.modules, name)
+
+    @pytest.mark.parametrize("missing", ["typer", "rich", "platformdirs", "sqlalchemy"])
+    def test_says_what_to_install(
+        self, missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setitem(sys.modules, missing, None)
+        monkeypatch.setattr(sys, "argv", ["connect-core", "demo"])
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 2
+        assert capsys.readouterr() == (
+            "",
+            f"The command line needs {missing}, which comes with an extra. "
+            "Install it with: pip install 'connect-core[cli]'\n",
+        )
+
+    @pytest.mark.parametrize("name", ["table", "diagram"])
+    def test_what_needs_no_database_needs_no_sqlalchemy(
+        self, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for missing in ("platformdirs", "sqlalchemy"):
+            monkeypatch.setitem(sys.modules, missing, None)
+        monkeypatch.setattr(sys, "argv", ["connect-core", name, "--json"])
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 0
+        assert capsys.readouterr() == (run(name, "--json"), "")
+
+    def test_another_missing_module_is_not_explained_away(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "itertools", None)
+        with pytest.raises(ModuleNotFoundError) as caught:
+            main()
+        assert caught.value.name == "itertools"
+
+    def test_in_a_process_of_its_own(self) -> None:
+        blocked = (
+            "import sys; sys.modules['typer'] = None; import connect_core.__main__ as m; m.main()"
+        )
+        done = process([sys.executable, "-W", "error", "-c", blocked])
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert done.stderr.decode().endswith("pip install 'connect-core[cli]'\n")

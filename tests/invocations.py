@@ -1,0 +1,21 @@
+"""Command lines that need no database of yours, in every form of answer."""
+
+DECIDE = ["decide", "--status", "active", "--action", "reactivate", "--role", "source"]
+DIAGRAMS = [["diagram", "--format", name] for name in ("text", "mermaid", "dot")]
+ANSWERS = [["demo"], ["table"], ["diagram"], *DIAGRAMS, DECIDE, ["--version"]]
+CHANGES = ["create", "activate", "deactivate", "reactivate"]
+QUESTIONS = ["list", "show", "history", "check"]
+COMMANDS = [
+    *CHANGES,
+    *QUESTIONS,
+    "import",
+    "export",
+    "demo",
+    "table",
+    "diagram",
+    "decide",
+    "conformance",
+]
+HELP = [["--help"], *([name, "--help"] for name in COMMANDS)]
+JSON = [[*command, "--json"] for command in (["demo"], ["table"], *DIAGRAMS, DECIDE)]
+EVERYTHING = [[], *ANSWERS, *HELP, *JSON]
