@@ -36,20 +36,39 @@ mutating: Any = import_module("cosmic_ray.mutating")
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path("src/connect_core")
 #: Quick ones first: most mutants die at once.
-_CORE = ["matrix", "lifecycle", "policy", "values", "errors", "surface", "laws", "stateful"]
+_CORE = [
+    *("table", "lifecycle", "policy", "connection", "decision", "wording", "identifiers"),
+    *("scopes", "parties", "history", "errors", "surface"),
+    *("policy_laws", "connection_laws", "connection_stateful", "jsonapi/round_trip"),
+]
+_SERVICE = ["surface", "service", "idempotency", "store", "service_stateful"]
+_SQL = ["types", "tables", "filters", "engine", "rows", "store"]
+
+
+def _sql(module: str) -> list[str]:
+    """All tests of the SQL adapter, those of this module first."""
+    ours = [f"adapters/sql/{each}" for each in sorted(_SQL, key=module.__ne__)]
+    return [*ours, "store", "service", "idempotency", "service_lists", "adapters/sql/query_plans"]
+
+
 #: The modules, each with the tests that its mutants have to pass, and words that select from them.
+#: A test is named as its module is: ``adapters/sql/rows`` is tests/adapters/sql/test_rows.py.
 MODULES = {
     **dict.fromkeys(
-        ["lifecycle", "policy", "connection", "history", "parties", "scopes"], (_CORE, "")
+        [
+            *("lifecycle", "decision", "table", "wording", "policy"),
+            *("connection", "history", "parties", "scopes"),
+        ],
+        (_CORE, ""),
     ),
-    "service": (
-        ["surface", "service", "store", "service_stateful"],
-        "not sqlite and not postgresql",
+    **dict.fromkeys(
+        ["store", "memory", "idempotency", "service"],
+        (_SERVICE, "not sqlite and not postgresql"),
     ),
-    "adapters/sql": (
-        ["sql", "store", "service", "filters", "query_plans"],
-        "not sqlite-file or to_open or query_plans",
-    ),
+    **{
+        f"adapters/sql/{module}": (_sql(module), "not sqlite-file or to_open or query_plans")
+        for module in _SQL
+    },
     "conformance/execution": (["runner", "adequacy", "explorer"], "not hunt"),
 }
 #: A mutant that takes so many times as long as the unchanged code, and a while, hangs.
@@ -166,6 +185,12 @@ def timed(module: str) -> float | None:
     return monotonic() - started if run_tests(module) else None
 
 
+def file_of(name: str) -> Path:
+    """The file of these tests, in the project."""
+    path = Path("tests", name)
+    return path.with_name(f"test_{path.name}.py")
+
+
 def run_tests(module: str, timeout: float | None = None) -> bool:
     """Whether the tests of a module pass in this worker's copy, and in time."""
     tests, words = MODULES[module]
@@ -177,7 +202,7 @@ def run_tests(module: str, timeout: float | None = None) -> bool:
     }
     try:
         done = subprocess.run(  # noqa: S603  # our own interpreter, our own tests
-            command + [f"tests/test_{name}.py" for name in tests],
+            command + [str(file_of(name)) for name in tests],
             cwd=_copy,
             env=environment,
             capture_output=True,
