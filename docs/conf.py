@@ -1,4 +1,4 @@
-"""How the site is built: ``uv run sphinx-build -W --keep-going docs build/site``.
+"""How the site is built: ``uv run --group docs sphinx-build -W --keep-going docs build/site``.
 
 Every cross-reference must lead somewhere, and every warning is an error. Nothing is fetched when
 the site is read. The first build fetches the npm package that draws diagrams, if npm is there.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 settings.register_profile("default", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=20, derandomize=True)
 settings.register_profile("brief", deadline=None, max_examples=50)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.register_profile("mutation", deadline=None, max_examples=40, derandomize=True)

@@ -152,7 +152,7 @@ def test_its_matrix_is_the_decision_table() -> None:
 
 def test_its_commands_are_there() -> None:
     assert "pip install uv && uv run connect-core demo\n" in README
-    assert "pip install uv && uv run pytest\n" in README
+    assert "pip install uv && uv run --group test pytest\n" in README
 
 
 # --- docs/how-to ---------------------------------------------------------------------------------

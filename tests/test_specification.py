@@ -161,7 +161,7 @@ class TestVectorsAndRequirements:
     def test_the_snapshot(self) -> None:
         """Which vectors test which requirement does not change unannounced.
 
-        If it is meant to: tell it in CHANGELOG.md, and run ``uv run python -m tests.snapshot``.
+        If it is meant to: tell it in CHANGELOG.md, and run ``uv run --group test python -m tests.snapshot``.
         """
         assert json.loads(SNAPSHOT.read_text(encoding="utf-8")) == requirement_vectors()
 

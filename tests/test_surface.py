@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,72 @@ def test_the_kit_is_exact_and_documented() -> None:
     assert conformance.__all__ == KIT.split()
     assert [name for name in KIT.split() if not inspect.getdoc(getattr(conformance, name))] == []
     assert [name for name in strategies.__all__ if name not in dir(strategies)] == []
+
+
+#: What the documentation imports, or names by its path, besides the package, the kit and the
+#: strategies. Modules may move; these stay.
+DOCUMENTED = {
+    "connect_core.adapters.sql": """
+        History JsonValue SqlConnectionStore UtcTime actionable configure_engine connection_events
+        connections idempotency_keys metadata open_engine visible
+    """,
+    "connect_core.conformance.case": "Exchange",
+    "connect_core.conformance.profile": "Answers",
+    "connect_core.conformance.specification": "MatrixRow OpenPoint",
+    "connect_core.conformance.vectors": "ActStep Alternative Check CreateStep ReadStep ShareStep",
+    "connect_core.connection": "Connection replay",
+    "connect_core.identifiers": "ConnectionId",
+    "connect_core.jsonapi": "connection_document error_document parse_create",
+    "connect_core.lifecycle": "ConnectionLifecycle",
+    "connect_core.parties": "Actor",
+    "connect_core.policy": "Cell Decision Denial Step decide",
+    "connect_core.service": "ConnectionService",
+}
+
+
+@pytest.mark.parametrize("module", DOCUMENTED)
+def test_documented_names_can_be_imported(module: str) -> None:
+    found = import_module(module)
+    assert [name for name in DOCUMENTED[module].split() if not hasattr(found, name)] == []
+
+
+def test_the_core_imports_two_libraries() -> None:
+    """No module of the core imports anything but these and the standard library."""
+    permitted = {
+        "connect_core",
+        "pydantic",
+        "pydantic_core",
+        "statemachine",
+        *sys.stdlib_module_names,
+    }
+    for path in core_modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, path
+                names = [str(node.module)]
+            assert {name.partition(".")[0] for name in names} <= permitted, path
+
+
+def core_modules() -> list[Path]:
+    """The files of the package that no extra is needed for, the command's entry point aside."""
+    apart = {"adapters", "conformance", "strategies", "__main__.py"}
+    found = [
+        path for path in SOURCE.rglob("*.py") if path.relative_to(SOURCE).parts[0] not in apart
+    ]
+    assert len(found) > 20
+    return found
+
+
+def test_no_file_is_long() -> None:
+    """A room is one idea."""
+    lengths = {
+        path.relative_to(SOURCE).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in SOURCE.rglob("*.py")
+    }
+    assert {path: length for path, length in lengths.items() if length > 450} == {}
 
 
 def test_what_is_not_there() -> None:
@@ -199,7 +266,7 @@ def test_only_the_lifecycle_names_a_transition() -> None:
         },
         "store.py": {"Role.SOURCE", "Role.DESTINATION"},
     }
-    for path in (*SOURCE.glob("*.py"), *SOURCE.glob("jsonapi/*.py")):
+    for path in core_modules():
         permitted = allowed.get(path.name, set[str]())
         if permitted is None:
             continue

@@ -1,6 +1,6 @@
 """The reference: another implementation, compared with every cell of the table.
 
-Run it: ``uv run python docs/examples/reference.py``. The other implementation is a few
+Run it: ``uv run --group test python docs/examples/reference.py``. The other implementation is a few
 typical lines of `if`. Two of its answers are wrong, and the table finds both.
 """
 

@@ -2,9 +2,9 @@
 
 From the top of the repository::
 
-    uv run python -m tests.benchmarks               # one table
-    uv run python -m tests.benchmarks --json FILE   # and the same as JSON
-    uv run python -m tests.benchmarks --only store  # a part of it
+    uv run --group bench python -m tests.benchmarks               # one table
+    uv run --group bench python -m tests.benchmarks --json FILE   # and the same as JSON
+    uv run --group bench python -m tests.benchmarks --only store  # a part of it
 
 It exits with 1 if a bound does not hold, and with 0 otherwise. What is compared is timed side by
 side in one run, so that the ratios mean something on a busy machine; the times themselves are

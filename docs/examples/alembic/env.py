@@ -2,7 +2,7 @@
 
 Alembic runs this file. Try it on a file of your own::
 
-    uv run alembic -c docs/examples/alembic/alembic.ini -x url=sqlite:////tmp/host.db upgrade head
+    uv run --group test alembic -c docs/examples/alembic/alembic.ini -x url=sqlite:////tmp/host.db upgrade head
 """
 
 import os
