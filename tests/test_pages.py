@@ -195,7 +195,7 @@ def test_what_it_names_is_there() -> None:
     commands = {command.name for command in cli.app.registered_commands}
     assert set(re.findall(r"`(\w+)`", named.group(1))) < commands
     tests = re.findall(r"tests/\w+\.py", SERVICE)
-    assert len(tests) == 4
+    assert len(tests) == 5
     assert all((ROOT / test).is_file() for test in tests)
     methods = [name for name in vars(ConnectionStore) if not name.startswith("_")]
     listed = re.search(r"the eight methods of\s`ConnectionStore`: (.*?)\.", SERVICE, re.DOTALL)
