@@ -140,17 +140,13 @@ def _options(colours: Mapping[str, str]) -> dict[str, object]:
 
 # --- Drawing -------------------------------------------------------------------------------------
 
-# A drawing has a name of its own or is given one. Ids are unique in the page: those that do not
-# contain the drawing's own are needed by nothing.
+# A drawing has a name of its own or is given one.
 _DRAW: Final = """
 async ([id, text, name, options]) => {
     mermaid.initialize(options);
     const holder = document.createElement("div");
     holder.innerHTML = (await mermaid.render(id, text)).svg;
     const drawing = holder.firstElementChild;
-    for (const each of holder.querySelectorAll("[id]")) {
-        if (!each.id.includes(id)) each.removeAttribute("id");
-    }
     if (!drawing.hasAttribute("aria-labelledby")) drawing.setAttribute("aria-label", name);
     return holder.innerHTML;
 }
