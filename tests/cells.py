@@ -35,12 +35,12 @@ def connection_for(verdict: Verdict) -> Connection:
 
 
 def told_status(verdict: Verdict) -> Status | None:
-    """The status that the actor is told: an outsider is told none."""
+    """The status that the actor may know: None for an outsider."""
     return verdict.status if verdict.roles else None
 
 
 def assert_is_the_refusal(error: Exception, verdict: Verdict, connection_id: str | None) -> None:
-    """The error is of the one right type, and every attribute is right."""
+    """The error has the right type, and every attribute has the right value."""
     assert type(error) is ERRORS[verdict.denials[0]]
     if isinstance(error, DuplicateConnectionError):
         assert error.existing_id == connection_id

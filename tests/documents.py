@@ -10,9 +10,7 @@ from support import GUIDE_ANSWER, OUR_KEY
 
 from connect_core import Connection
 
-# --- The guide -----------------------------------------------------------------------------------
-
-#: The same as it is here: pending, as the rules have it, and with its scopes sorted.
+#: The answer that this library gives: pending, as the rules say, and with sorted scopes.
 ANSWER = GUIDE_ANSWER.replace('"active"', '"pending"').replace(
     '["inquiry.read", "account.read"]', '["account.read", "inquiry.read"]'
 )
@@ -24,9 +22,6 @@ def guide_connection() -> Connection:
     return Connection.create(
         by=OUR_KEY, destination="org_DEF456", name="Partner Connection", id="cxn_ABC123", at=T0
     ).connection
-
-
-# --- One table for reading and writing -----------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ class Case:
 
 
 def changed(**fields: object) -> Connection:
-    """The guide's Connection with other values in some fields, all of it checked."""
+    """The guide's Connection with other values in some fields, validated as a whole."""
     values = dict(guide_connection()) | fields
     return Connection.model_validate(values, context={"allow_self": True})
 
@@ -104,18 +99,15 @@ CASES = [
 ]
 
 
-# --- Wrong documents -----------------------------------------------------------------------------
-
-
 class _Gone:
-    """Stands for a member that is taken out."""
+    """Marks a member to remove."""
 
 
 GONE = _Gone()
 
 
 def edited(document: dict[str, Any], *edits: tuple[str, object]) -> Any:
-    """A copy of `document` with the value at each pointer replaced, added or taken out."""
+    """A copy of `document` with the value at each pointer replaced, added or removed."""
     result: Any = copy.deepcopy(document)
     for pointer, value in edits:
         if pointer == "":

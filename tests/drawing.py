@@ -1,4 +1,4 @@
-"""Drawing from strategies: some examples, one that fits, the simplest one."""
+"""Examples drawn from strategies: many, the first that fits, and the simplest."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 _T = TypeVar("_T")
 
-#: The same examples on every run, so that no verdict is by chance. (Hypothesis draws on constants
-#: of the modules that are loaded, so that a run of other tests may see others.)
+#: The same examples on every run, so that no test passes by chance. (Hypothesis uses constants
+#: of the modules that are loaded, so a run of other tests may see other examples.)
 REPEATABLE = settings(database=None, derandomize=True, phases=[Phase.generate])
 
 
 def found(
     strategy: st.SearchStrategy[_T], condition: Callable[[_T], object], *, within: int = 3000
 ) -> _T:
-    """The first example that meets the condition; if none does, `find` raises `NoSuchExample`."""
+    """The first example that meets the condition; `NoSuchExample` is raised if none does."""
     return find(
         strategy,
         lambda example: bool(condition(example)),
@@ -27,7 +27,7 @@ def found(
 def simplest(
     strategy: st.SearchStrategy[_T], condition: Callable[[_T], object] = lambda _: True
 ) -> _T:
-    """What all that meet the condition shrink to."""
+    """The example to which all that meet the condition shrink."""
     return find(
         strategy,
         lambda example: bool(condition(example)),
@@ -36,7 +36,7 @@ def simplest(
 
 
 def drawn(strategy: st.SearchStrategy[_T], *, examples: int | None = None) -> list[_T]:
-    """So many examples, at most; if nothing is said, five times as many as the profile has."""
+    """At most this many examples; by default, five times as many as the profile sets."""
     examples = 5 * settings().max_examples if examples is None else examples
     seen: list[_T] = []
 

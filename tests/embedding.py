@@ -1,4 +1,4 @@
-"""A host that embeds the store: its own table, its service, and what it may edit by hand."""
+"""A host that embeds the store: its own table, its service, and edits past every check."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ class Base(DeclarativeBase):
 
 
 class Order(Base):
-    """Something of the host's."""
+    """A row of the host's own."""
 
     __tablename__ = "orders"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -34,7 +34,7 @@ def service_in(session: Session) -> ConnectionService:
 
 
 def committed(engine: Engine) -> Connection:
-    """A Connection that is active, and committed."""
+    """A committed, active Connection."""
     with Session(engine) as session, session.begin():
         service = service_in(session)
         service.create(by=OUR_KEY, destination=THEIRS, name="Partner", idempotency_key="k")
@@ -47,7 +47,7 @@ def count(engine: Engine, table: Table) -> int:
 
 
 def noting(seen: list[str], name: str) -> Callable[..., None]:
-    """A listener that writes down that it was called."""
+    """A listener that records that it was called."""
 
     def listener(*_: object) -> None:
         seen.append(name)
@@ -56,7 +56,7 @@ def noting(seen: list[str], name: str) -> Callable[..., None]:
 
 
 def edit(engine: Engine, statement: Any) -> None:
-    """Change what is stored, past every check: what somebody with a console can do."""
+    """Change what is stored without any check, as somebody at a database console can."""
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")

@@ -21,7 +21,7 @@ from connect_core.jsonapi import record_document
 
 @contextmanager
 def session_on(url: str | URL) -> Generator[Session]:
-    """A transaction on this database, which is committed at the end."""
+    """A transaction on this database, committed at the end."""
     engine = open_engine(url)
     try:
         with Session(engine) as session, session.begin():
@@ -37,11 +37,11 @@ class Place(NamedTuple):
     directory: Path
 
     def run(self, *arguments: str, code: int = 0, stdin: bytes = b"") -> str:
-        """What the command says on stdout; nothing goes to stderr."""
+        """What the command writes to stdout; it writes nothing to stderr."""
         return run(*arguments, "--database", self.url, code=code, stdin=stdin)
 
     def refused(self, *arguments: str, stdin: bytes = b"") -> str:
-        """What the command says on stderr, without line breaks; nothing is changed."""
+        """What the command writes to stderr, without line breaks; it changes nothing."""
         before = self.kept()
         code, written, complained = outcome(*arguments, "--database", self.url, stdin=stdin)
         assert (code, written) == (1, "")
@@ -60,7 +60,7 @@ class Place(NamedTuple):
             assert SqlConnectionStore(session).add_all(added) == []
 
     def kept(self) -> list[History]:
-        """All that is in the database."""
+        """Everything in the database."""
         with session_on(self.url) as session:
             return list(SqlConnectionStore(session).everything())
 
@@ -96,7 +96,7 @@ def resource(history: History) -> dict[str, Any]:
 
 
 def seen(kept: Sequence[History]) -> list[History]:
-    """The same, comparable whatever kind of sequence the events are in."""
+    """The same histories, with their events as tuples, so that they can be compared."""
     return [History(connection, tuple(events)) for connection, events in kept]
 
 
@@ -116,7 +116,7 @@ class File:
 
 
 def loaded(text: bytes) -> list[History]:
-    """What an import of a good file puts into an empty database."""
+    """What importing a valid file puts into an empty database."""
     with session_on(URL.create("sqlite")) as session:
         store = SqlConnectionStore(session)
         tally = load(records(File(text)), store)

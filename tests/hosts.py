@@ -1,4 +1,4 @@
-"""A service in a host: its clock, its ids, and each request in a transaction."""
+"""A host of the service: its clock, its ids, and a transaction for each request."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ THEIRS = PARTNER.organization_id
 
 
 class Clock:
-    """Tells one time until it is set."""
+    """A clock that stands still until it is set."""
 
     def __init__(self) -> None:
         self.now = T0
@@ -40,9 +40,9 @@ class Clock:
 
 
 class Host:
-    """What a host does: each request in a transaction of its own, which is committed.
+    """Runs each request in a transaction of its own, and commits it.
 
-    A refusal is caught inside, so that the transaction is committed for it, too.
+    It catches refusals inside the transaction, so it commits after a refusal too.
     """
 
     def __init__(self, stored: Backend) -> None:
@@ -60,7 +60,7 @@ class Host:
             yield service
 
     def asks(self, question: str, *arguments: Any, **named: Any) -> Any:
-        """Call the service; what it answers, or the refusal itself."""
+        """Call the service; return its answer, or the refusal that it raised."""
         with self.service() as service:
             try:
                 return getattr(service, question)(*arguments, **named)
@@ -68,13 +68,13 @@ class Host:
                 return refusal
 
     def create(self, by: Actor = OUR_KEY, to: str = "org_DEF456", **named: Any) -> Connection:
-        """A Connection that there was none of."""
+        """A new Connection."""
         change = self.asks("create", by=by, destination=to, **named)
         assert isinstance(change, Change), change
         return change.connection
 
     def brings_to(self, status: Status, connection: Connection) -> Connection:
-        """The Connection, brought from pending to this status by its parties."""
+        """The Connection, taken from pending to this status by its parties."""
         steps = {
             Status.PENDING: (),
             Status.ACTIVE: (("activate", PARTNER),),
@@ -85,7 +85,7 @@ class Host:
         return connection
 
     def events(self, connection: Connection) -> int:
-        """How many events there are."""
+        """How many events the Connection has."""
         with self.stored.store() as store:
             return len(store.history(connection.id))
 
@@ -108,7 +108,7 @@ OUTSIDE: list[tuple[str, Actor, Status, type[ConnectError]]] = [
 
 
 class Overtaken(InMemoryStore):
-    """A store in which somebody else is always faster."""
+    """A store in which somebody else always writes first."""
 
     def __init__(self, meanwhile: Callable[[ConnectionStore], object]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""People who type commands, and what a database holds afterwards."""
+"""People who run commands, and what a database holds afterwards."""
 
 from typing import Any, NamedTuple, cast
 
@@ -15,12 +15,12 @@ OURS, THEIRS, OTHERS = (
 )
 QUESTIONS = [["list"], ["show", "ID"], ["history", "ID"], ["check", "ID", "inquiry.read"]]
 CHANGES = [["activate", "ID"], ["deactivate", "ID"], ["reactivate", "ID"]]
-#: An id that no Connection has, as long as those that are minted.
+#: An id that no Connection has, as long as minted ids are.
 NOBODYS = "cxn_" + "z" * 28
 
 
 class Person(NamedTuple):
-    """Somebody who acts on a database, whose answers fit into 80 columns."""
+    """Somebody who runs commands on a database. Every answer must fit into 80 columns."""
 
     actor: Actor
     database: str
@@ -30,7 +30,7 @@ class Person(NamedTuple):
         return [*arguments, "--as", who, "--database", self.database]
 
     def run(self, *arguments: str, code: int = 0, **variables: str) -> str:
-        """What is answered on stdout."""
+        """The answer on stdout."""
         return fitting(run(*self._complete(arguments), code=code, stdin=b"", **variables))
 
     def json(self, *arguments: str, code: int = 0) -> Any:
@@ -49,12 +49,12 @@ class Person(NamedTuple):
         return refusal_json(*self._complete(arguments))
 
     def create(self, *arguments: str) -> str:
-        """The id of a new Connection; with the partner, if nobody else is named."""
+        """The id of a new Connection, by default with the partner."""
         found = self.json("create", *(arguments or [PARTNER.organization_id]))
         return str(found["data"]["id"])
 
     def status(self, connection_id: str) -> str:
-        """Where a Connection stands."""
+        """The status of a Connection."""
         return str(self.json("show", connection_id)["data"]["attributes"]["status"])
 
 
@@ -86,7 +86,7 @@ def in_words(value: object) -> str | None:
 
 
 def fitting(written: str) -> str:
-    """The text, which is at most 80 columns wide and has no blanks at the ends of its lines."""
+    """The text, after checking that no line is over 80 columns or ends in blanks."""
     assert [
         line for line in written.splitlines() if cell_len(line) > 80 or line != line.rstrip()
     ] == []
@@ -94,7 +94,7 @@ def fitting(written: str) -> str:
 
 
 def kept(place: str) -> list[list[str]]:
-    """Everything that is in a database, whatever it means."""
+    """Every row in a database."""
     engine = create_engine(place if "://" in place else f"sqlite:///{place}")
     with engine.connect() as connection:
         found = [
@@ -105,7 +105,7 @@ def kept(place: str) -> list[list[str]]:
 
 
 def spoil(place: str, statement: str) -> None:
-    """Change what is stored, past all rules."""
+    """Change what is stored without any check."""
     engine = create_engine(place if "://" in place else f"sqlite:///{place}")
     with engine.begin() as connection:
         connection.execute(text(statement))
@@ -113,12 +113,12 @@ def spoil(place: str, statement: str) -> None:
 
 
 def second(document: Any, member: str) -> str:
-    """A time of a document, as people are shown it."""
+    """A time in a document, as the command line shows it."""
     return str(document["data"]["attributes"][member])[:19].replace("T", " ")
 
 
 def card(document: Any, version: int, way: str = "") -> str:
-    """What is shown of the story's Connection."""
+    """What the command line shows of the story's Connection."""
     attributes = document["data"]["attributes"]
     return (
         f"id           {document['data']['id']}\n"

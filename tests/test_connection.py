@@ -15,7 +15,7 @@ from connect_core import Action, Connection, ConnectionEvent, ConnectionId, Role
 
 
 class TestOutsideData:
-    """A Connection built from outside data is validated, every field of it."""
+    """Every field of a Connection built from outside data is validated."""
 
     def test_taken(self) -> None:
         connection = Connection.model_validate(outside_data())

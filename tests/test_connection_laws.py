@@ -70,7 +70,7 @@ class TestConsent:
 
 
 class TestChanges:
-    """Every change raises the version by one and yields one event that tells it truly."""
+    """Every change raises the version by one and yields one event that describes it."""
 
     @given(histories())
     def test_versions_and_events(self, history: History) -> None:
@@ -96,7 +96,7 @@ class TestChanges:
 
     @given(histories())
     def test_they_are_what_validation_would_give(self, history: History) -> None:
-        """Commands skip validation; what they make would have passed it unchanged."""
+        """Commands skip validation; what they return would pass it unchanged."""
         connection, events = history
         self_ok = {"allow_self": True}
         again = Connection.model_validate(connection.model_dump(), context=self_ok)
@@ -166,7 +166,7 @@ class TestReplay:
 
     @given(histories(), st.data())
     def test_a_dropped_event_is_caught(self, history: History, data: st.DataObject) -> None:
-        """Anywhere but at the end, where the version tells it."""
+        """Anywhere but at the end, where the version shows it."""
         connection, events = history
         index = data.draw(st.integers(0, len(events) - 1))
         rest = events[:index] + events[index + 1 :]
@@ -198,7 +198,7 @@ class TestReplay:
 
     @given(histories(), st.data())
     def test_an_edited_event_is_caught(self, history: History, data: st.DataObject) -> None:
-        """Each field, but for another actor of the same organization, who may do the same."""
+        """Any field, except that another actor of the same organization may do the same."""
         connection, events = history
         index = data.draw(st.integers(0, len(events) - 1))
         field, edit = data.draw(st.sampled_from(sorted(EDITS.items())))
@@ -277,7 +277,7 @@ _TERMS = Terms(
     scopes=frozenset({Scope("a.b")}),
 )
 
-#: An edit of each field of an event, to another value that is well formed by itself.
+#: For each field of an event, an edit to another valid value.
 EDITS: dict[str, Callable[[ConnectionEvent], ConnectionEvent]] = {
     "connection_id": lambda e: e.model_copy(update={"connection_id": ConnectionId("cxn_other")}),
     "version": lambda e: e.model_copy(update={"version": e.version + 1}),

@@ -25,7 +25,7 @@ from connect_core import (
 
 
 class Connections(RuleBasedStateMachine):
-    """Anybody tries anything, on any Connection, with a clock that jumps about."""
+    """Anybody tries anything on any Connection, and the clock jumps."""
 
     pairs = Bundle("pairs")
 
@@ -41,7 +41,7 @@ class Connections(RuleBasedStateMachine):
         allow_self=st.booleans(),
     )
     def create(self, creator: Actor, destination: str, allow_self: bool) -> tuple[str, str]:
-        """The source offers; once per ordered pair, and to itself only if it says so."""
+        """The source creates: once per ordered pair, and with itself only on request."""
         pair = (str(creator.organization_id), destination)
         existing = self.real.get(pair)
         if existing is not None:
@@ -80,7 +80,7 @@ class Connections(RuleBasedStateMachine):
     def attempt(
         self, pair: tuple[str, str], actor: Actor, action: Action, clock: datetime | None
     ) -> None:
-        """Anybody attempts any action; the model says what must come of it."""
+        """Anybody attempts any action; the model says what must happen."""
         if pair not in self.real:
             return
         model, connection = self.models[pair], self.real[pair]
@@ -95,7 +95,7 @@ class Connections(RuleBasedStateMachine):
 
     @rule(pair=consumes(pairs), stranger=actors)
     def create_for_others(self, pair: tuple[str, str], stranger: Actor) -> None:
-        """Nobody creates in another's name."""
+        """Nobody creates on behalf of another organization."""
         if stranger.organization_id == pair[0]:
             return
         with pytest.raises(ForbiddenTransitionError):

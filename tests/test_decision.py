@@ -111,7 +111,7 @@ class TestDecision:
 
 
 def _plain(value: object) -> bool:
-    """Whether `value` is made of the types that JSON knows and of nothing derived from them."""
+    """Whether `value` consists of JSON's own types, without subclasses."""
     if type(value) is dict:
         members = cast("dict[object, object]", value)
         return all(type(name) is str and _plain(item) for name, item in members.items())
@@ -120,7 +120,7 @@ def _plain(value: object) -> bool:
     return value is None or type(value) in {str, bool}
 
 
-#: What no version has written down.
+#: Records that no version has written.
 UNREADABLE: list[dict[str, Any]] = [
     {"status": "frozen"},
     {"action": "expire"},
@@ -133,7 +133,7 @@ UNREADABLE: list[dict[str, Any]] = [
 
 
 class TestWrittenDown:
-    """A decision that was written down can be read again, word for word."""
+    """A decision that was written down reads back as it was."""
 
     @pytest.mark.parametrize("cell", decision_table(), ids=str)
     def test_every_decision(self, cell: Cell) -> None:

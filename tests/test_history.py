@@ -12,7 +12,7 @@ from connect_core.history import as_timestamp, format_timestamp
 
 
 class NoOffset(tzinfo):
-    """A time zone that does not know its offset: as good as none."""
+    """A time zone without an offset: as good as none."""
 
     def utcoffset(self, dt: datetime | None) -> None:  # noqa: ARG002  # the name is given
         return None
@@ -21,7 +21,7 @@ class NoOffset(tzinfo):
 
 
 class TestTimes:
-    """Aware, UTC, whole milliseconds; naive ones are refused."""
+    """Times are aware, in UTC and in whole milliseconds; naive times are refused."""
 
     @pytest.mark.parametrize(
         ("given_time", "kept"),
@@ -83,7 +83,7 @@ class TestTimes:
 
 
 class TestOutsideData:
-    """A Connection built from outside data is validated, every field of it."""
+    """Every field of an event built from outside data is validated, its terms included."""
 
     @pytest.mark.parametrize(
         "change",

@@ -71,7 +71,7 @@ class TestIdempotency:
         assert type(first) is error
         before = host.events(connection)
         for step, by in (("deactivate", OUR_KEY), ("reactivate", OUR_KEY), ("activate", PARTNER)):
-            host.asks(step, connection.id, by=by)  # until it would be allowed, as like as not
+            host.asks(step, connection.id, by=by)  # after which it may well be allowed
         after = host.events(connection)
         assert after > before
         again = host.asks(action, connection.id, by=actor, idempotency_key="k")
@@ -93,7 +93,7 @@ class TestIdempotency:
                 assert again == first
 
     def test_a_stale_version_is_an_outcome(self, host: Host) -> None:
-        """Decided once: the same request is not carried out when that version comes about."""
+        """It is decided once: the same request is not carried out when that version is reached."""
         connection = host.create()
         named = {"by": OUR_KEY, "expected_version": 3, "idempotency_key": "k"}
         first = host.asks("deactivate", connection.id, **named)
@@ -180,7 +180,7 @@ class TestIdempotency:
         assert again.connection.creator == OUR_KEY
 
     def test_fingerprints_are_for_ever(self) -> None:
-        """They are kept: another version that took them otherwise would refuse what is repeated."""
+        """They are stored: a version that computed others would refuse repeated requests."""
         store = InMemoryStore()
         service = ConnectionService(store, new_id=lambda: "cxn_1")
         service.create(by=OUR_KEY, destination=THEIRS, name="é", idempotency_key="1")
@@ -239,7 +239,7 @@ class TestIdempotency:
 
 
 class Damaged(InMemoryStore):
-    """A store whose content somebody has edited by hand."""
+    """A store that somebody has edited by hand."""
 
     def edit_outcome(self, outcome: str) -> None:
         self._records = {key: each._replace(outcome=outcome) for key, each in self._records.items()}
@@ -254,7 +254,7 @@ class Damaged(InMemoryStore):
 
 
 class TestDamage:
-    """Nothing is served from what was not written so."""
+    """Nothing is served from a record that is not what was written."""
 
     @pytest.fixture
     def store(self) -> Damaged:
@@ -351,7 +351,7 @@ class TestDamage:
     def test_events_that_came_since_are_left_out(
         self, service: ConnectionService, store: Damaged
     ) -> None:
-        """Somebody may act between the reading of a Connection and of its events."""
+        """Somebody may act after the Connection is read and before its events are."""
         before = store.get(ConnectionId("cxn_1"))
         assert before is not None
         service.deactivate("cxn_1", by=OUR_KEY)

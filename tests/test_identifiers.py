@@ -26,7 +26,7 @@ KINDS: list[tuple[Any, str]] = [
 
 
 def parts(minted: ConnectionId) -> tuple[int, int]:
-    """The prefix of a minted id, which is its time and counter, and its random bits."""
+    """The prefix of a minted id (its time and counter), and its random bits."""
     number = 0
     for character in minted.removeprefix("cxn_"):
         number = number * 58 + BASE58.index(character)
@@ -104,7 +104,7 @@ class TestIdentifiers:
         assert not characters & set("0OIl_-")
 
     def test_minted_in_order(self) -> None:
-        """Strictly, whatever the clock does meanwhile, by text as databases compare it."""
+        """Strictly, whatever the clock does, and compared as databases compare text."""
         clock = [1_000, 1_000, 1_000, 1_001, 900, 900, 0, 2**48 - 1, 5]
         nanoseconds = [at * 1_000_000 + 999_999 for at in clock]
         with (
@@ -123,7 +123,7 @@ class TestIdentifiers:
         assert [prefix & 0xFFFF for prefix, _ in map(parts, ids)] == [0, 1, 2, 0, 1, 2, 3, 0, 1]
 
     def test_more_than_a_counter_holds_in_a_millisecond(self) -> None:
-        """They go on as if the next millisecond had come."""
+        """The ids go on as if the next millisecond had begun."""
         with (
             patch("connect_core.identifiers._last_prefix", (7 << 16) + 0xFFFF),
             patch("connect_core.identifiers.time_ns", return_value=7_000_000),

@@ -13,7 +13,7 @@ from connect_core.lifecycle import READING_ROLE, SHARING_STATUS, by
 
 
 class _Agreeable:
-    """Equal to everything, under the hash of a role."""
+    """Equal to everything, with the hash of a role."""
 
     def __init__(self, role: Role) -> None:
         self.role = role
@@ -26,7 +26,7 @@ class _Agreeable:
 
 
 class _Raising(_Agreeable):
-    """Under the hash of a role, and cannot be compared."""
+    """Has the hash of a role, and raises when it is compared."""
 
     def __eq__(self, other: object) -> bool:
         raise ArithmeticError
@@ -35,7 +35,7 @@ class _Raising(_Agreeable):
 
 
 class _Pretender(set[Any]):
-    """A set that says it holds everything, and cannot be walked through."""
+    """A set that claims to hold everything, and cannot be iterated."""
 
     def __contains__(self, item: object) -> bool:
         return True
@@ -71,7 +71,7 @@ ROLES_THAT_ARE_NONE: list[Any] = [
 
 
 class TestGuards:
-    """The guards agree to a proper set of roles, and to nothing else; and they never raise."""
+    """The guards accept a proper set of roles and nothing else, and they never raise."""
 
     @pytest.mark.parametrize("roles", ROLES_THAT_ARE_NONE, ids=lambda roles: type(roles).__name__)
     @pytest.mark.parametrize("state", ["absent", "pending", "active", "inactive"])

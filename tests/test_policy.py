@@ -128,7 +128,7 @@ def in_words(steps: tuple[Step, ...]) -> str:
 
 @every_existing_cell
 def test_remedies(verdict: Verdict) -> None:
-    """A wrong status can be mended by others, and nothing else can."""
+    """Others can remedy a wrong status, and nothing else."""
     decision = decide(actor_with(verdict.roles), verdict.action, connection_for(verdict))
     due = ""
     if verdict.denials == (Denial.WRONG_STATUS,):
@@ -144,7 +144,7 @@ UNKNOWN: list[Any] = ["archived", "ACTIVE", "active ", "", "absent", "none", Non
 
 
 def row(status: Any, **changes: Any) -> Any:
-    """A row of somebody's table, with whatever stands in it."""
+    """A row of somebody's table, with any values."""
     result: Any = Row("org_ABC123", "org_DEF456", status)
     for name, value in changes.items():
         setattr(result, name, value)
@@ -279,7 +279,7 @@ class TestMisuse:
 
 
 class TestAccess:
-    """What is not granted beyond doubt is not granted."""
+    """Access is granted only beyond doubt."""
 
     @pytest.mark.parametrize(
         "scopes", [None, "inquiry.read", "inquiry.read,account.read", 5, [], {"other.read": 1}]
@@ -299,7 +299,7 @@ class TestAccess:
         assert decide_access(PARTNER, "inquiry.read", row("active", scopes=scopes))
 
     def test_nothing_mends_what_else_failed(self) -> None:
-        """The way to active is a remedy only where nothing but the status stands in the way."""
+        """The way to active is a remedy only if the status is the only obstacle."""
         assert decide_access(PARTNER, "inquiry.read", PENDING).remedy == steps_to(PENDING)
         assert decide_access(PARTNER, "x.y", PENDING).remedy == ()
         assert decide_access(OUR_KEY, "inquiry.read", PENDING).remedy == ()
@@ -312,7 +312,7 @@ class TestAccess:
 
 
 class TestWays:
-    """Where one is already, nothing is left to do."""
+    """`steps_to` on a plain row, and when nothing is left to do."""
 
     def test_no_steps(self) -> None:
         for status in Status:
@@ -334,7 +334,7 @@ class TestWays:
 
 
 class TestPermittingStatuses:
-    """What a query needs to know: from which statuses a role may take an action."""
+    """For queries: the statuses from which a role may take an action."""
 
     @pytest.mark.parametrize("role", Role)
     @pytest.mark.parametrize("action", Action)
@@ -350,7 +350,7 @@ class TestPermittingStatuses:
         assert permitting_statuses(role, action) == permitting
 
     def test_both_roles_may_do_what_either_may(self) -> None:
-        """What makes a query by single roles enough for self-connections."""
+        """So queries by single roles are enough for self-connections."""
         for verdict in VERDICTS:
             if verdict.roles == frozenset(Role) and verdict.status is not None:
                 single = {
@@ -375,7 +375,7 @@ DESTINATION = Actor(id="usr_1", organization_id="org_B")
 
 @dataclass
 class HostileRow:
-    """A row of a table that nobody has looked after."""
+    """A row with any values at all."""
 
     source_organization_id: Any = "org_A"
     destination_organization_id: Any = "org_B"
@@ -407,7 +407,7 @@ STATUSES: list[Any] = [
 
 
 class TestHostileRows:
-    """What a row holds may be anything at all: the policy never raises, and never permits."""
+    """Whatever a row holds, the policy never raises, and never permits."""
 
     @pytest.mark.parametrize(
         "status",

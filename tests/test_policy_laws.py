@@ -137,7 +137,7 @@ class TestSharing:
 
 
 class TestWays:
-    """Following `steps_to` always arrives, and no shorter way exists."""
+    """Following a remedy makes the action possible."""
 
     @given(connections, actors, commands)
     def test_the_remedy_makes_it_possible(

@@ -136,7 +136,7 @@ class TestCreate:
         assert len(connection.id) == len("cxn_") + 28
 
 
-#: For each action: somebody who may take it, from which status, and where it leads.
+#: For each action: who may take it, from which status, and where it leads.
 PERMITTED = [
     ("activate", PARTNER, Status.PENDING, Status.ACTIVE),
     ("deactivate", OUR_KEY, Status.PENDING, Status.INACTIVE),
@@ -169,7 +169,7 @@ class TestSteps:
     def test_refused(
         self, host: Host, action: str, actor: Actor, status: Status, error: type[ConnectError]
     ) -> None:
-        """Nothing changes, and the refusal is the one of the policy."""
+        """Nothing changes, and the refusal is the policy's."""
         before = host.brings_to(status, host.create())
         host.clock.ticks(seconds=5)
         refusal = host.asks(action, before.id, by=actor)
@@ -199,7 +199,7 @@ class TestSteps:
         assert host.asks("activate", offered.id, by=PARTNER, expected_version=1).event.version == 2
 
     def test_a_long_life(self, host: Host) -> None:
-        """Versions are numbers like any others, however many steps there were."""
+        """The version stays an exact number, however many steps there were."""
         offered = host.create()
         round_trip = (("activate", PARTNER), ("deactivate", PARTNER), ("reactivate", OUR_KEY))
         with host.service() as service:
@@ -230,7 +230,7 @@ class TestSteps:
 
 
 class TestLostRaces:
-    """What was decided on something that has changed since is not kept."""
+    """A decision about a Connection that has changed since is not stored."""
 
     def test_a_step(self) -> None:
         def withdraw(store: ConnectionStore) -> None:
@@ -296,7 +296,7 @@ class TestLostRaces:
         assert str(duplicate.value).endswith("for an ordered pair. Use the existing one.")
 
 
-#: What can be asked about one Connection, and with what besides its id.
+#: The questions about one Connection, and their other arguments.
 QUESTIONS: list[tuple[str, tuple[str, ...]]] = [
     ("get", ()),
     ("history", ()),
@@ -391,6 +391,16 @@ class TestList:
         page = host.asks("list", by=OUR_KEY)
         assert (list(page.connections), page.prev, page.next) == (population, None, None)
 
+    def test_newest_first_within_a_millisecond(self, host: Host) -> None:
+        """The clock stands still: minted ids sort by the order of creation."""
+        with host.stored.service(host.clock) as service:
+            created = [
+                service.create(by=OUR_KEY, destination=f"org_{number}").connection
+                for number in range(10)
+            ]
+        assert {connection.created_at for connection in created} == {host.clock.now}
+        assert self.listed(host) == created[::-1]
+
     def test_ten_to_a_page_unless_told(self, host: Host) -> None:
         for number in range(11):
             host.create(to=f"org_{number}")
@@ -399,7 +409,7 @@ class TestList:
         assert page.next == page.connections[-1].id
 
     def test_one_more_is_read_than_is_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It tells whether another page follows, and nothing is read in vain."""
+        """It shows whether another page follows; nothing else is read."""
         store = InMemoryStore()
         page = Mock(wraps=store.page)
         monkeypatch.setattr(store, "page", page)
@@ -452,7 +462,7 @@ class TestList:
 
     @pytest.mark.parametrize("action", Action)
     def test_actionable(self, host: Host, population: list[Connection], action: Action) -> None:
-        """Those on which the caller may act now, by the Connection's own word."""
+        """The Connections on which the caller may act now, according to their own commands."""
         due: list[Connection] = []
         for connection in population:
             try:
@@ -506,7 +516,7 @@ class TestList:
     def test_a_cursor_that_has_left_the_selection(
         self, host: Host, population: list[Connection]
     ) -> None:
-        """What lies behind it is asked, not assumed."""
+        """Whether a page follows is looked up, not assumed."""
         pending = self.listed(host, status="pending")
         first, rest = pending[0], pending[1:]
         assert host.asks("list", by=OUR_KEY, status="pending", after=first.id).prev == rest[0].id
@@ -552,7 +562,7 @@ class TestList:
 
 
 def test_every_role_has_a_direction() -> None:
-    """Outbound is the source's, inbound the destination's, and there is no third."""
+    """Outbound belongs to the source, inbound to the destination; there is no third."""
     service = ConnectionService(InMemoryStore())
     service.create(by=OUR_KEY, destination=THEIRS)
     holders = {Role.SOURCE: OUR_KEY, Role.DESTINATION: PARTNER}

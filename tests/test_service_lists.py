@@ -27,17 +27,12 @@ from connect_core import (
     roles_of,
 )
 
-# --- Hostile rows --------------------------------------------------------------------------------
-
 ACTORS = [Actor(id="api_1", organization_id=each) for each in ORGANIZATIONS]
-
-
-# --- The service's lists -------------------------------------------------------------------------
 
 
 @dataclass
 class Listing:
-    """What a list is asked for."""
+    """The filters of a list."""
 
     by: Actor
     status: Status | None
@@ -46,7 +41,7 @@ class Listing:
     actionable: Action | None
 
     def admits(self, connection: Connection) -> bool:
-        """Whether a Connection belongs to it, by the policy and by looking."""
+        """Whether a Connection belongs to the list, by the policy and by its fields."""
         roles = roles_of(self.by, connection)
         role = {Direction.OUTBOUND: Role.SOURCE, Direction.INBOUND: Role.DESTINATION}
         return (
@@ -60,7 +55,7 @@ class Listing:
 
 @st.composite
 def populations(draw: st.DrawFn) -> list[list[Change]]:
-    """Some Connections, many of one millisecond, each as the changes that led to it."""
+    """Some Connections, many from the same millisecond, each as the changes that led to it."""
     pairs = draw(st.permutations(list(product(ORGANIZATIONS, repeat=2))))
     return [
         draw(_changes(f"cxn_{number}", *pair))
@@ -106,7 +101,7 @@ def keep(store: ConnectionStore, population: list[list[Change]]) -> None:
 
 
 def pages(service: ConnectionService, listing: Listing, limit: int) -> list[Connection]:
-    """All pages, one behind the other; and the same from the end back to the beginning."""
+    """All pages in order, after checking that paging backwards gives the same."""
     forwards: list[Connection] = []
     page = service.list(**vars(listing), limit=limit)
     forwards += page.connections
@@ -135,7 +130,7 @@ class _UndoneError(Exception):
 
 
 class TestLists:
-    """The pages of a list == the Connections for which the policy says so, newest first."""
+    """The pages of a list are the Connections that the policy admits, newest first."""
 
     @given(population=populations(), asked=st.lists(listings, max_size=4), limit=st.integers(1, 4))
     def test_lists(

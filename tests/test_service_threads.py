@@ -27,7 +27,7 @@ THREADS = 8
 
 @pytest.fixture(params=["memory", "sqlite-memory", "sqlite-file"])
 def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
-    """A store that threads share; of a database each has its own session."""
+    """A store that threads share; on a database, each thread has its own session."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     with backend(request.param, tmp_path) as found:
@@ -38,7 +38,7 @@ def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
 def at_once(
     stored: Backend, request: Callable[[ConnectionService, int], object], threads: int = THREADS
 ) -> list[object]:
-    """What each of several threads is answered, all of them asking at the same moment."""
+    """The answers to several threads that ask at the same moment."""
     barrier = Barrier(threads, timeout=60)
 
     def ask(number: int) -> object:
@@ -108,7 +108,7 @@ def test_an_acceptance_never_undoes_a_withdrawal(stored: Backend) -> None:
 
 
 def test_one_key_in_many_hands(stored: Backend) -> None:
-    """One is carried out, and all are told of it."""
+    """One request is carried out, and every thread gets its answer."""
     for n in range(20):
 
         def create(service: ConnectionService, _: int, to: str = f"org_{n}") -> Change:

@@ -34,7 +34,7 @@ ANY = (Standing(Role.SOURCE, None), Standing(Role.DESTINATION, None))
 KEY = IdempotencyKey("key-1")
 RECORD = IdempotencyRecord("f" * 64, '{"version": 1}', T0)
 
-#: Names that something on the way might trip over.
+#: Names that some layer might fail on.
 NAMES = [
     None,
     "",
@@ -63,7 +63,7 @@ def offer(
 
 
 def keep(stored: Backend, *changes: Change) -> None:
-    """New Connections, in one transaction."""
+    """Add new Connections in one transaction."""
     with stored.store() as store:
         for change in changes:
             assert store.add(change)
@@ -71,7 +71,7 @@ def keep(stored: Backend, *changes: Change) -> None:
 
 @pytest.mark.parametrize("store", [InMemoryStore, SqlConnectionStore])
 def test_the_port(store: type[ConnectionStore]) -> None:
-    """A store takes what the port says, by the names and in the ways that it says."""
+    """A store's methods have the parameters of the port."""
     methods = [name for name in vars(ConnectionStore) if not name.startswith("_")]
     assert len(methods) == 8
     for name in methods:

@@ -1,4 +1,4 @@
-"""What a decision says: its explanation and its advice."""
+"""The words of a decision: its explanation and its advice."""
 
 from support import OUR_KEY, PARTNER, connection_in
 
@@ -9,7 +9,7 @@ ACTIVE = connection_in(Status.ACTIVE)
 
 
 class TestDecision:
-    """Immutable, true exactly when allowed, and plain JSON for an audit record."""
+    """Each decision has one sentence of explanation, and advice if it is a refusal."""
 
     def test_the_explanation_names_only_roles_that_are_held(self) -> None:
         assert decide(OUR_KEY, Action.DEACTIVATE, ACTIVE).explanation == (
@@ -25,7 +25,7 @@ class TestDecision:
 
 
 class TestWays:
-    """Where one is already, nothing is left to do."""
+    """The advice says whose action it is, when it is possible, and when it is already done."""
 
     def test_done_already_is_said(self) -> None:
         done = decide(PARTNER, Action.ACTIVATE, ACTIVE)

@@ -1,4 +1,4 @@
-"""What a database holds after a race or a crash, checked by other means than the library's own.
+"""Checks what a database holds after a race or a crash, without using the library's own checks.
 
 The rows are read as they are, and each step is looked up in the matrix that was typed by hand.
 """
@@ -31,13 +31,13 @@ _CELLS = {(verdict.status, verdict.action, verdict.roles): verdict for verdict i
 
 
 class Arena(NamedTuple):
-    """A database for processes to meet in.
+    """A database that several processes use.
 
     Attributes:
         kind: which database, one of `databases.DATABASES`.
         url: for the processes.
         engine: for the test. It holds nothing open between its transactions.
-        application: what PostgreSQL knows the processes by.
+        application: the name under which PostgreSQL knows the processes.
     """
 
     kind: str
@@ -46,7 +46,7 @@ class Arena(NamedTuple):
     application: str
 
     def terminate_backends(self) -> int:
-        """End every connection of the processes to PostgreSQL; how many there were is told."""
+        """End every connection of the processes to PostgreSQL; return how many there were."""
         return len(self._of_backends("pg_terminate_backend(pid)"))
 
     def wait_until_alone(self) -> None:
@@ -68,7 +68,7 @@ class Arena(NamedTuple):
 
 @contextmanager
 def arena(kind: str, directory: Path) -> Generator[Arena]:
-    """An empty database, still without tables. Nobody uses it any more when it is taken away."""
+    """An empty database, still without tables. Nobody uses it when it is removed."""
     with database(kind, directory) as url:
         application = f"connect_core_{uuid4().hex}"
         engine = configure_engine(create_engine(url, poolclass=NullPool))
@@ -83,14 +83,14 @@ def arena(kind: str, directory: Path) -> Generator[Arena]:
 
 
 def rows(engine: Engine, query: Select[Any]) -> Sequence[Row]:
-    """The rows as the database has them."""
+    """The rows as they are stored."""
     with engine.connect() as database:
         found = database.execute(query).mappings()
         return [{str(name): value for name, value in row.items()} for row in found]
 
 
 def histories(engine: Engine, *ids: str) -> dict[str, Sequence[Row]]:
-    """The events of the Connections with these ids, or of all; each history has been checked.
+    """The events of the Connections with these ids, or of all, after checking each history.
 
     Every ordered pair has one row; every row has the contiguous history that leads to it, in which
     each step is one that the matrix permits; and there are no other events.

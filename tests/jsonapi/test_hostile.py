@@ -56,7 +56,7 @@ both_readers = pytest.mark.parametrize(("read", "valid"), READERS, ids=["create"
 
 
 def refusal(read: Callable[[Any], object], document: object) -> InvalidDocumentError:
-    """The error that `document` gives. It is short, and can be sent to a client as it is."""
+    """The error that `document` raises. It is short, and can be sent to a client as it is."""
     with pytest.raises(InvalidDocumentError) as caught:
         read(document)
     error = caught.value
@@ -88,7 +88,7 @@ def places(value: Any, place: Place = ()) -> Iterator[Place]:
 
 
 def put(document: Any, place: Place, value: Any) -> Any:
-    """A copy of the document with another value at a place."""
+    """A copy of the document with another value at this place."""
     if not place:
         return value
     changed = copy.deepcopy(document)
@@ -125,7 +125,7 @@ WRONG: list[Any] = [
     {"a": 1},
     {"name": {"name": {}}},
 ]
-#: What is right after all: an empty name, and one that is merely foreign.
+#: Values that are right after all: an empty name, and one in another script.
 RIGHT = {("name", ""), ("name", "оrg_ABC123")}  # noqa: RUF001  # as above
 
 
@@ -212,7 +212,7 @@ class TestEveryPlace:
 
 
 class TestText:
-    """What is not JSON is malformed, and says why; what is JSON is judged as a document."""
+    """Text that is not JSON is malformed, with the reason; JSON is read as a document."""
 
     @both_readers
     @pytest.mark.parametrize(
@@ -407,7 +407,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 
 
 class TestAnything:
-    """Whatever is given: it is read, or one typed error comes out."""
+    """Whatever the input, it is read or raises one typed error."""
 
     @given(json_values)
     @example({"data": {"attributes": {"destination-organization-id": "org_A"}}})
@@ -449,7 +449,7 @@ class TestAnything:
             check(b"{}")
 
 
-# --- Look-alikes, and rows of other people's -----------------------------------------------------
+# --- Look-alikes ---------------------------------------------------------------------------------
 
 LOOK_ALIKES = [
     "оrg_ABC123",  # noqa: RUF001  # a Cyrillic o
@@ -469,7 +469,7 @@ LOOK_ALIKES = [
 
 
 class TestLookAlikes:
-    """What merely looks like an identifier is none; what differs by case is another."""
+    """A look-alike is not an identifier; ids that differ by case are different."""
 
     @pytest.mark.parametrize("text", LOOK_ALIKES, ids=ascii)
     def test_are_refused(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What is read: documents of Connections and requests to create one."""
+"""Reading documents: Connections, and requests to create one."""
 
 import copy
 import json
@@ -23,7 +23,7 @@ from connect_core import (
 
 
 class TestTheGuide:
-    """Its request is understood, and its answer has exactly its shape."""
+    """The guide's request and the guide's answer are read."""
 
     @pytest.mark.parametrize(
         "body",
@@ -61,9 +61,9 @@ class TestTheGuide:
         assert parse_connection(GUIDE_ANSWER, version=2) == active
 
 
-# --- One table for reading and writing -----------------------------------------------------------
+# --- Connections ---------------------------------------------------------------------------------
 
-#: Documents that are read, though they would be written otherwise.
+#: Documents that are read, though the library writes them otherwise.
 READ_ONLY: list[tuple[str, str, object, dict[str, object]]] = [
     ("the API pages' type", "/data/type", "connect/connection", {}),
     ("another order of scopes", "/data/attributes/scopes", ["inquiry.read", "account.read"], {}),

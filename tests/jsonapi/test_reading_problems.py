@@ -1,4 +1,4 @@
-"""What is wrong with a document: every problem at once, each where it stands."""
+"""Problems in documents: all of them at once, each with its JSON pointer."""
 
 import copy
 import json
@@ -29,12 +29,12 @@ def problems_of(error: InvalidDocumentError) -> list[tuple[str, str]]:
 
 
 def not_one(name: str) -> str:
-    """What is said about a member that is not known."""
+    """The detail about an unknown member."""
     return f"the member {name!r} is not one of this document's"
 
 
 def missing(name: str) -> str:
-    """What is said about a member that is missing."""
+    """The detail about a missing member."""
     return f"the member {name!r} is missing"
 
 
@@ -288,7 +288,7 @@ CREATE = {
 
 
 class TestOneProblem:
-    """What is wrong is named, with its place: a missing member's is the object that lacks it."""
+    """The problem and its place are named; a missing member's place is the object without it."""
 
     @pytest.mark.parametrize(
         ("edit_at", "value", "pointer", "detail"), named(WRONG_IN_BOTH + WRONG_CREATES)
@@ -307,7 +307,7 @@ class TestOneProblem:
         self.refused(parse_connection, wrong, pointer, detail)
 
     def refused(self, parse: Any, wrong: Any, pointer: str, detail: str) -> None:
-        """As data and as JSON alike; and what was given is as it was."""
+        """As data and as JSON alike; the input is not changed."""
         before = copy.deepcopy(wrong)
         for form in (wrong, json.dumps(wrong), json.dumps(wrong).encode()):
             with pytest.raises(InvalidDocumentError) as caught:
@@ -329,7 +329,7 @@ class TestOneProblem:
         assert problem.detail == "Array should have at most 64 items"
 
     def test_a_time_that_says_nothing(self) -> None:
-        """A datetime is read from data that is no JSON; a naive one is not."""
+        """A datetime is read from plain data; a naive one is refused."""
         aware = datetime(2018, 6, 1, 5, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
         right = edited(json.loads(ANSWER), ("/data/attributes/created-at", aware))
         assert parse_connection(right) == guide_connection()
@@ -344,7 +344,7 @@ class TestOneProblem:
         ]
 
 
-#: Members that stand twice: what is put in, where, and the places that are named.
+#: Repeated members: what is inserted, where, and the places that are named.
 REPEATED: list[tuple[str, str, list[tuple[str, str]]]] = [
     ('"data":', '"data": {}, "data":', [("/data", "data")]),
     ('"type":', '"type": 5, "type":', [("/data/type", "type")]),
@@ -360,7 +360,7 @@ REPEATED: list[tuple[str, str, list[tuple[str, str]]]] = [
 
 
 class TestRepeatedMembers:
-    """A member that stands twice is refused by name, even if the last one would do."""
+    """A repeated member is refused by name, even if the last one is valid."""
 
     @pytest.mark.parametrize(("before", "after", "named"), REPEATED)
     @pytest.mark.parametrize("binary", [False, True], ids=["text", "bytes"])
@@ -426,7 +426,7 @@ class TestSeveralProblems:
         )
 
     def test_in_a_connection(self) -> None:
-        """A problem with a value does not hide what contradicts it."""
+        """A problem with a value does not hide a contradiction."""
         wrong = edited(
             json.loads(ANSWER),
             ("/data/id", "nope"),
@@ -464,30 +464,30 @@ class TestSeveralProblems:
 
 
 def unknown_members(count: int) -> str:
-    """A create request with this many members that nobody knows."""
+    """A create request with this many unknown members."""
     members = ", ".join(f'"k{index}": 1' for index in range(count))
     return json.dumps(CREATE).replace('"name"', f'{members}, "name"')
 
 
 def one_repeated_among(count: int) -> str:
-    """One member that stands twice among this many that stand once."""
+    """One repeated member among this many others."""
     return unknown_members(count).replace('"k0": 1', '"k0": 1, "k0": 2')
 
 
 def repeated_far_below(count: int) -> str:
-    """This many members that stand twice, far down under long names."""
+    """This many repeated members, deeply nested under long names."""
     members = ", ".join(f'"d{index}": 1, "d{index}": 2' for index in range(count))
     above = '{"' + "k" * 200 + '": '
     return above * 500 + "{" + members + "}" + "}" * 500
 
 
 def bad_scopes(count: int) -> str:
-    """This many scopes that are none."""
+    """This many invalid scopes."""
     return json.dumps(edited(CREATE, ("/data/attributes/scopes", [1] * count)))
 
 
 class TestFloods:
-    """What is said about a document is short, however many problems it has and wherever."""
+    """The error is short, however many problems a document has and wherever they are."""
 
     @pytest.mark.parametrize(
         "flood", [unknown_members, one_repeated_among, repeated_far_below, bad_scopes]

@@ -14,8 +14,6 @@ from support import connections as connections_of_a_history
 
 from connect_core import Connection, Status, connection_document, list_document, parse_connection
 
-# --- One table for reading and writing -----------------------------------------------------------
-
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 class TestConnectionDocuments:
@@ -48,8 +46,6 @@ class TestConnectionDocuments:
         assert connection_document(case.connection) == case.document
 
 
-# --- The round trip ------------------------------------------------------------------------------
-
 opaque = st.text("123456789ABCabc_-", min_size=1, max_size=30)
 organizations = opaque.map("org_".__add__)
 names = st.none() | st.text(
@@ -66,7 +62,7 @@ times = st.datetimes(
 
 @st.composite
 def connections(draw: st.DrawFn) -> Connection:
-    """Any Connection at all, those that no history leads to and self-connections included."""
+    """Any valid Connection, including self-connections and those that no history leads to."""
     source = draw(organizations)
     created_at, updated_at = sorted((draw(times), draw(times)))
     return Connection.model_validate(
@@ -120,7 +116,7 @@ class TestRoundTrip:
 
 
 class TestDocuments:
-    """Reading back what was written gives an equal Connection."""
+    """The same for Connections to which a history leads."""
 
     @given(connections_of_a_history)
     def test_round_trip(self, connection: Connection) -> None:

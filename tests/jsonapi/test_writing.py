@@ -1,4 +1,4 @@
-"""What is written: lists, and an error document for every error."""
+"""Writing documents: lists, and a document for every error."""
 
 import json
 from collections.abc import Iterator
@@ -40,16 +40,14 @@ from connect_core import (
     parse_create,
 )
 
-# --- The guide -----------------------------------------------------------------------------------
-
 
 def one_line(text: str) -> str:
-    """JSON in one line, its members in their order."""
+    """JSON in one line, with its members in order."""
     return json.dumps(json.loads(text))
 
 
 class TestTheGuide:
-    """Its request is understood, and its answer has exactly its shape."""
+    """The answer to the guide's request has exactly the shape of the guide's answer."""
 
     def test_answer(self) -> None:
         request = parse_create(GUIDE_REQUEST)
@@ -62,9 +60,6 @@ class TestTheGuide:
             at=T0,
         )
         assert json.dumps(connection_document(connection)) == one_line(ANSWER)
-
-
-# --- One table for reading and writing -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("version", [0, -1, True, None, "1", 1.0])
@@ -329,14 +324,14 @@ class TestErrorDocuments:
         )
 
     def test_every_class_is_told(self) -> None:
-        """The table above has each public error but the two that have a test of their own."""
+        """The table above has every public error except the two with tests of their own."""
         due = set(subclasses_of(ConnectError)) - {SelfConnectionError, InvalidDocumentError}
         due = {cls for cls in due if cls.__module__ == "connect_core.errors"}
         assert {type(row[1]) for row in ERRORS} == due | {ConnectError}
 
 
 def subclasses_of(cls: type[ConnectError]) -> Iterator[type[ConnectError]]:
-    """Those of `cls`, and theirs."""
+    """The subclasses of `cls`, and theirs."""
     for subclass in cls.__subclasses__():
         yield subclass
         yield from subclasses_of(subclass)
@@ -379,13 +374,13 @@ class _ImpatientError(StaleConnectionError):
 
 
 class _UnlistedError(ConnectError):
-    """Another, with no base that says anything about HTTP."""
+    """Another, whose bases have no HTTP status."""
 
     code = "unlisted"
 
 
 class _HiddenError(NotAPartyError):
-    """One that must not be told."""
+    """An error that an outsider must not see."""
 
     code = "hidden"
 
@@ -425,9 +420,6 @@ class TestErrorsOfYourOwn:
     def test_an_outsiders_stays_hidden(self) -> None:
         error = _HiddenError(decide(STRANGER, Action.ACTIVATE, PENDING), STRANGER, "cxn_ABC123")
         assert error_document(error) == error_document(ConnectionNotFoundError("cxn_ABC123"))
-
-
-# --- Floods --------------------------------------------------------------------------------------
 
 
 class TestSendable:
@@ -483,7 +475,7 @@ def kinds_in(value: object) -> set[type]:
 
 
 class TestPlainData:
-    """Documents are made of dict, list, str, int and None: no subclasses, which some refuse."""
+    """Documents consist of dict, list, str, int and None, without subclasses: some refuse those."""
 
     PLAIN = frozenset({dict, list, str, int, type(None)})
 

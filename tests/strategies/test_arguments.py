@@ -8,7 +8,7 @@ from support import ACTORS, OUR_KEY
 
 from connect_core import Organization, strategies
 
-#: What neither histories nor Connections can be.
+#: Arguments that neither histories nor Connections can satisfy.
 BAD_HISTORIES: list[tuple[dict[str, Any], str]] = [
     ({"source": "A"}, "expected an organization id"),
     ({"destination": "A"}, "expected an organization id"),

@@ -29,26 +29,23 @@ MILLISECOND = timedelta(milliseconds=1)
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-# --- Connections and histories -------------------------------------------------------------------
-
-
 def is_of_both(history: History) -> bool:
-    """Whether it is of an organization with itself."""
+    """Whether it is a self-connection."""
     return history[0].source_organization_id == history[0].destination_organization_id
 
 
 def actions_of(history: History) -> str:
-    """What was done, in a line."""
+    """The actions, in one line."""
     return " ".join(event.action for event in history[1])
 
 
 def is_way(way: str, history: History) -> bool:
-    """Whether this is what was done."""
+    """Whether these are the actions."""
     return actions_of(history) == way
 
 
 class TestHistories:
-    """Legal from the creation on, in every way that there is, and only that."""
+    """Histories are legal from the creation on, and every legal history can be drawn."""
 
     @given(strategies.histories(allow_self=True))
     def test_they_replay(self, history: History) -> None:
@@ -160,7 +157,7 @@ def organization(id: str) -> Organization:
 
 
 class TestPins:
-    """What is given is honoured: by itself and together with everything else."""
+    """Each argument is honoured, alone and together with the others."""
 
     @pytest.mark.parametrize("status", Status)
     def test_every_status(self, status: Status) -> None:

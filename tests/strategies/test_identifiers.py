@@ -11,7 +11,7 @@ from connect_core import Actor, ActorId, ActorType, ConnectionId, OrganizationId
 
 
 class Ids(NamedTuple):
-    """A strategy for ids, and what is due."""
+    """A strategy for ids, and what it must draw."""
 
     strategy: Callable[..., st.SearchStrategy[str]]
     kind: type[str]
@@ -29,7 +29,7 @@ IDS = [
 
 @pytest.mark.parametrize("ids", IDS, ids=[ids.kind.__name__ for ids in IDS])
 class TestIds:
-    """Well formed, of many lengths, and often alike but for case."""
+    """Ids are well formed, have many lengths, and often differ by case only."""
 
     def test_they_are_checked_ids(self, ids: Ids) -> None:
         for example in drawn(ids.strategy(), examples=100):

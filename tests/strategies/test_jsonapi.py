@@ -34,20 +34,20 @@ def parts_of(value: object) -> list[object]:
 
 
 def assert_plain(document: object) -> None:
-    """It is what comes out of JSON: no subclass of `str`, nothing that cannot be written."""
+    """The document is plain JSON: no subclass of `str`, nothing that cannot be written."""
     assert {type(part) for part in parts_of(document)} <= set(PLAIN)
     assert json.loads(json.dumps(document, ensure_ascii=False).encode()) == document
 
 
 def spoil(document: object) -> None:
-    """Empty every part of it, so that a part that examples share would show."""
+    """Empty every part of it, so that a part shared between examples would show."""
     for part in parts_of(document):
         if isinstance(part, (dict, list)):
             cast("dict[object, object] | list[object]", part).clear()
 
 
 class TestCreateDocuments:
-    """Every one can be read, with and without what may be left out."""
+    """Every document can be read, with and without its optional members."""
 
     @given(strategies.create_documents())
     def test_they_are_read(self, document: dict[str, Any]) -> None:
@@ -85,7 +85,7 @@ class TestCreateDocuments:
 
 
 class TestConnectionDocuments:
-    """Every one can be read, as the library writes it or as others do."""
+    """Every document can be read, as the library or as others write it."""
 
     @given(st.data())
     def test_they_are_read(self, data: st.DataObject) -> None:
@@ -133,7 +133,7 @@ CONNECTION_MISSING = """
 
 
 class Invalid(NamedTuple):
-    """A strategy for invalid documents, and what is due."""
+    """A strategy for invalid documents, and what it must draw."""
 
     strategy: Callable[..., st.SearchStrategy[object]]
     valid: st.SearchStrategy[object]
@@ -161,7 +161,7 @@ INVALID = [
 
 
 def problem_of(read: Callable[[Any], object], document: object) -> Problem:
-    """The one thing that is wrong with it."""
+    """The one problem of an invalid document."""
     with pytest.raises(InvalidDocumentError) as caught:
         read(document)
     assert not caught.value.malformed
@@ -170,7 +170,7 @@ def problem_of(read: Callable[[Any], object], document: object) -> Problem:
 
 
 class TestInvalidDocuments:
-    """Each has exactly one thing wrong, which is told with its place."""
+    """Each document has exactly one problem, reported with its place."""
 
     @pytest.mark.parametrize("invalid", INVALID, ids=["create", "connection"])
     @given(data=st.data())
@@ -186,7 +186,7 @@ class TestInvalidDocuments:
 
     @pytest.mark.parametrize("invalid", INVALID, ids=["create", "connection"])
     def test_whatever_can_be_wrong(self, invalid: Invalid) -> None:
-        """Of one document all that there are, so that Hypothesis runs out of them."""
+        """All the invalid forms of one document, so that Hypothesis runs out of them."""
         valid = simplest(invalid.valid)
         documents = drawn(invalid.strategy(st.just(valid)), examples=3000)
         assert len(documents) < 1000  # older versions of it draw some of them twice

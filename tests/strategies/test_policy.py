@@ -33,7 +33,7 @@ from connect_core.strategies import Row
 
 
 class TestRows:
-    """What a service has in its table: plain values, and statuses that are none."""
+    """Rows hold plain values, and statuses that do not exist."""
 
     @given(strategies.rows(), strategies.actors(), st.sampled_from(Action))
     def test_plain_values(self, row: Row, actor: Actor, action: Action) -> None:
@@ -67,7 +67,7 @@ class TestRows:
 
 
 class TestMoves:
-    """Legal ones are taken; of others, whatever anybody may try."""
+    """Legal moves are permitted; other moves are whatever anybody may try."""
 
     @given(strategies.connections(allow_self=True), st.data())
     def test_legal_moves(self, connection: Connection, data: st.DataObject) -> None:
@@ -115,7 +115,7 @@ class TestMoves:
 
 
 class TestDecisions:
-    """Whatever the policy can answer, and nothing else."""
+    """Every decision that the policy can give, and no other."""
 
     def test_all_that_the_table_has(self) -> None:
         assert set(drawn(strategies.decisions())) > set(decision_table().values())

@@ -17,9 +17,6 @@ MILLISECOND = timedelta(milliseconds=1)
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-# --- Ids, scopes, names, times -------------------------------------------------------------------
-
-
 @given(strategies.scopes())
 def test_scopes(scope: Scope) -> None:
     assert type(scope) is Scope
@@ -62,7 +59,7 @@ def test_names_of_all_kinds() -> None:
 
 
 class TestTimes:
-    """As the library keeps them; on request as it takes them. Always within what is given."""
+    """Times as the library keeps them, on request as it accepts them, always within the bounds."""
 
     @given(strategies.times())
     def test_normalized(self, at: datetime) -> None:
@@ -104,7 +101,7 @@ class TestTimes:
 
     @pytest.mark.parametrize("end", [datetime.min, datetime.max], ids=["first", "last"])
     def test_at_the_ends_of_time(self, end: datetime) -> None:
-        """Where some zones cannot show the moment at all."""
+        """Where some zones cannot represent the moment."""
         end = end.replace(tzinfo=UTC)
         first = max(end, datetime.min.replace(tzinfo=UTC) + MILLISECOND) - MILLISECOND
         last = min(end, datetime.max.replace(tzinfo=UTC) - MILLISECOND) + MILLISECOND

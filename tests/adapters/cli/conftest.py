@@ -1,4 +1,4 @@
-"""The databases that commands are typed for."""
+"""The databases that commands run on."""
 
 from collections.abc import Iterator
 from pathlib import Path

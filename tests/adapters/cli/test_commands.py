@@ -28,7 +28,7 @@ ONCE_OFFERED_AGAIN = (
 
 
 class TestTheStory:
-    """A life of a Connection, on each database; what is told is what is stored."""
+    """The life of a Connection on each database: the answers show what is stored."""
 
     def test_from_the_offer_to_the_second_acceptance(self, anywhere: People) -> None:
         source, destination, _ = anywhere
@@ -112,11 +112,11 @@ class TestTheStory:
 
 
 def second_of(event: Any) -> str:
-    """When an event happened, as people are shown it."""
+    """When an event happened, as the command line shows it."""
     return str(event["occurred_at"])[:19].replace("T", " ")
 
 
-#: What helps, by status, action and roles; without a remedy, what makes the Connection active.
+#: The remedy by status, action and roles; if there is none, the way to active.
 WAYS = {
     ("pending", "activate", SOURCE): [
         "to active  the destination must activate it (org_DEF456): pending -> active",
@@ -262,7 +262,7 @@ def not_found(connection_id: str) -> str:
 
 
 class TestOutsiders:
-    """A Connection that one may not know of cannot be told from one that does not exist."""
+    """An outsider cannot tell a Connection that exists from one that does not."""
 
     @pytest.mark.parametrize("arguments", [*QUESTIONS[1:], *CHANGES], ids=lambda each: each[0])
     @pytest.mark.parametrize("status", list(Status))
@@ -299,7 +299,7 @@ class TestOutsiders:
 
 
 class TestCreate:
-    """What is offered is what was asked for."""
+    """The new Connection is what was asked for."""
 
     def test_without_a_name_or_scopes(self, people: People) -> None:
         document = people.source.json("create", "org_DEF456")
@@ -328,7 +328,7 @@ class TestCreate:
 
 
 class TestNames:
-    """Any name that a Connection can have is kept as it is, and shown without doing harm."""
+    """Any valid name is kept as it is, and shown without harm to the terminal."""
 
     @pytest.mark.parametrize(
         ("name", "seen"),
@@ -388,7 +388,7 @@ class TestNames:
 
 
 class TestExpectedVersion:
-    """A command that names a version is for that version of the Connection only."""
+    """A command that names a version applies to that version only."""
 
     def test_an_earlier_one_is_refused(self, anywhere: People) -> None:
         connection_id = anywhere.connection("active")
@@ -424,7 +424,7 @@ class TestExpectedVersion:
 
 
 class TestIdempotencyKey:
-    """A request that is repeated with its key gets its first outcome, and changes nothing."""
+    """A request repeated with its key gets its first outcome, and changes nothing."""
 
     KEY = ("--idempotency-key", "request-1")
 

@@ -11,7 +11,7 @@ from connect_core import Status, actions, decide_access, parse_connection
 
 
 class TestShow:
-    """All that is known, and what the one who asks may do now, with the reason."""
+    """Everything about a Connection, and what the actor may do now, with the reason."""
 
     def test_to_the_source_while_it_is_pending(self, people: People) -> None:
         connection_id = people.connection()
@@ -131,7 +131,7 @@ class TestCheck:
             assert person.json("check", connection_id, scope, code=code) == decision.as_dict()
 
 
-#: What is asked for, and which of the five are found.
+#: Options of `list`, and which of the five they find.
 FILTERS: list[tuple[list[str], list[int]]] = [
     (["--status", "pending"], [0, 2, 4]),
     (["--status", "active"], [3]),
@@ -150,7 +150,7 @@ FILTERS: list[tuple[list[str], list[int]]] = [
 
 
 class TestList:
-    """The Connections of one's organization, newest first, a page at a time."""
+    """The Connections of the actor's organization, newest first, one page at a time."""
 
     @pytest.fixture
     def five(self, anywhere: People) -> list[str]:

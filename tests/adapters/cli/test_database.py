@@ -91,7 +91,7 @@ UNUSABLE = "\n\nError: Invalid value for '--database' (or CONNECT_CORE_DATABASE)
 
 
 def unusable(place: str, *arguments: str) -> str:
-    """Why a database cannot be used. It is told the same whether text or JSON is asked for."""
+    """Why a database cannot be used. The message is the same for text and for JSON."""
     whole = [*(arguments or ["list"]), "--as", OURS, "--database", place]
     told = complaint(*whole)
     assert complaint(*whole, "--json") == told
@@ -102,14 +102,14 @@ def unusable(place: str, *arguments: str) -> str:
 
 @pytest.fixture
 def closed_port() -> int:
-    """A port on which nobody listens."""
+    """A port on which nothing listens."""
     with closing(socket()) as bound:
         bound.bind(("127.0.0.1", 0))
         return int(bound.getsockname()[1])
 
 
 class TestUnusableDatabases:
-    """A database that cannot be used is told with the reason, and never with a password."""
+    """The message about an unusable database has the reason, and never a password."""
 
     def test_a_directory(self, tmp_path: Path) -> None:
         assert unusable(str(tmp_path)) == f"{tmp_path}: unable to open database file.\n"
@@ -235,7 +235,7 @@ class TestUnusableDatabases:
 
 
 class TestSpoiltRecords:
-    """Nothing is served from what was not written, and who asks is told which record it is."""
+    """Nothing is served from a spoilt record, and the message names the record."""
 
     def test_a_row(self, anywhere: People) -> None:
         connection_id = anywhere.connection()
@@ -262,7 +262,7 @@ class TestSpoiltRecords:
 
 
 class TestOneState:
-    """What only reads, for longer, sees the database as it was at first."""
+    """A long read sees the database as it was when the read began."""
 
     def test_what_is_committed_meanwhile_is_not_seen(self, anywhere: People) -> None:
         number = select(func.count()).select_from(connections)

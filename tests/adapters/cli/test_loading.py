@@ -1,4 +1,4 @@
-"""Loading: which records are taken, and what is wrong with the others."""
+"""Loading records: which are accepted, and what is wrong with the others."""
 
 import json
 from datetime import timedelta
@@ -32,7 +32,7 @@ A_YEAR = timedelta(days=365)
 
 
 class TestWithoutAHistory:
-    """The shortest way that the policy knows is recorded, at the time of the last update."""
+    """A record without a history gets the shortest one, at the time of the last update."""
 
     WAYS: tuple[tuple[Status, int, list[Action]], ...] = (
         (Status.PENDING, 0, []),
@@ -88,7 +88,7 @@ class TestWithoutAHistory:
 
 
 class TestWhatIsTaken:
-    """Whatever JSON may look like that says the same is taken, and gives the same."""
+    """Every JSON text with the same meaning is accepted, and gives the same."""
 
     @pytest.mark.parametrize("indent", [None, 2])
     def test_lines_and_longer_values(self, place: Place, indent: int | None) -> None:
@@ -126,7 +126,7 @@ class TestWhatIsTaken:
 
 
 def changed(history: History, *path: str | int, to: object) -> str:
-    """A line of an export in which one value was exchanged."""
+    """A line of an export with one value replaced."""
     document: Any = json.loads(line(history))
     place = document
     for step in path[:-1]:
@@ -138,7 +138,7 @@ def changed(history: History, *path: str | int, to: object) -> str:
 ATTRIBUTES = "data", "attributes"
 HISTORY = "meta", "history"
 
-#: What is wrong with a record, where that is, and how it begins to be told.
+#: Bad records: the line, the pointer, and the beginning of the detail.
 BAD: dict[str, tuple[str, str, str]] = {
     "no JSON": ("nonsense\n", "", "Expecting value"),
     "not an object": ("[]\n", "", "Input should be an object"),
@@ -215,7 +215,7 @@ BAD: dict[str, tuple[str, str, str]] = {
 
 
 class TestBadRecords:
-    """Each is told with its line and place; nothing is imported, or the rest if that is wanted."""
+    """Each is reported with its line and place; nothing is imported, or on request the rest."""
 
     @pytest.mark.parametrize(("bad", "pointer", "detail"), BAD.values(), ids=BAD)
     def test_nothing_is_imported(self, place: Place, bad: str, pointer: str, detail: str) -> None:
@@ -378,7 +378,7 @@ class TestWhatIsThereAlready:
 
 
 class TestBrokenFiles:
-    """Where nobody can tell what comes next nothing is imported, whatever was asked for."""
+    """Nothing is imported from a broken file, whatever the options are."""
 
     @pytest.mark.parametrize("options", [[], ["--skip-invalid"]])
     def test_a_list(self, place: Place, options: list[str]) -> None:

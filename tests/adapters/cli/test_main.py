@@ -14,7 +14,7 @@ from connect_core.__main__ import main
 
 
 class TestProcesses:
-    """What only a process of its own can show."""
+    """Tests that need a process of their own."""
 
     @pytest.mark.parametrize("arguments", [["table"], ["table", "--json"]], ids=" ".join)
     def test_a_reader_that_leaves_gets_no_traceback(self, arguments: list[str]) -> None:

@@ -14,7 +14,7 @@ KEY_DUE = "expected an idempotency key (1 to 255 printable ASCII characters), go
 
 
 class TestUsage:
-    """What makes no sense is told on stderr with exit code 2, before any database is opened."""
+    """Wrong usage is reported on stderr with exit code 2, before any database is opened."""
 
     @pytest.mark.parametrize(
         ("arguments", "told"),
@@ -130,7 +130,7 @@ STEP_HELP = [
     "--expected-version N Only if this is still the Connection's version.",
     "--idempotency-key KEY Names this request, so that it can be repeated safely.",
 ]
-#: What the help of every command has.
+#: The lines that the help of every command has.
 COMMON_HELP = [
     "--as ACTOR@ORGANIZATION Who acts, and for which organization: usr_Rk3v@org_DEF456. ",
     "env var: CONNECT_CORE_ACTOR",
@@ -139,7 +139,7 @@ COMMON_HELP = [
     "default: (connections.db in your data directory)",
     "--json Give the answer as JSON.",
 ]
-#: And what that of each has besides.
+#: The further lines of each command's help.
 HELP = {
     "create": [
         STEP_HELP[-1],
@@ -184,7 +184,7 @@ class TestHelp:
 
 
 class TestWhoActs:
-    """`--as` says it; without it, CONNECT_CORE_ACTOR does."""
+    """`--as` names the actor; without it, CONNECT_CORE_ACTOR does."""
 
     def test_the_variable(self, people: People) -> None:
         connection_id = people.connection()

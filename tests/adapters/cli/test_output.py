@@ -19,12 +19,12 @@ coloured = pytest.mark.parametrize("arguments", [["demo"], ["table"], DECIDE], i
 
 
 def code_of(arguments: list[str]) -> int:
-    """The exit code that is due: only the question of `DECIDE` is answered with a no."""
+    """The expected exit code: only `DECIDE` asks a question whose answer is no."""
     return 1 if arguments[: len(DECIDE)] == DECIDE else 0
 
 
 class TestOutput:
-    """Nothing but the answer on stdout, readable at 80 columns, colour only on a terminal."""
+    """Only the answer goes to stdout: at most 80 columns, in colour only on a terminal."""
 
     @every
     def test_fits_80_columns(self, arguments: list[str]) -> None:

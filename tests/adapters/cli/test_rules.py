@@ -92,7 +92,7 @@ class TestDecide:
 
 
 class TestTable:
-    """The decision matrix, derived: rows are status and action, columns are roles."""
+    """The derived decision matrix: rows are status and action, columns are roles."""
 
     def test_is_the_matrix(self) -> None:
         head, rule, *rows = run("table").splitlines()

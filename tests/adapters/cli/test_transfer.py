@@ -45,7 +45,7 @@ from connect_core.jsonapi import parse_record, record_document
 
 
 class TestRoundTrip:
-    """What is exported and imported is the same: every Connection, and every event."""
+    """Exporting and importing keeps every Connection and every event."""
 
     def test_lines(self, any_place: Place) -> None:
         any_place.add(*THREE)
@@ -61,7 +61,7 @@ class TestRoundTrip:
         assert seen(any_place.kept()) == THREE
 
     def test_a_list(self, any_place: Place) -> None:
-        """A list document tells where Connections stand, not how they came to."""
+        """A list document has the state of Connections, without their histories."""
         any_place.add(*THREE)
         written = any_place.run("export", "--format", "list")
         assert json.loads(written) == list_document(history.connection for history in THREE)
@@ -100,7 +100,7 @@ class TestRoundTrip:
     def test_either_way_of_reading(
         self, history: tuple[Connection, tuple[ConnectionEvent, ...]], told: bool
     ) -> None:
-        """What we write ourselves is read in a shorter way, which gives the same.
+        """Our own records are read in a faster way, with the same result.
 
         The type is one that is read, and never written.
         """
@@ -127,7 +127,7 @@ class TestRoundTrip:
 
 
 class TestUsage:
-    """What cannot be read or written is wrong usage, and changes nothing."""
+    """A file that cannot be read or written is wrong usage, and changes nothing."""
 
     def test_a_file_that_is_not_there(self, place: Place) -> None:
         told = complaint("import", str(place.directory / "none"), "--database", place.url)
@@ -151,7 +151,7 @@ class TestUsage:
 
 
 class TestExportedFiles:
-    """A file gets its name when it is whole; until then what had that name stays."""
+    """An export replaces the file of that name only when it is complete."""
 
     def test_a_new_one(self, place: Place) -> None:
         place.add(*THREE)
@@ -177,7 +177,7 @@ class TestExportedFiles:
 
     @pytest.mark.parametrize("number", [0, 3])
     def test_no_room_on_stdout(self, place: Place, number: int) -> None:
-        """Be it noticed at once, or only when what was written is sent on."""
+        """Whether it is noticed at once, or only when the buffer is flushed."""
         place.add(*THREE[:number])
         with Path("/dev/full").open("w") as full:
             done = subprocess.run(  # noqa: S603  # our own command
@@ -230,7 +230,7 @@ class TestExportedFiles:
         assert pipe.is_fifo()
 
     def test_one_state(self, any_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What is committed while an export goes on is not in it."""
+        """An export does not contain what is committed while it runs."""
         any_place.add(*THREE[:2])
         monkeypatch.setattr("connect_core.adapters.sql.store._BATCH", 1)
         everything = SqlConnectionStore.everything
@@ -246,20 +246,20 @@ class TestExportedFiles:
 
 
 class TestProgress:
-    """A bar on stderr, if that is a terminal, and nothing of it elsewhere."""
+    """A progress bar on stderr, only if stderr is a terminal."""
 
     def test_in_a_pipe(self, place: Place) -> None:
         done = piped("import", place.file(line(THREE[0])), "--database", place.url)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"1 Connection imported.\n", b"")
 
     def test_in_a_coloured_pipe(self, place: Place) -> None:
-        """Colours were asked for, and not that things move."""
+        """Colours were requested, but no animation."""
         file = place.file(line(THREE[0]))
         done = piped("import", file, "--database", place.url, FORCE_COLOR="1")
         assert (done.returncode, done.stderr) == (0, b"")
 
     def test_on_a_terminal(self, place: Place) -> None:
-        """It is taken away in the end."""
+        """It is removed at the end."""
         file = place.file(line(THREE[0]))  # of 1,514 bytes
         written, shown = with_a_terminal("import", file, "--database", place.url)
         assert written == "1 Connection imported.\n"
@@ -281,7 +281,7 @@ class TestOthers:
     def test_who_takes_an_id_meanwhile(
         self, any_place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It is told as if it had been there before."""
+        """It is reported as if it had been there before."""
         add_all = SqlConnectionStore.add_all
 
         def overtaken(self: SqlConnectionStore, added: Sequence[History]) -> Sequence[int]:
@@ -296,7 +296,7 @@ class TestOthers:
         assert seen(any_place.kept()) == THREE[:1]
 
     def test_who_cannot_be_seen(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A transaction that sees what was there at first finds a place taken that it sees free."""
+        """Under REPEATABLE READ, an insert can conflict with a row that cannot be seen."""
         add_all = SqlConnectionStore.add_all
 
         def overtaken(self: SqlConnectionStore, added: Sequence[History]) -> Sequence[int]:
@@ -342,7 +342,7 @@ class TestOthers:
         assert place.kept() == []
 
     def test_a_reader_that_leaves(self, place: Place) -> None:
-        """An export into a pipe that nobody reads any more ends without a word."""
+        """An export into a closed pipe ends without a message."""
         place.add(*THREE)
         reader, writer = os.pipe()
         os.close(reader)

@@ -1,4 +1,4 @@
-"""What the tests of the SQL adapter share."""
+"""Fixtures for the tests of the SQL adapter."""
 
 import pytest
 from embedding import Base

@@ -53,11 +53,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 THEIRS = PARTNER.organization_id
-#: By database: the driver that is asynchronous.
+#: The asynchronous driver of each database.
 DRIVERS = {"sqlite-file": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
-#: How often a race is run.
+#: How often each race is run.
 ROUNDS = 10
-#: How long is waited for something that must not happen, in seconds.
+#: How long to wait for something that must not happen, in seconds.
 A_MOMENT = 0.2
 
 
@@ -66,14 +66,14 @@ class Base(DeclarativeBase):
 
 
 class Order(Base):
-    """Something of the host's."""
+    """A row of the host's own."""
 
     __tablename__ = "orders"
     id: Mapped[int] = mapped_column(primary_key=True)
     what: Mapped[str]
 
 
-# --- How -----------------------------------------------------------------------------------------
+# --- Helpers -------------------------------------------------------------------------------------
 
 
 def in_a_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
@@ -95,7 +95,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
 
 @asynccontextmanager
 async def opened(url: URL, **options: Any) -> AsyncGenerator[AsyncEngine]:
-    """An engine as a host makes it, and the tables: ours and the host's."""
+    """An engine like a host's, with our tables and the host's."""
     engine = create_async_engine(url, **options)
     configure_engine(engine.sync_engine)
     try:
@@ -109,20 +109,20 @@ async def opened(url: URL, **options: Any) -> AsyncGenerator[AsyncEngine]:
 
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncSession]:
-    """A session in a transaction, which is committed at the end and undone by an exception."""
+    """A session in a transaction: committed at the end, undone by an exception."""
     async with AsyncSession(engine) as session, session.begin():
         yield session
 
 
 async def ask(session: AsyncSession, question: Callable[[ConnectionService], T]) -> T:
-    """What the service answers, in the session's transaction."""
+    """The service's answer, in the session's transaction."""
     return await session.run_sync(
         lambda inner: question(ConnectionService(SqlConnectionStore(inner)))
     )
 
 
 async def ask_alone(engine: AsyncEngine, question: Callable[[ConnectionService], T]) -> T:
-    """What the service answers, in a transaction of its own, which a refusal undoes."""
+    """The service's answer, in a transaction of its own, which a refusal undoes."""
     async with transaction(engine) as session:
         return await ask(session, question)
 
@@ -141,7 +141,7 @@ class Tally(NamedTuple):
 
 
 async def tally(engine: AsyncEngine) -> Tally:
-    """What others see: it is asked for in a transaction of its own."""
+    """What other transactions see."""
     orders: Any = Order.__table__
     tables: list[Table] = [connections, connection_events, idempotency_keys, orders]
     async with engine.connect() as connection:
@@ -153,7 +153,7 @@ async def tally(engine: AsyncEngine) -> Tally:
 
 
 async def is_waiting(task: "asyncio.Task[Any]") -> bool:
-    """Whether the task is not done in a moment."""
+    """Whether the task is still waiting after a moment."""
     done, _ = await asyncio.wait([task], timeout=A_MOMENT)
     return not done
 
@@ -265,7 +265,7 @@ class TestStory:
 
     @in_a_loop
     async def test_in_memory(self) -> None:
-        """With one connection for all, in turns; SQLAlchemy's own choice would not take turns."""
+        """With one connection, tasks take turns; with SQLAlchemy's default they would not."""
         one = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
         async with opened(URL.create("sqlite+aiosqlite"), **one) as engine:
             answers = await asyncio.gather(
@@ -307,7 +307,7 @@ class TestRaces:
     @pytest.mark.parametrize("version", [1, None])
     @in_a_loop
     async def test_accepting_and_withdrawing(self, url: URL, version: int | None) -> None:
-        """Of two who decided on the same version, one wins.
+        """Of two requests decided on the same version, one wins.
 
         Who names no version may withdraw what was accepted a moment ago, but not accept what was
         withdrawn.
@@ -354,7 +354,7 @@ class TestRaces:
 
     @in_a_loop
     async def test_both_have_read_before_either_writes(self) -> None:
-        """As it can be on PostgreSQL alone; on SQLite transactions take turns."""
+        """Only PostgreSQL allows this; on SQLite transactions take turns."""
 
         async def step(actor: Actor) -> Change:
             async with transaction(engine) as session:
@@ -378,7 +378,7 @@ class TestRaces:
 
     @in_a_loop
     async def test_one_key_at_once(self, url: URL) -> None:
-        """All are given the same answer, and one Connection is made."""
+        """All get the same answer, and one Connection is created."""
 
         def request(service: ConnectionService) -> Change:
             return service.create(by=OUR_KEY, destination=THEIRS, idempotency_key="k")
@@ -410,7 +410,7 @@ def cancelling(engine: AsyncEngine, moment: str, number: int) -> Generator[None]
 
 
 class TestCancellation:
-    """A task that is cancelled, as by a client that hangs up, leaves all of its work or nothing."""
+    """A cancelled task, as after a client hangs up, leaves all of its work or nothing."""
 
     async def work(self, engine: AsyncEngine) -> None:
         """A Connection with two events, a key and a row of the host's."""

@@ -37,7 +37,7 @@ from connect_core.adapters.sql import idempotency_keys
 
 pytestmark = pytest.mark.hunt
 
-#: How often a writer is stopped, on each database and in each way.
+#: How often a writer is stopped, for each database and each way of stopping it.
 CRASHES = 100
 #: How many lives of writers go into one Connection. Every tenth crash may hit a creation.
 LIVES = 10
@@ -47,7 +47,7 @@ chance = SystemRandom()
 
 
 class Stage:
-    """What the writers work on, and what is known of it.
+    """The Connections that the writers work on, and what is known about them.
 
     Attributes:
         arena: the database.
@@ -127,13 +127,13 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
 
 @pytest.fixture
 def postgresql_stage(tmp_path: Path) -> Iterator[Stage]:
-    """The same on PostgreSQL alone."""
+    """The same, on PostgreSQL only."""
     with arena("postgresql", tmp_path) as found:
         yield Stage(found, tmp_path)
 
 
 def wait_for(note: str, path: str) -> None:
-    """Wait until a writer has written this into its journal."""
+    """Wait until a writer has written this note into its journal."""
     deadline = time.monotonic() + PATIENCE
     while not (Path(path).exists() and note in Path(path).read_text()):
         assert time.monotonic() < deadline, f"a writer has not {note} anything"
@@ -141,7 +141,7 @@ def wait_for(note: str, path: str) -> None:
 
 
 def wait_for_a_bad_moment(orders: Orders) -> None:
-    """Let the writer begin, or acknowledge a change, and do a little more."""
+    """Wait until the writer begins or acknowledges a change, and a little longer."""
     wait_for(chance.choice([BEGUN, ACKNOWLEDGED, ACKNOWLEDGED]), orders.path)
     time.sleep(chance.uniform(0.0, 0.03))
 
@@ -154,7 +154,7 @@ def answer(commands: Pipe) -> str:
 
 
 def carry_on(stage: Stage, commands: Pipe) -> None:
-    """A writer that nobody disturbs works on, and stops when it is told to."""
+    """An undisturbed writer carries on, and stops when it is told to."""
     orders = stage.orders()
     commands.send(orders)
     wait_for(ACKNOWLEDGED, orders.path)

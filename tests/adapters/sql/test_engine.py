@@ -1,4 +1,4 @@
-"""Engines: what each is set to, and how the tables are created."""
+"""Engines: the settings for each database, and the creation of tables."""
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -64,7 +64,7 @@ class TestEngines:
     def test_write_ahead_logging_waits_for_others(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patient: bool
     ) -> None:
-        """Where somebody else writes to a database that has none yet, SQLite would fail at once."""
+        """SQLite fails at once while somebody writes to a database without a write-ahead log."""
         path = tmp_path / "connections.db"
         other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         other.execute("CREATE TABLE theirs (id INTEGER)")
@@ -88,7 +88,7 @@ class TestEngines:
         again.close()
 
     def test_transactions_begin_as_writing_ones(self, tmp_path: Path) -> None:
-        """Two that read and then write take turns, and neither fails."""
+        """Two transactions that read and then write take turns, and neither fails."""
         engine = open_engine(f"sqlite:///{tmp_path / 'connections.db'}")
         impatient = create_engine(engine.url, connect_args={"timeout": 0})
         reader = engine.execution_options(only_reads=True)

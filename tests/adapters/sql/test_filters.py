@@ -48,7 +48,7 @@ from connect_core.adapters.sql import actionable, configure_engine, connections,
 
 
 class TestFilters:
-    """The rows that the policy permits, on our own table and its alias. More in `test_filters`."""
+    """The rows that the policy permits, in the library's own table and in an alias of it."""
 
     @pytest.mark.parametrize("action", Action)
     @pytest.mark.parametrize("actor", [OUR_KEY, PARTNER], ids=["source", "destination"])
@@ -80,11 +80,11 @@ class TestFilters:
 
 
 class Host(DeclarativeBase):
-    """What a host has mapped."""
+    """The tables that a host has mapped."""
 
 
 class Share(Host):
-    """A table without a single constraint: whatever its columns can hold, they hold."""
+    """A table without constraints, which can hold any values."""
 
     __tablename__ = "shares"
 
@@ -164,7 +164,7 @@ FORMS = {
 
 @dataclass
 class HostileRow:
-    """A row of a table that nobody has looked after."""
+    """A row with any values at all."""
 
     id: str
     source_organization_id: Any
@@ -174,7 +174,7 @@ class HostileRow:
 
 ACTORS = [Actor(id="api_1", organization_id=each) for each in ORGANIZATIONS]
 
-#: Ids that are none, and ids that only look like one of the organizations'.
+#: Texts that are not ids, and ids that only look like an organization's.
 IDS: list[str | None] = [
     None,
     *ORGANIZATIONS,
@@ -273,7 +273,7 @@ QUESTIONS = [question for actor in ACTORS for question in questions_of(actor)]
 
 
 def check(run: Run, form: Form, rows: Sequence[HostileRow], questions: Sequence[Question]) -> None:
-    """The law, where the table holds these rows: filter, negated filter and column."""
+    """Check the law on these rows: the filter, its negation, and the filter as a column."""
     filters = [question.filter(form.on) for question in questions]
     labels = [each.label(f"answer_{number}") for number, each in enumerate(filters)]
     told = {row[0]: list(row[1:]) for row in run(select(form.id, *labels))}

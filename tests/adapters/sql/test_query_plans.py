@@ -391,7 +391,7 @@ class TestPlans:
 
 
 class TestTheChecks:
-    """What must not pass does not."""
+    """The checks themselves fail where they must."""
 
     def test_a_whole_table(self, filled: Engine) -> None:
         by_name = select(connections).where(connections.c.name == "Partner 7")

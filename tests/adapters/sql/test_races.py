@@ -54,13 +54,13 @@ WRONG_STATUS = InvalidTransitionError.code
 
 pytestmark = pytest.mark.hunt
 
-#: By database: how many processes, how many heats, and how many requests each makes in a heat.
+#: For each database: processes, heats, and requests per process and heat.
 RACES = {"sqlite-file": (4, 5, 150), "postgresql": (8, 5, 75)}
-#: By database: how many rounds a duel has.
+#: For each database: rounds of a duel.
 DUELS = {"sqlite-file": 100, "postgresql": 150}
-#: By database: how often one that is empty is opened.
+#: For each database: how often an empty one is opened.
 OPENINGS = {"sqlite-file": 50, "postgresql": 20}
-#: By how many processes at the same moment.
+#: How many processes open it at the same moment.
 OPENERS = 4
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ log = logging.getLogger(__name__)
 
 @pytest.fixture(params=RACES)
 def meeting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Arena]:
-    """An empty database for processes to meet in."""
+    """An empty database that several processes use."""
     with arena(request.param, tmp_path) as found:
         yield found
 
@@ -86,7 +86,7 @@ def test_a_race_loses_nothing_and_permits_nothing(meeting: Arena, tmp_path: Path
     seed = SystemRandom().randrange(2**32)
     log.warning("seed %d", seed)
     with opened(meeting.url):
-        pass  # makes the tables
+        pass  # creates the tables
     barrier = PROCESSES.Barrier(processes)
     paths = [tmp_path / f"{worker}.jsonl" for worker in range(processes)]
     run(
@@ -109,7 +109,7 @@ def test_a_race_loses_nothing_and_permits_nothing(meeting: Arena, tmp_path: Path
 
 
 def check_answer(entry: Entry) -> None:
-    """A change follows the version that was named; a refusal is one that the matrix gives."""
+    """A change follows the expected version; a refusal is the one in the matrix."""
     request, outcome = entry
     if outcome.code == CHANGED:
         assert outcome.version is not None
@@ -146,7 +146,7 @@ def check_acknowledged(entries: Sequence[Entry], found: Mapping[str, Sequence[Ro
 
 
 def by_key(entries: Sequence[Entry]) -> dict[tuple[str, str], list[Entry]]:
-    """What came of the requests with a key, lost races aside: those can be sent again, and were."""
+    """The outcomes of requests with a key, except lost races, which were sent again."""
     grouped: dict[tuple[str, str], list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.request.key is not None and not entry.lost_race:
@@ -155,7 +155,7 @@ def by_key(entries: Sequence[Entry]) -> dict[tuple[str, str], list[Entry]]:
 
 
 def check_keys(entries: Sequence[Entry], meeting: Arena) -> None:
-    """A key belongs to one request, which has one outcome; every other request is refused it."""
+    """A key belongs to one request with one outcome; other requests with it are refused."""
     grouped = by_key(entries)
     for of_key in grouped.values():
         answered = {entry for entry in of_key if entry.outcome.code != REUSED}
@@ -185,7 +185,7 @@ def check_that_it_was_a_race(entries: Sequence[Entry], meeting: Arena) -> None:
 
 
 class Round(NamedTuple):
-    """What came of a round of a duel: for each side, and the steps that were taken in it."""
+    """A round of a duel: the outcome for each side, and the steps taken."""
 
     left: list[Outcome]
     right: list[Outcome]
@@ -304,7 +304,7 @@ def test_of_two_acceptances_one_succeeds(meeting: Arena, tmp_path: Path) -> None
 def test_of_two_creations_one_succeeds(meeting: Arena, tmp_path: Path) -> None:
     """An ordered pair has one Connection, and who comes second is told that it exists."""
     with opened(meeting.url):
-        pass  # makes the tables
+        pass  # creates the tables
     creations = [
         [Request(Action.CREATE, HERE, f"org_{number}", HERE)]
         for number in range(DUELS[meeting.kind])
@@ -367,7 +367,7 @@ def test_an_acceptance_that_was_held_back_is_refused(meeting: Arena, tmp_path: P
 def test_processes_that_open_an_empty_database_together_all_succeed(
     meeting: Arena, tmp_path: Path
 ) -> None:
-    """Whoever comes first makes the tables and the settings, and nobody fails."""
+    """The first process creates the tables and the settings, and none fails."""
     rounds = range(OPENINGS[meeting.kind])
     urls = [meeting.url for _ in rounds]
     if meeting.kind == "sqlite-file":

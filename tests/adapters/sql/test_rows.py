@@ -1,4 +1,4 @@
-"""Rows: as plain as they were written, and refused if they were not written so."""
+"""Rows: stored as plain values, and refused if they are not what was written."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from connect_core.adapters.sql import (
 
 
 class TestHostileRows:
-    """What was edited by hand is refused on reading, and the error names the row."""
+    """A row that was edited by hand is refused when it is read, and the error names it."""
 
     @pytest.mark.parametrize(
         ("changes", "reason"),
@@ -66,7 +66,7 @@ class TestHostileRows:
 
     @pytest.mark.parametrize("status", ["frozen", "", "active "])
     def test_lists(self, engine: Engine, status: str) -> None:
-        """A row that fits is refused, not left out: nobody would miss it."""
+        """A spoilt row is refused, not left out: nobody would miss it."""
         committed(engine)
         edit(engine, update(connections).values(status=status))
         with Session(engine) as session, pytest.raises(InvalidRecordError, match="cxn_1"):
@@ -124,7 +124,7 @@ class TestHostileRows:
         ids=lambda statement: str(statement).replace("\n", " ")[:60],
     )
     def test_histories(self, engine: Engine, statement: Any) -> None:
-        """Each row is well formed, and together they could not have come about."""
+        """Each row is well formed, but together they are an impossible history."""
         committed(engine)
         edit(engine, statement)
         with Session(engine) as session:
@@ -147,7 +147,7 @@ class TestHostileRows:
 
 
 def set_to(name: str, value: object) -> Any:
-    """An update past our column types."""
+    """An update that bypasses the column types."""
     return update(sql_table("connections", sql_column(name))).values({name: literal(value)})
 
 
@@ -177,7 +177,7 @@ class TestHostileText:
     )
     @pytest.mark.parametrize("column", ["created_at", "updated_at"])
     def test_times_in_connections(self, engine: Engine, column: str, written: str) -> None:
-        """Naive ones, and any that would sort wrongly."""
+        """Naive times, and any that would sort wrongly."""
         committed(engine)
         edit(engine, set_to(column, written))
         with Session(engine) as session, pytest.raises(InvalidRecordError) as caught:
@@ -216,7 +216,7 @@ class TestHostileText:
 
 
 def test_a_row_is_plain(tmp_path: Path) -> None:
-    """What any tool can read: text and numbers, no pickles and no classes of ours."""
+    """Any tool can read the rows: they hold text and numbers, no pickles or classes."""
     with database("sqlite-file", tmp_path) as url:
         engine = open_engine(url)
         committed(engine)

@@ -1,4 +1,4 @@
-"""The store inside a session of the host: transactions, races, many at once."""
+"""The store inside the host's session: transactions, races, and many Connections at once."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -35,7 +35,7 @@ from connect_core.adapters.sql import (
 
 
 class TestTransactions:
-    """They are the host's: ours and the host's own rows land together, or not at all."""
+    """Transactions belong to the host: its rows and ours are committed together or not at all."""
 
     @pytest.mark.parametrize("ours_first", [True, False])
     @pytest.mark.parametrize("commits", [True, False])
@@ -124,7 +124,7 @@ class TestRaces:
             engine.dispose()
 
     def test_a_lost_step(self, engine: Engine) -> None:
-        """Read before the other's commit, written after it."""
+        """Read before the other transaction's commit, written after it."""
         committed(engine)
         with Session(engine) as ours, ours.begin():
             store = SqlConnectionStore(ours)
@@ -165,7 +165,7 @@ class TestRaces:
             assert service.list(by=OUR_KEY).connections == ()
 
     def test_a_key_that_another_used_meanwhile(self, engine: Engine) -> None:
-        """The other's record is told, and what was done here is undone."""
+        """The other's record is returned, and what was done here is undone."""
         key = IdempotencyKey("k")
         theirs_record = IdempotencyRecord("1" * 64, "theirs", T0)
 
@@ -181,7 +181,7 @@ class TestRaces:
             assert store.find(OURS, THEIRS) is None
 
     def test_the_same_request_that_was_quicker(self, engine: Engine) -> None:
-        """Who lost a race to themselves is told the answer, and not that they lost."""
+        """A caller who loses a race to itself gets the answer, not an error."""
         key = IdempotencyKey("k")
         record = IdempotencyRecord("1" * 64, "theirs", T0)
 
@@ -230,7 +230,7 @@ class TestRaces:
 
 
 class TestManyAtOnce:
-    """What import and export are made of."""
+    """The methods on which import and export are built."""
 
     def histories(self, number: int) -> list[History]:
         found: list[History] = []
@@ -261,7 +261,7 @@ class TestManyAtOnce:
             assert list(store.everything()) == []
 
     def test_what_is_taken_is_left_out(self, engine: Engine) -> None:
-        """By what was there, and by an earlier one of the same."""
+        """Taken by a stored Connection, or by an earlier one in the same call."""
         histories = self.histories(6)
         same_pair = Connection.create(by=OUR_KEY, destination="org_3", id="cxn_x", at=T0)
         same_id = Connection.create(by=OUR_KEY, destination="org_x", id="cxn_4", at=T0)
@@ -281,7 +281,7 @@ class TestManyAtOnce:
 
     @pytest.mark.parametrize(("destination", "id"), [("org_0", "cxn_x"), ("org_x", "cxn_0")])
     def test_one_that_is_taken(self, engine: Engine, destination: str, id: str) -> None:
-        """By its ordered pair alone, or by its id alone."""
+        """Taken by its ordered pair alone, or by its id alone."""
         connection, event = Connection.create(by=OUR_KEY, destination=destination, id=id, at=T0)
         with Session(engine) as session, session.begin():
             store = SqlConnectionStore(session)
@@ -299,7 +299,7 @@ class TestManyAtOnce:
 
 
 def test_statements_are_compiled_once(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
-    """SQLAlchemy keeps the text, of a host's statements too: it costs more than to run it."""
+    """SQLAlchemy caches the SQL, for a host's statements too: compiling costs more than running."""
 
     def run(number: int) -> None:
         with Session(engine) as session, session.begin():

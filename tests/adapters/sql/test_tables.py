@@ -36,7 +36,7 @@ EVENT: dict[str, object] = {
 
 
 class TestConstraints:
-    """The database refuses whatever a database can, from whoever writes to it."""
+    """The database refuses everything that it can, whoever writes to it."""
 
     def refused(self, engine: Engine, table: Table, row: dict[str, object]) -> None:
         with pytest.raises(IntegrityError), engine.begin() as connection:
@@ -116,7 +116,7 @@ class TestConstraints:
             connection.execute(connections.delete())
 
     def test_each_step_of_the_lifecycle_is_known(self, engine: Engine) -> None:
-        """And no other: the condition is derived from the decision table."""
+        """And no other step: the condition is derived from the decision table."""
         steps = {
             ("pending", "activate", "active"),
             ("pending", "deactivate", "inactive"),
@@ -137,10 +137,10 @@ class TestConstraints:
 
 
 class TestColumnTypes:
-    """What a host sees that reads the tables itself."""
+    """The columns, for hosts that read the tables themselves."""
 
     def test_each_column(self) -> None:
-        """What a host may read, and what a later version may not change without a migration."""
+        """A host may read these types; a later version may change them only with a migration."""
         there = URL.create("postgresql").get_dialect()()
         id_, status, version, time = (
             'VARCHAR COLLATE "C"',

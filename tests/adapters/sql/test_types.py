@@ -11,7 +11,7 @@ from connect_core.adapters.sql import JsonValue, UtcTime, connection_events, con
 
 
 class TestColumnTypes:
-    """What a host sees that reads the tables itself."""
+    """The values, for hosts that read the tables themselves."""
 
     def test_times_and_json_are_values(self, engine: Engine) -> None:
         committed(engine)
