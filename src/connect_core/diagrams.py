@@ -225,12 +225,19 @@ class _Reader:
         """Read the next step; `where` is for messages."""
         by = _text(step, "by", where)
         verb = step.get("verb")
-        action = {"create": Action.CREATE}.get(str(verb))
-        if verb == "act":
-            action = Action(_text(step, "action", where))
-        words = action or {"share": _READ_DATA, "read": "look at it"}.get(str(verb))
-        if words is None:
-            raise ValueError(f"{where} has the verb {verb!r}, which cannot be drawn")
+        action: Action | None = None
+        words: str
+        match verb:
+            case "create":
+                words = action = Action(verb)
+            case "act":
+                words = action = Action(_text(step, "action", where))
+            case "share":
+                words = _READ_DATA
+            case "read":
+                words = "look at it"
+            case _:
+                raise ValueError(f"{where} has the verb {verb!r}, which cannot be drawn")
         pair = self._created(step, where) if verb == "create" else self._known(step, where)
         outcome = _outcome(step, where)
         refusal = "" if outcome == "ok" else outcome.replace("-", " ")
