@@ -60,7 +60,9 @@ def postgresql() -> Generator[URL]:
     with engine.connect() as connection:
         connection.execute(text(f"CREATE SCHEMA {schema}"))
         try:
-            yield POSTGRESQL.update_query_dict({"options": f"-csearch_path={schema}"})
+            # The tests survive no crash of the server, so it need not write to disk at each commit.
+            options = f"-csearch_path={schema} -csynchronous_commit=off"
+            yield POSTGRESQL.update_query_dict({"options": options})
         finally:
             connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
 
