@@ -52,16 +52,20 @@ def need_postgresql() -> None:
 
 
 @contextmanager
-def postgresql() -> Generator[URL]:
-    """The URL of an empty schema of its own, which is what an unqualified name finds."""
+def postgresql(*, durable: bool = False) -> Generator[URL]:
+    """The URL of an empty schema of its own, which is what an unqualified name finds.
+
+    Args:
+        durable: whether a commit waits until it is on disk, as it does by default on a server.
+            Tests do not survive a crash of the server, so they need not wait; benchmarks do.
+    """
     need_postgresql()
     schema = f"connect_core_{uuid4().hex}"
     engine = create_engine(POSTGRESQL, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE SCHEMA {schema}"))
         try:
-            # The tests survive no crash of the server, so it need not write to disk at each commit.
-            options = f"-csearch_path={schema} -csynchronous_commit=off"
+            options = f"-csearch_path={schema}" + ("" if durable else " -csynchronous_commit=off")
             yield POSTGRESQL.update_query_dict({"options": options})
         finally:
             connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))

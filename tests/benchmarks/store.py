@@ -87,7 +87,7 @@ def _sqlite(directory: Path) -> Generator[Engine]:
 @contextmanager
 def _postgresql() -> Generator[Engine]:
     """It does not wait for the disk: that time is the same for all, and hides what differs."""
-    with postgresql() as url:
+    with postgresql(durable=True) as url:
         options = f"{url.query['options']} -csynchronous_commit=off"
         engine = open_engine(url.update_query_dict({"options": options}))
         try:
