@@ -106,6 +106,12 @@ def test_every_public_name_has_its_place(site: Path) -> None:
     assert [name for name in public if name not in there] == []
 
 
+def test_no_description_is_taken_for_a_type(pages: list[Path]) -> None:
+    """Napoleon takes the words before a colon for one; annotations are in the signatures."""
+    for page in pages:
+        assert "<dt class=\"field-odd\">Type" not in page.read_text(encoding="utf-8"), page
+
+
 def test_the_search_finds_what_is_there(site: Path) -> None:
     index = (site / "searchindex.js").read_text(encoding="utf-8")
     for word in ("reactiv", "permitting_status", "idempot", "fastapi"):
