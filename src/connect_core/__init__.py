@@ -1,6 +1,7 @@
 """The life of a data-sharing Connection between two organizations, and who may do what to it.
 
-Everything public is here; the command line and what needs an extra is imported by path.
+Everything public is here, except for the command line and what needs an extra: import these by
+path.
 """
 
 from importlib import import_module
@@ -140,7 +141,7 @@ __all__ = [
     "steps_to",
 ]
 
-#: What is loaded when it is first asked for, and from where. Who only decides need not wait.
+#: The names that are loaded on first use, by module, so that importing the policy stays quick.
 _LATER = {
     "connect_core.jsonapi": (
         "CreateRequest",
@@ -162,7 +163,7 @@ _LATER = {
     ),
 }
 
-if not TYPE_CHECKING:  # pragma: no branch  # type checkers know every name, and tell a wrong one
+if not TYPE_CHECKING:  # pragma: no branch  # type checkers know every name, and report a wrong one
 
     def __getattr__(name: str) -> object:
         """Load a module when one of its names is first asked for."""

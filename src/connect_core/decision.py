@@ -1,10 +1,10 @@
-"""Decisions: what the policy answers, as values.
+"""Decisions: the policy's answers, as values.
 
 A `Decision` is the whole answer to "may they?": every `Denial` that applies, the `Step`s that would
 help, and both in words. A `Cell` is one question to the decision table. All of them are immutable.
 
-Nothing is decided here. `connect_core.policy` makes the decisions, and `connect_core.wording` puts
-them into words.
+This module decides nothing: `connect_core.policy` makes the decisions, and `connect_core.wording`
+puts them into words.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,19 +16,19 @@ from connect_core.lifecycle import Action, Role, Status
 
 
 class Denial(StrEnum):
-    """A condition that failed. The members stand in order of precedence."""
+    """A condition that failed. The members are in order of precedence."""
 
     #: The actor's organization is neither source nor destination. An outsider gets this alone.
     NOT_A_PARTY = "not_a_party"
     #: No role that the actor holds may ever do this.
     WRONG_ROLE = "wrong_role"
-    #: It cannot be done from this status.
+    #: The action is not possible from this status.
     WRONG_STATUS = "wrong_status"
-    #: There is a Connection for this ordered pair already, whatever its status.
+    #: A Connection for this ordered pair exists already, whatever its status.
     ALREADY_EXISTS = "already_exists"
     #: Source and destination are the same, and the caller did not ask for that.
     SELF_CONNECTION = "self_connection"
-    #: The status is not one that this version knows.
+    #: This version does not know the status.
     UNKNOWN_STATUS = "unknown_status"
     #: Data may pass only while the Connection is active.
     NOT_ACTIVE = "not_active"
@@ -73,11 +73,11 @@ class Step(NamedTuple):
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> "Step":
-        """The step that `as_dict` wrote down.
+        """Make a step from what `as_dict` returned.
 
         Raises:
             KeyError: a member is missing.
-            ValueError: a value is not one that this version knows.
+            ValueError: this version does not know one of the values.
         """
         return cls(
             Action(record["action"]),
@@ -92,15 +92,15 @@ class Decision:
     """The answer to "may they?", with every reason. Immutable, and true exactly when allowed.
 
     Attributes:
-        allowed: whether nothing failed.
-        action: what was asked for; None when the question was whether data may be read.
-        status: the Connection's status; None if there is no Connection, if the status is not one
-            that this version knows, or for an outsider, who is not told.
+        allowed: True if no condition failed.
+        action: the action asked for; None if the question was whether data may be read.
+        status: the Connection's status; None if there is no Connection, if this version does not
+            know the status, or for an outsider, who is not told.
         roles: the roles that the actor holds.
-        target: the status that the action leads to, if it is allowed and changes one.
+        target: the status that the action leads to; None if it is denied, or for reading data.
         denials: every condition that failed, in order of precedence; an outsider gets
             `Denial.NOT_A_PARTY` alone.
-        remedy: the steps, in order, that would make it possible; empty if none would.
+        remedy: the steps that would make it possible, in order; empty if none would.
         explanation: why, in one plain sentence.
         advice: what would help, in one plain sentence; empty when allowed.
     """
@@ -142,11 +142,11 @@ class Decision:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> "Decision":
-        """The decision that `as_dict` wrote down, word for word.
+        """Make a decision from what `as_dict` returned, word for word.
 
         Raises:
             KeyError: a member is missing.
-            ValueError: a value is not one that this version knows.
+            ValueError: this version does not know one of the values.
         """
         action, status, target = record["action"], record["status"], record["target"]
         return cls(
@@ -164,9 +164,9 @@ class Decision:
 class Cell(NamedTuple):
     """One question to the decision table."""
 
-    #: Where the Connection stands; None when there is none yet.
+    #: The Connection's status; None if there is no Connection yet.
     status: Status | None
-    #: What is asked for.
+    #: The action asked for.
     action: Action
     #: The roles that the actor holds; empty for an outsider.
     roles: frozenset[Role]
@@ -175,7 +175,7 @@ class Cell(NamedTuple):
 def minds_version(decision: Decision) -> bool:
     """True if a stale version is reported before the decision itself.
 
-    Reading again does not help an outsider, nor a role that may never do this: they get the
-    decision.
+    Reading the Connection again helps neither an outsider nor a role that may never do this: they
+    get the decision.
     """
     return not {Denial.NOT_A_PARTY, Denial.WRONG_ROLE} & set(decision.denials)

@@ -1,22 +1,22 @@
 """The errors: facts first, text made from them.
 
-Each error carries what it is about as attributes, has a `code` that never changes, and says in its
-text what was refused, why, and what would help. All of them can be copied and pickled.
+Each error carries its facts as attributes, has a `code` that never changes, and says in its text
+what was refused, why, and what would help. All of them can be copied and pickled.
 
-Who can act on which:
+What to do about each:
 
 ========================  ====================================================================
-the caller never can      `ForbiddenTransitionError`, `NotAPartyError`, `SelfConnectionError`
-somebody else may first   `InvalidTransitionError`, `AccessDeniedError`
-use what there is         `DuplicateConnectionError`
-re-read and try again     `StaleConnectionError`
+the caller may never      `ForbiddenTransitionError`, `NotAPartyError`, `SelfConnectionError`
+others must act first     `InvalidTransitionError`, `AccessDeniedError`
+use the existing one      `DuplicateConnectionError`
+read again and retry      `StaleConnectionError`
 fix the request           `InvalidDocumentError`, `ConnectionNotFoundError`,
                           `IdempotencyKeyReusedError`
 call an operator          `InvalidHistoryError`, `InvalidRecordError`: stored data is not what
                           was written
 ========================  ====================================================================
 
-Whatever is raised, nothing has changed: every Connection is as it was before the call.
+A call that raises changes nothing: every Connection is as it was before.
 """
 
 from typing import ClassVar, NamedTuple
@@ -27,7 +27,7 @@ from connect_core.parties import Actor
 
 
 def _shown(text: str | None, otherwise: str = "") -> str:
-    """`text` for a message, or `otherwise`. It may come from a URL: any characters, any length."""
+    """`text` made safe for a message, or `otherwise`. It may hold anything, at any length."""
     if text is None:
         return otherwise
     text = text if len(text) <= 80 else f"{text[:77]}..."
@@ -41,7 +41,7 @@ def _who(actor: Actor) -> str:
 class ConnectError(Exception):
     """The base of every error that this library raises on purpose."""
 
-    #: What went wrong, for programs. It never changes for a class of errors.
+    #: What went wrong, for programs. The code of an error class never changes.
     code: ClassVar[str] = "connect_error"
 
 
@@ -51,7 +51,7 @@ class TransitionError(ConnectError):
     Attributes:
         decision: the whole `Decision`, with every condition that failed.
         actor: who asked.
-        connection_id: the Connection's id, or None where there is none (create, a row without id).
+        connection_id: the Connection's id, or None if there is none (create, a row without id).
     """
 
     code = "transition_refused"
@@ -94,8 +94,8 @@ class ForbiddenTransitionError(TransitionError):
 class NotAPartyError(ForbiddenTransitionError):
     """The actor's organization is neither the source nor the destination.
 
-    The same, attribute by attribute, whatever the Connection's status, scopes and parties are:
-    `status` is None and `roles` is empty.
+    Its attributes do not depend on the Connection's status, scopes and parties: `status` is None
+    and `roles` is empty.
     """
 
     code = "not_a_party"
@@ -113,11 +113,11 @@ class InvalidTransitionError(TransitionError):
 
 
 class DuplicateConnectionError(ConnectError):
-    """There is a Connection for this ordered pair already. There is only ever one.
+    """A Connection for this ordered pair exists already. There is only ever one.
 
     Attributes:
         decision: the whole `Decision`.
-        existing_id: the id of the existing Connection, if known. Given to its source only.
+        existing_id: the id of the existing Connection, if known. Only the source gets it.
     """
 
     code = "duplicate_connection"
@@ -137,7 +137,7 @@ class SelfConnectionError(ConnectError):
 
     Attributes:
         decision: the whole `Decision`.
-        organization_id: the organization that was named twice.
+        organization_id: the organization that is both.
     """
 
     code = "self_connection"
@@ -155,7 +155,7 @@ class SelfConnectionError(ConnectError):
 
 
 class AccessDeniedError(ConnectError):
-    """Data may not be read through this Connection by this reader now.
+    """The reader may not read this data through the Connection now.
 
     Attributes:
         decision: the whole `Decision`; an outsider's carries nothing about the Connection.
@@ -186,7 +186,7 @@ class AccessDeniedError(ConnectError):
 
     @property
     def missing_scopes(self) -> frozenset[str]:
-        """What was asked for and is not granted; empty for an outsider, who is told nothing."""
+        """The scopes asked for and not granted; empty for an outsider, who is told nothing."""
         return frozenset({self.scope} if Denial.SCOPE_NOT_GRANTED in self.decision.denials else ())
 
     def __str__(self) -> str:
@@ -201,7 +201,7 @@ class ConnectionNotFoundError(ConnectError):
     """No such Connection, or none that the actor may know of. The two look the same on purpose.
 
     Attributes:
-        connection_id: the id that was looked for, or None where there was none.
+        connection_id: the id that was looked for, or None if there was none.
     """
 
     code = "connection_not_found"
@@ -225,7 +225,7 @@ class StaleConnectionError(ConnectError):
 
     Attributes:
         expected_version: the version that the caller had read.
-        actual_version: the version that there is, or None if it is not known.
+        actual_version: the current version, or None if it is not known.
         connection_id: the Connection's id.
     """
 
@@ -249,7 +249,7 @@ class StaleConnectionError(ConnectError):
 
 
 class IdempotencyKeyReusedError(ConnectError):
-    """This idempotency key came with another request before.
+    """This idempotency key was used for another request before.
 
     Attributes:
         key: the key.
@@ -285,11 +285,11 @@ class Problem(NamedTuple):
 
 
 class InvalidDocumentError(ConnectError):
-    """A document is not what it should be. Every problem is listed, not only the first.
+    """A document is not valid. Every problem is listed, not only the first.
 
     Attributes:
-        problems: one or more `Problem`, each with its place.
-        malformed: whether it is not JSON at all, so that nothing in it could be read.
+        problems: one or more `Problem`, each with its JSON Pointer.
+        malformed: True if it is not JSON at all, so that nothing in it could be read.
     """
 
     code = "invalid_document"
@@ -309,7 +309,7 @@ class InvalidHistoryError(ConnectError):
 
     Attributes:
         index: the place of the first impossible event in the chain, counted from 0; the chain's
-            length if what is missing is an event at its end.
+            length if an event is missing at its end.
         reason: what is impossible about it.
     """
 
@@ -328,7 +328,7 @@ class InvalidHistoryError(ConnectError):
 
 
 class InvalidRecordError(ConnectError):
-    """What a store holds is not what was written to it. Nothing is served from it.
+    """A stored record is not what was written. Nothing is served from it.
 
     Attributes:
         record: which record: the table and the key of a row, or the history of a Connection.

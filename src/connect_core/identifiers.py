@@ -1,10 +1,9 @@
-"""Identifiers: a prefix that says what is named, then text that says nothing.
+"""Identifiers: a prefix that says what kind of thing is named, then opaque text.
 
-An identifier is a `str` that has been checked. The prefix is matched exactly; what follows is
-opaque, one or more ASCII letters, digits, ``_`` or ``-``. Nothing else is read into it: its length
-is never checked, case is never folded, and two identifiers are the same only when every character
-is. Letters of other scripts that merely look right are refused, so that no two different
-identifiers can be mistaken for each other on a screen.
+An identifier is a `str` that has been checked. The prefix must match exactly; one or more ASCII
+letters, digits, ``_`` or ``-`` follow. This module reads nothing into them: it never checks the
+length and never folds case, and two identifiers are the same only if every character is. It refuses
+look-alike letters of other scripts, so that no identifier can imitate another with them.
 """
 
 import re
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 #: How many characters of it a minted identifier has: they hold 164 bits.
 MINTED_LENGTH = 28
-#: How these are shared out: 48 bits for the time in milliseconds come first, then these two.
+#: How the bits are divided: 48 for the time in milliseconds come first, then these two parts.
 _COUNTER_BITS = 16
 _RANDOM_BITS = 100
 
@@ -32,23 +31,23 @@ _RANDOM_BITS = 100
 class ValidatedText(str):
     """A `str` that matches a pattern, as a type: in Python, in pydantic and in JSON Schema.
 
-    Build one from any `str`; its own instances pass through. It compares, hashes, copies and
-    prints as the `str` that it is.
+    Build one from any `str`; an instance of the same class is returned as it is. It compares,
+    hashes, copies and prints like any `str`.
 
     Raises:
         ValueError: the text does not match; the message says what was expected.
-        TypeError: it is not a `str` at all.
+        TypeError: the argument is not a `str`.
     """
 
     __slots__ = ()
 
-    #: A regular expression that the whole text matches; compiled on first use.
+    #: A regular expression that the whole text must match; compiled on first use.
     pattern: ClassVar[str]
-    #: What it describes, in words.
+    #: What the pattern describes, in words.
     expected: ClassVar[str]
 
     def __new__(cls, text: str) -> Self:
-        """Check `text`; an instance of this very class passes through."""
+        """Check `text`; an instance of this very class is returned as it is."""
         if type(text) is cls:
             return text
         if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
@@ -81,7 +80,7 @@ class OrganizationId(ValidatedText):
 
 
 class ActorId(ValidatedText):
-    """The id of who acts: ``api_`` for an API key, ``usr_`` or ``user_`` for a person."""
+    """The id of an actor: ``api_`` for an API key, ``usr_`` or ``user_`` for a person."""
 
     __slots__ = ()
     pattern = "(?:api_|usr_|user_)[0-9A-Za-z_-]+"
@@ -97,11 +96,11 @@ class ConnectionId(ValidatedText):
 
     @classmethod
     def mint(cls) -> Self:
-        """A new id: ``cxn_`` and 28 base58 characters, which sort by the time they were made.
+        """A new id: ``cxn_`` and 28 base58 characters, which sort by the time of minting.
 
-        They begin with the time in milliseconds and a counter, so that ids made in one process
-        sort strictly in the order of their making, also within a millisecond and while the clock
-        runs backwards. At least 100 bits come from the system's secure randomness: knowing one id
+        They begin with the time in milliseconds and a counter, so that ids minted in one process
+        sort strictly in the order of minting, even within one millisecond or while the clock runs
+        backwards. At least 100 bits come from the system's secure random source: knowing one id
         does not help to guess another. Threads may call this at the same time.
         """
         number = _next_prefix() << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
@@ -112,13 +111,13 @@ class ConnectionId(ValidatedText):
         return cls("cxn_" + "".join(reversed(characters)))
 
 
-#: The prefix of the id that was minted last. It is all the state that this library keeps.
+#: The prefix of the last minted id. The library keeps no other state.
 _last_prefix = 0
 _minting = Lock()
 
 
 def _next_prefix() -> int:
-    """The time in milliseconds and a counter, as one number, greater than any before it."""
+    """The time in milliseconds and a counter, as one number, greater than every earlier one."""
     global _last_prefix  # the order of ids is a promise about the whole process
     with _minting:
         now = time_ns() // 1_000_000
@@ -127,7 +126,7 @@ def _next_prefix() -> int:
 
 
 class IdempotencyKey(ValidatedText):
-    """What a client names a request with, so that it can be repeated: see `ConnectionService`."""
+    """A client's name for a request, so that it can be repeated: see `ConnectionService`."""
 
     __slots__ = ()
     pattern = "[ -~]{1,255}"

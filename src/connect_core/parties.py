@@ -1,8 +1,8 @@
-"""Parties: who acts, for which organization, and what that makes them in a Connection.
+"""Parties: actors, the organizations that they act for, and their roles in a Connection.
 
-Nobody states their own role. An actor acts for exactly one organization, and the roles follow from
-comparing that organization's id with the two in the Connection. They are `source`, `destination`,
-both (only in a self-connection) or none (an *outsider*).
+Roles are derived, never claimed. An actor acts for exactly one organization; comparing its id with
+the two in the Connection gives the roles: `source`, `destination`, both (only in a self-connection)
+or none (an *outsider*). This module does not authenticate: your service says who the actor is.
 """
 
 import re
@@ -28,8 +28,8 @@ def _readable(name: str) -> str:
     return name
 
 
-#: A name as a model's field: for people to read, decides nothing. At most 255 characters, no
-#: control characters and no lone surrogates: not everything can store or show them.
+#: A name as a model's field. It is for people; no rule depends on it. At most 255 characters,
+#: without control characters and lone surrogates, which some systems cannot store or show.
 Name = Annotated[
     str,
     Field(strict=True, json_schema_extra={"maxLength": MAX_NAME_LENGTH}),
@@ -40,7 +40,7 @@ Name = Annotated[
 class Immutable(BaseModel):
     """The base of this library's models: equal by value, hashable, never changed in place.
 
-    A field that is not declared is refused. What validates is built on first use.
+    Undeclared fields are refused. Validators are built on first use.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -49,7 +49,7 @@ class Immutable(BaseModel):
 class Organization(Immutable):
     """An organization that shares or receives data. Accepted wherever its id is.
 
-    Immutable. `name` is for people and decides nothing.
+    Immutable. `name` is for people; no rule depends on it.
 
     Raises:
         pydantic.ValidationError: `id` is not an organization id, or `name` is not a name.
@@ -64,7 +64,7 @@ class Organization(Immutable):
 
 
 def organization_id_of(organization: object) -> object:
-    """The id of an `Organization`; anything else as it is, for a validator to judge."""
+    """The id of an `Organization`; anything else unchanged, for a validator to check."""
     return organization.id if isinstance(organization, Organization) else organization
 
 
@@ -73,7 +73,7 @@ OrganizationRef = Annotated[OrganizationId, BeforeValidator(organization_id_of)]
 
 
 class ActorType(StrEnum):
-    """What kind of actor an id names."""
+    """The kind of an actor. The prefix of the id tells which."""
 
     #: A person, in a dashboard: ``usr_`` or ``user_``.
     USER = "user"
@@ -100,12 +100,12 @@ class Actor(Immutable):
 
     @property
     def type(self) -> ActorType:
-        """Person or API key, by the prefix of the id."""
+        """Whether a person or an API key acts, by the prefix of the id."""
         return ActorType.API_KEY if self.id.startswith("api_") else ActorType.USER
 
 
 class Parties(Protocol):
-    """Anything with two organization ids: a `Connection`, a database row, an object of yours."""
+    """Anything with two organization ids: a `Connection`, a database row or an object of yours."""
 
     @property
     def source_organization_id(self) -> str:
@@ -118,7 +118,7 @@ class Parties(Protocol):
         ...
 
 
-#: The roles by (is the source, is the destination). Each set is made once and shared.
+#: The roles, by (is the source, is the destination). Each set is made once and shared.
 ROLES: dict[tuple[bool, bool], frozenset[Role]] = {
     (False, False): frozenset(),
     (True, False): frozenset({Role.SOURCE}),

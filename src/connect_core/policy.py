@@ -1,7 +1,7 @@
 """The policy: who may do what, answered from a table.
 
-Each possible `Decision` is made when this module is imported, once, from what the lifecycle answers
-(`connect_core.table`). Asking later is a lookup.
+On import, this module makes every possible `Decision` once, from the lifecycle's answers
+(`connect_core.table`). A question is then a lookup.
 
 Questions return a value and never raise on a well-typed call (`decide`, `can`, `allowed_actions`);
 commands raise a typed error (`authorize`). Both read the same table.
@@ -32,7 +32,7 @@ from connect_core.wording import advise, explain, explain_permission
 
 
 class ConnectionLike(Parties, Protocol):
-    """What the policy needs to know of a Connection to judge an action."""
+    """What the policy needs to know about a Connection to decide on an action."""
 
     @property
     def status(self) -> str:
@@ -41,7 +41,7 @@ class ConnectionLike(Parties, Protocol):
 
 
 class SharingConnectionLike(ConnectionLike, Protocol):
-    """What the policy needs to know of a Connection to judge an access."""
+    """What the policy needs to know about a Connection to decide on reading its data."""
 
     @property
     def scopes(self) -> Collection[str]:
@@ -49,7 +49,7 @@ class SharingConnectionLike(ConnectionLike, Protocol):
         ...
 
 
-# --- Decisions, made beforehand ------------------------------------------------------------------
+# --- Precomputed decisions -----------------------------------------------------------------------
 
 
 class _Unknown:
@@ -58,7 +58,7 @@ class _Unknown:
 
 _UNKNOWN: Final = _Unknown()
 
-#: Where a Connection stands: a known status, or one that this version does not know.
+#: A Connection's status: a known one, or one that this version does not know.
 _Standing = Status | _Unknown
 _STANDINGS: Final[tuple[_Standing, ...]] = (*Status, _UNKNOWN)
 
@@ -71,7 +71,7 @@ def _decision(
     target: Status | None = None,
     remedy: tuple[Step, ...] = (),
 ) -> Decision:
-    """Order the denials and put words to them. An outsider is told nothing."""
+    """Sort the denials and add the wording. An outsider is told nothing."""
     if not roles:
         status, denials, target, remedy = None, {Denial.NOT_A_PARTY}, None, ()
     if not denials:
@@ -96,7 +96,7 @@ def _judge(
     *,
     self_refused: bool = False,
 ) -> Decision:
-    """The decision on an action, with all that failed; a `standing` of None: no Connection yet."""
+    """The decision on an action, with every denial; None as `standing` means no Connection yet."""
     status = standing if isinstance(standing, Status) else None
     unknown = isinstance(standing, _Unknown)
     target = None if unknown else TARGETS.get(Cell(status, action, roles))
@@ -120,7 +120,7 @@ def _judge(
 
 
 def _judge_access(standing: _Standing, roles: frozenset[Role], *, granted: bool) -> Decision:
-    """The decision on reading data, with all that failed."""
+    """The decision on reading data, with every denial."""
     status = standing if isinstance(standing, Status) else None
     denials: set[Denial] = set()
     if status is None:
@@ -137,7 +137,7 @@ def _judge_access(standing: _Standing, roles: frozenset[Role], *, granted: bool)
     return _decision(None, status, roles, denials, remedy=remedy)
 
 
-# Each decision under the key that is quickest to build: whether the actor's organization is the
+# Each decision has the key that is quickest to build: whether the actor's organization is the
 # source, whether it is the destination, and what was asked.
 
 _DECISIONS: Final[dict[tuple[bool, bool, Action, object], Decision]] = {
@@ -185,7 +185,7 @@ _DECISION_TABLE: Final[Mapping[Cell, Decision]] = MappingProxyType(
 )
 
 
-# --- The questions -------------------------------------------------------------------------------
+# --- Actions on a Connection ---------------------------------------------------------------------
 
 
 def _held(actor: Actor, parties: Parties) -> tuple[bool, bool]:
@@ -198,7 +198,7 @@ def _held(actor: Actor, parties: Parties) -> tuple[bool, bool]:
 
 
 def _standing(connection: ConnectionLike) -> _Standing:
-    """The status if it is known. It comes from outside and may be anything at all."""
+    """The status if it is known. The value comes from outside and may be anything."""
     try:
         return Status(connection.status)
     except ValueError:
@@ -208,8 +208,8 @@ def _standing(connection: ConnectionLike) -> _Standing:
 def decide(actor: Actor, action: Action, connection: ConnectionLike) -> Decision:
     """Whether `actor` may take `action` on `connection`, and why.
 
-    A lookup: the `Decision` was made when this module was imported, and equal questions get the
-    same object. Changes nothing.
+    This is a lookup: the `Decision` was made when this module was imported, and equal questions
+    get the same object. Nothing changes.
 
     Raises:
         ValueError: there is no such action. Nothing else is raised on a well-typed call.
@@ -236,15 +236,15 @@ def can(actor: Actor, action: Action, connection: ConnectionLike) -> bool:
 
 
 def authorize(actor: Actor, action: Action, connection: ConnectionLike) -> Decision:
-    """The `Decision` that permits `action`, or the typed error that refuses it.
+    """Return the `Decision` that permits `action`, or raise the typed error that refuses it.
 
-    Changes nothing, either way.
+    Nothing changes either way.
 
     Raises:
         NotAPartyError: the actor is an outsider.
         ForbiddenTransitionError: wrong role.
         InvalidTransitionError: wrong status, or one that this version does not know.
-        DuplicateConnectionError: `action` is create, by the source.
+        DuplicateConnectionError: `action` is create, and the actor acts for the source.
         ValueError: there is no such action.
     """
     decision = decide(actor, action, connection)
@@ -267,7 +267,7 @@ def allowed_actions(actor: Actor, connection: ConnectionLike) -> frozenset[Actio
 
 
 def actions(actor: Actor, connection: ConnectionLike) -> Mapping[Action, Decision]:
-    """Every action with its `Decision`: a menu, with reasons on the entries greyed out.
+    """Every action with its `Decision`: a menu, with the reasons why entries are disabled.
 
     The mapping is read-only, complete and in the order of `Action`. Never raises on a well-typed
     call.
@@ -276,21 +276,21 @@ def actions(actor: Actor, connection: ConnectionLike) -> Mapping[Action, Decisio
 
 
 def steps_to(connection: ConnectionLike, goal: Status = Status.ACTIVE) -> tuple[Step, ...]:
-    """The shortest way from where `connection` stands to `goal`; empty if it is there.
+    """The shortest way from the status of `connection` to `goal`; empty if it is there already.
 
-    Who may take each step is in `Step.roles`; `Connection.organization_of` turns a role into an
+    `Step.roles` says who may take each step; `Connection.organization_of` turns a role into an
     organization.
 
     Raises:
-        ValueError: the status of `connection`, or `goal`, is not one that this version knows.
+        ValueError: this version does not know the status of `connection`, or `goal`.
     """
     return SHORTEST_WAYS[Status(connection.status)][Status(goal)]
 
 
 def decision_table() -> Mapping[Cell, Decision]:
-    """All of it: every status, action and set of roles, for documentation and tests.
+    """The whole table: every status, action and set of roles, for documentation and tests.
 
-    Read-only, in the order of the matrix: creation where there is no Connection, then each status
+    It is read-only, in the order of the matrix: creation without a Connection, then each status
     with each action, for an outsider, the source, the destination, and both.
     """
     return _DECISION_TABLE
@@ -299,8 +299,8 @@ def decision_table() -> Mapping[Cell, Decision]:
 def permitting_statuses(role: Role, action: Action) -> tuple[Status, ...]:
     """The statuses from which `role` may take `action`, in the order of `Status`.
 
-    What a query needs: the Connections on which an organization may act are those where it holds a
-    role and the status is one of these. Empty for create, which acts on no Connection.
+    Use it for queries: an organization may act on the Connections in which it holds a role and the
+    status is one of these. Empty for create, which acts on no Connection.
 
     Raises:
         ValueError: there is no such role, or no such action.
@@ -335,7 +335,7 @@ def decide_create(
         allow_self: permit source and destination to be the same, for sandboxes.
 
     Raises:
-        ValueError: `existing` is a Connection between other parties, or the other way round.
+        ValueError: `existing` is a Connection between other parties, or in the other direction.
     """
     pair = _Pair(str(organization_id_of(source)), str(organization_id_of(destination)))
     standing: _Standing | None = None
@@ -359,9 +359,9 @@ def authorize_create(
     existing: ConnectionLike | None = None,
     allow_self: bool = False,
 ) -> Decision:
-    """The `Decision` that permits the creation, or the typed error that refuses it.
+    """Return the `Decision` that permits the creation, or raise the typed error that refuses it.
 
-    Takes what `decide_create` takes. Changes nothing, either way.
+    It takes the arguments of `decide_create`. Nothing changes either way.
 
     Raises:
         NotAPartyError: the actor acts for neither organization.
@@ -379,7 +379,7 @@ def authorize_create(
 
 
 def _refuse(decision: Decision, actor: Actor, connection_id: str | None) -> NoReturn:
-    """Raise what the first denial calls for. Creating acts on no Connection, and names none."""
+    """Raise the error for the first denial. For create, only a duplicate names a Connection."""
     subject = None if decision.action is Action.CREATE else connection_id
     match decision.denial:
         case Denial.NOT_A_PARTY:
@@ -400,34 +400,34 @@ def _refuse(decision: Decision, actor: Actor, connection_id: str | None) -> NoRe
 def decide_access(reader: Actor, scope: str, connection: SharingConnectionLike) -> Decision:
     """Whether `reader` may read data of `scope` through `connection` at this moment.
 
-    Only the destination, only while the Connection is active, only within its scopes. Ask when the
-    data is read, not before: the answer holds for the status that `connection` has now. A scope
-    that is not well formed is granted by nothing. Never raises on a well-typed call.
+    Only the destination may, only while the Connection is active, and only within its scopes. Ask
+    when the data is read, not before: the answer holds for the status that `connection` has now.
+    No Connection grants an ill-formed scope. Never raises on a well-typed call.
     """
     granted = _grants(connection.scopes, scope)
     return _ACCESS_DECISIONS[*_held(reader, connection), _standing(connection), granted]
 
 
-#: Collections that are not of scopes.
+#: Collections that never count as collections of scopes.
 _NO_SCOPES: Final = (str, bytes, bytearray, memoryview, Mapping)
 
 
 def _grants(scopes: object, scope: str) -> bool:
-    """Whether `scope` is one of `scopes`, which come from outside and may be anything at all."""
-    # A single string would "contain" every part of itself, and a mapping may hold a refusal.
+    """Whether `scope` is one of `scopes`. The value comes from outside and may be anything."""
+    # A single string would "contain" all its substrings, and a mapping may map a scope to False.
     if not isinstance(scopes, Collection) or isinstance(scopes, _NO_SCOPES):
         return False
     try:
         return Scope(scope) in scopes
-    except ValueError:  # not well formed, so that nothing grants it
+    except ValueError:  # it is ill-formed, so nothing grants it
         return False
 
 
 def authorize_access(reader: Actor, scope: str, connection: SharingConnectionLike) -> Decision:
-    """The `Decision` that permits the access, or the typed error that refuses it.
+    """Return the `Decision` that permits the access, or raise the typed error that refuses it.
 
     Raises:
-        AccessDeniedError: with the whole `Decision` and the scope that is missing, if one is.
+        AccessDeniedError: with the whole `Decision`, and with the missing scope, if one is missing.
     """
     decision = decide_access(reader, scope, connection)
     if not decision.allowed:

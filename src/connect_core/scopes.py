@@ -1,8 +1,8 @@
 """Scopes: the kinds of data that a Connection shares.
 
-The rule *scopes*: a Connection names a non-empty set of them when it is created, and the set is
-fixed for its life. Names that this library has never heard of are kept, so long as they are well
-formed: what a scope means is the business of those who share.
+The rule *scopes*: a Connection gets a non-empty set of scopes when it is created, and the set is
+fixed for life. Unknown names are kept if they are well formed. This library does not know what a
+scope means: that is for the parties to agree on.
 """
 
 from typing import Annotated, Final
@@ -18,7 +18,7 @@ MAX_SCOPES: Final = 64
 class Scope(ValidatedText):
     """One kind of data, as ``resource.verb``: ``inquiry.read``.
 
-    Both parts begin with a lower-case ASCII letter and go on with lower-case letters, digits,
+    Each part is a lower-case ASCII letter, followed by any number of lower-case letters, digits,
     ``_`` or ``-``. Scopes are compared exactly.
     """
 
@@ -27,12 +27,12 @@ class Scope(ValidatedText):
     expected = "a scope of the form resource.verb, in lower case, such as inquiry.read"
 
 
-#: The scopes of a Connection, as a model's field: 1 to 64 of them, written in sorted order.
+#: The scopes of a Connection, as a model's field: 1 to 64 of them, sorted in JSON.
 ScopeSet = Annotated[
     frozenset[Scope],
     Field(min_length=1, max_length=MAX_SCOPES),
     PlainSerializer(sorted, return_type=list[str], when_used="json"),
 ]
 
-#: What a Connection shares when its creator names nothing.
+#: What a Connection shares if its creator names no scopes.
 DEFAULT_SCOPES: Final[frozenset[Scope]] = frozenset({Scope("inquiry.read"), Scope("account.read")})

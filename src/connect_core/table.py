@@ -1,11 +1,12 @@
-"""The lifecycle, asked once.
+"""The table: the lifecycle's answers, collected once.
 
-When this module is imported it puts every status and every set of roles to `ConnectionLifecycle`
-and keeps the answers: where each permitted action leads, which roles may take it, from which
-statuses, and the shortest way from each status to every other. What is not in these tables is
-refused. That takes a few milliseconds; afterwards every question is a lookup.
+On import, this module puts every status and every set of roles to `ConnectionLifecycle` and keeps
+the answers: where each permitted action leads, which roles may take it, from which statuses, and
+the shortest way from each status to every other. What is not in these tables is refused. Collecting
+takes a few milliseconds; afterwards every question is a lookup.
 
-No rule is stated here, and nothing is decided: `connect_core.policy` does that.
+This module states no rule and decides nothing: `connect_core.lifecycle` states the rules, and
+`connect_core.policy` decides.
 """
 
 from collections.abc import Iterator
@@ -24,15 +25,15 @@ def _ask_lifecycle() -> Iterator[tuple[Cell, Status]]:
         for roles in ROLES.values():
             machine.current_state_value = state.value
             for event in machine.enabled_events(roles=roles):
-                # One event that led to several statuses would need a rule that this table lacks.
+                # An event with several targets would need a rule that this table cannot hold.
                 (target,) = {way.target.value for way in state.transitions if way.match(event.id)}
                 yield Cell(status, Action(event.id), roles), Status(target)
 
 
-#: Where each permitted action leads. What is not in here is refused.
+#: Where each permitted action leads. What is not in this table is refused.
 TARGETS: Final = dict(_ask_lifecycle())
 
-#: For each action, the roles that may take it from some status or other.
+#: For each action, the roles that may take it from at least one status.
 PERMITTED_ROLES: Final[dict[Action | None, frozenset[Role]]] = {
     action: frozenset(
         role
@@ -42,7 +43,7 @@ PERMITTED_ROLES: Final[dict[Action | None, frozenset[Role]]] = {
     )
     for action in Action
 }
-#: For each action, the statuses it may be taken from by some role or other; None: no Connection.
+#: For each action, the statuses from which a role may take it; None stands for no Connection.
 PERMITTED_STATUSES: Final[dict[Action | None, tuple[Status | None, ...]]] = {
     action: tuple(dict.fromkeys(cell.status for cell in TARGETS if cell.action is action))
     for action in Action
@@ -62,7 +63,7 @@ def _steps_from(status: Status) -> Iterator[Step]:
 
 
 def _shortest_ways(start: Status) -> dict[Status, tuple[Step, ...]]:
-    """The shortest way from `start` to each status that can be reached, itself included."""
+    """The shortest way from `start` to each status that can be reached, including `start`."""
     ways: dict[Status, tuple[Step, ...]] = {start: ()}
     queue = [start]
     for status in queue:
@@ -73,10 +74,10 @@ def _shortest_ways(start: Status) -> dict[Status, tuple[Step, ...]]:
     return ways
 
 
-#: From each status, the shortest way to every other: the steps, in order; to itself, none.
+#: From each status, the shortest way to every other: the steps in order. To itself there are none.
 SHORTEST_WAYS: Final = {status: _shortest_ways(status) for status in Status}
 
 
 def leads_to(action: Action | None, status: Status | None) -> bool:
-    """Whether `status` is where `action` leads."""
+    """Whether `action` leads to `status`."""
     return any(cell.action is action and end is status for cell, end in TARGETS.items())

@@ -1,8 +1,9 @@
-"""Wording: what a decision says in words.
+"""Wording: a decision in words.
 
-Three functions, each giving one or two plain sentences: why an action is allowed, why it is denied,
-and what would help. The roles and statuses they name come from the lifecycle's own answers
-(`connect_core.table`), so that no sentence can disagree with the rules.
+Each of the three functions returns one or two plain sentences: why an action is allowed, why it is
+denied, and what would help. The roles and statuses in them come from the lifecycle's own answers
+(`connect_core.table`), so that no sentence can disagree with the rules. This module decides
+nothing.
 """
 
 from connect_core.decision import Cell, Denial, Step, any_of
