@@ -1,8 +1,8 @@
 """The Connection: an immutable value, and the commands that make the next one from it.
 
-A command asks the policy, and then either raises a typed error, with nothing changed, or returns a
-`Change`: the Connection as it is afterwards and the one event that tells what happened. Nothing is
-ever changed in place.
+A command asks the policy. It then either raises a typed error, and nothing has changed, or returns
+a `Change`: the new Connection and the one event that records what happened. Nothing is changed in
+place, and nothing is stored.
 """
 
 from collections.abc import Iterable, Mapping
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-# What pydantic keeps in a model, set past the check that makes it immutable. These descriptors do
-# what `object.__setattr__` does in half the time, and a command is little more than this.
+# These set what pydantic keeps in a model, past the check that makes it immutable. They take half
+# the time of `object.__setattr__`, and a command does little else.
 _set_values = BaseModel.__dict__["__dict__"].__set__
 _set_fields_set = BaseModel.__dict__["__pydantic_fields_set__"].__set__
 _set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
@@ -53,10 +53,10 @@ _TERMS_FIELDS = set(Terms.model_fields)
 def _assemble(
     model: type[_Model], values: dict[str, Any], fields_set: set[str], like: BaseModel
 ) -> _Model:
-    """A model from values that are known to be valid: what validation would give, without it.
+    """Make a model from values that are known to be valid, without validating them again.
 
-    What pydantic keeps in a model besides differs between its versions, and is taken from `like`,
-    which has been validated. It is shared, as `fields_set` is: pydantic copies before it changes.
+    What else pydantic keeps in a model depends on pydantic's version, and comes from `like`, which
+    has been validated. Models share it, and `fields_set` too: pydantic copies before it changes.
     """
     assembled = object.__new__(model)
     _set_values(assembled, values)
@@ -67,14 +67,14 @@ def _assemble(
 
 
 class Change(NamedTuple):
-    """What a command returns: the Connection as it is afterwards, and what happened."""
+    """What a command returns: the new Connection, and the event that led to it."""
 
     connection: "Connection"
     event: ConnectionEvent
 
 
 class Connection(Immutable):
-    """An offer of one organization to share data with another, and where it stands. Immutable.
+    """One organization's offer to share data with another, and its status. Immutable.
 
     Make one with `create`, or from outside data with ``Connection.model_validate(data)``, which
     checks all of it. A self-connection from outside is refused unless you pass
@@ -85,7 +85,7 @@ class Connection(Immutable):
         source_organization_id: whose data is shared.
         destination_organization_id: who receives it.
         name: for people; None, or at most 255 characters.
-        status: where it stands.
+        status: its status now.
         scopes: what may be shared, 1 to 64 of them. Fixed for life.
         creator: who created it, acting for the source.
         created_at: when it was created, in UTC and whole milliseconds.
@@ -145,8 +145,8 @@ class Connection(Immutable):
     ) -> Change:
         """Offer to share: the rules *create*, *self* and *scopes*. The Connection is pending.
 
-        Whether there is one for this ordered pair already (the rule *once*) only a store can know;
-        `connect_core.authorize_create` takes the answer.
+        Only a store knows whether this ordered pair has a Connection already (the rule *once*);
+        `connect_core.authorize_create` takes the existing one.
 
         Args:
             by: who creates it; must act for the source.
@@ -161,7 +161,7 @@ class Connection(Immutable):
         Raises:
             NotAPartyError: `by` acts for neither organization.
             ForbiddenTransitionError: `by` acts for the destination.
-            SelfConnectionError: both are the same, and `allow_self` is not given.
+            SelfConnectionError: both are the same organization, and `allow_self` is not given.
             pydantic.ValidationError: another argument is not valid; all of them are listed.
         """
         source = by.organization_id if source is None else source
@@ -194,7 +194,7 @@ class Connection(Immutable):
 
         Args:
             by: who activates it; must act for the destination.
-            at: an aware time; now if omitted. `updated_at` never moves backwards for it.
+            at: an aware time; now if omitted. `updated_at` never moves backwards.
 
         Raises:
             NotAPartyError: `by` acts for neither organization.
@@ -209,7 +209,7 @@ class Connection(Immutable):
 
         Args:
             by: who deactivates it; must act for the source or the destination.
-            at: an aware time; now if omitted. `updated_at` never moves backwards for it.
+            at: an aware time; now if omitted. `updated_at` never moves backwards.
 
         Raises:
             NotAPartyError: `by` acts for neither organization.
@@ -223,7 +223,7 @@ class Connection(Immutable):
 
         Args:
             by: who reactivates it; must act for the source.
-            at: an aware time; now if omitted. `updated_at` never moves backwards for it.
+            at: an aware time; now if omitted. `updated_at` never moves backwards.
 
         Raises:
             NotAPartyError: `by` acts for neither organization.
@@ -234,16 +234,16 @@ class Connection(Immutable):
         return self.take(Action.REACTIVATE, by=by, at=at)
 
     def take(self, action: Action, *, by: Actor, at: datetime | None = None) -> Change:
-        """Take the step that `action` names: what `activate` and its siblings do.
+        """Take `action`: what `activate`, `deactivate` and `reactivate` do.
 
         Args:
-            action: an `Action`. A Connection that exists can never be created.
+            action: an `Action`. Create is always refused: the Connection exists.
             by: who takes it.
-            at: an aware time; now if omitted. `updated_at` never moves backwards for it.
+            at: an aware time; now if omitted. `updated_at` never moves backwards.
 
         Raises:
             TransitionError: `authorize` refuses it.
-            DuplicateConnectionError: the action is to create.
+            DuplicateConnectionError: `action` is create, and `by` acts for the source.
             ValueError: there is no such action, or `at` is naive.
         """
         decision = authorize(by, action, self)
@@ -264,8 +264,8 @@ class Connection(Immutable):
         The step is taken again under the rules, and must give the same event.
 
         Raises:
-            InvalidHistoryError: it could not have happened. `index` is its place in the whole
-                history, which is this Connection's `version`.
+            InvalidHistoryError: the event could not have happened. `index` is its place in the
+                whole history, which is this Connection's `version`.
         """
         try:
             change = self.take(event.action, by=event.actor, at=event.occurred_at)
@@ -307,7 +307,7 @@ class Connection(Immutable):
 
 
 def _require_same(index: int, event: ConnectionEvent, due: ConnectionEvent) -> None:
-    """Refuse an event that is not the one that was due, naming what differs."""
+    """Raise if `event` is not the event that was due, and name the differences."""
     differences = [
         f"{field} {getattr(event, field)!s} where {getattr(due, field)!s} was due"
         for field in ConnectionEvent.model_fields
@@ -318,10 +318,10 @@ def _require_same(index: int, event: ConnectionEvent, due: ConnectionEvent) -> N
 
 
 def replay(events: Iterable[ConnectionEvent]) -> Connection:
-    """The Connection that `events` lead to, oldest first, with every step taken again and checked.
+    """The Connection that `events` lead to, oldest first. Every step is taken again and checked.
 
-    What it cannot see: that events are missing at the end (compare the version with the stored
-    Connection's), and that an actor was exchanged for another of the same organization.
+    This cannot detect that events are missing at the end (compare the version with the stored
+    Connection's), or that an actor was replaced by another of the same organization.
 
     Raises:
         InvalidHistoryError: the chain is empty, does not begin with a creation, or holds an event

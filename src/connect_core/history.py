@@ -1,8 +1,9 @@
-"""History: what happened to a Connection, one event a change.
+"""History: what happened to a Connection, as one event per change.
 
-An event records one step: which version it made, what was done, by whom and in which role, from
-which status to which, and when. The first, of a creation, also carries the terms that never change
-afterwards, so that the events alone are enough to rebuild the Connection (`connect_core.replay`).
+An event records one change: the version that it made, the action, the actor and their roles, the
+status before and after, and the time. The first event, a creation, also carries the terms, which
+never change, so that the events alone are enough to rebuild the Connection
+(`connect_core.replay`). This module neither replays nor stores them.
 """
 
 import re
@@ -27,13 +28,13 @@ _RFC_3339 = (
 
 
 def as_timestamp(value: object) -> datetime:
-    """`value` as an aware UTC time of whole milliseconds; anything finer is cut off.
+    """`value` as an aware UTC time in whole milliseconds; anything finer is cut off.
 
     Args:
         value: an aware `datetime` in any time zone, or RFC 3339 text with an offset or ``Z``.
 
     Raises:
-        ValueError: it is neither, or it is naive: without a time zone a time says nothing.
+        ValueError: it is neither, or it is naive: without a time zone a time is ambiguous.
     """
     if isinstance(value, str):
         if re.fullmatch(_RFC_3339, value) is None:
@@ -56,7 +57,7 @@ def format_timestamp(at: datetime) -> str:
 
 
 def utc_now() -> datetime:
-    """The present time in UTC, in whole milliseconds."""
+    """The current time in UTC, in whole milliseconds."""
     return datetime.fromtimestamp(time_ns() // 1_000_000 / 1000, UTC)
 
 
@@ -69,18 +70,18 @@ Timestamp = Annotated[
 
 
 def not_before_creation(updated_at: datetime, info: "ValidationInfo") -> datetime:
-    """A validator of `updated_at`, in a model that has `created_at` before it."""
+    """Validate `updated_at` in a model that declares `created_at` before it."""
     if updated_at < info.data.get("created_at", updated_at):
         raise ValueError("a Connection cannot be updated before it was created")
     return updated_at
 
 
-#: How often a Connection has been changed, its creation included: 1, 2, 3, ...
+#: The number of changes of a Connection, including its creation: 1, 2, 3, ...
 Version = Annotated[int, Field(strict=True, ge=1)]
 
 
 class Terms(Immutable):
-    """What is settled when a Connection is created and never changes afterwards. Immutable."""
+    """What is fixed for life when a Connection is created. Immutable."""
 
     source_organization_id: OrganizationRef
     destination_organization_id: OrganizationRef
@@ -102,19 +103,19 @@ class ConnectionEvent(Immutable):
 
     Attributes:
         connection_id: which Connection.
-        version: the version that the change made. The creation makes 1, each later change one
-            more; connection and version together name the event.
-        action: what was done.
+        version: the version that the change made. The creation makes 1, and each later change
+            adds 1; the Connection and the version together identify the event.
+        action: the action that was taken.
         previous_status: the status before; None before the creation.
         status: the status after.
-        actor: who did it.
+        actor: who took it.
         roles: the roles that the actor held.
         occurred_at: when, in UTC and whole milliseconds; also the Connection's `updated_at`.
-        terms: of the creation only: the parties, name and scopes.
+        terms: the parties, name and scopes; only of a creation.
 
     Raises:
-        pydantic.ValidationError: a field is not valid, or a creation and its marks (version 1, no
-            previous status, terms) do not go together.
+        pydantic.ValidationError: a field is not valid; or a creation lacks one of its marks
+            (version 1, no previous status, terms), or another action has one of them.
     """
 
     connection_id: ConnectionId

@@ -1,11 +1,11 @@
-"""Idempotency: what is kept for a key, and how it is read again.
+"""Idempotency: the outcome that is kept for a key, and how it is read again.
 
-A request is known by its fingerprint. Its outcome is either the change it made or the refusal it
-got, with the refusal's facts, so that the same request gets the same answer again. Invalid
-arguments, store failures and lost races are not outcomes, and are not kept.
+A fingerprint identifies a request. The outcome is either the change that the request made or the
+refusal that it got, with the refusal's facts, so that the same request gets the same answer again.
+Invalid arguments, store failures and lost races are not outcomes, and are not kept.
 
-How outcomes are stored is the store's business (`connect_core.store`), and what a request does is
-the service's (`connect_core.service`).
+This module does not store outcomes: the store does (`connect_core.store`). It does not know what a
+request does: the service does (`connect_core.service`).
 """
 
 import json
@@ -40,7 +40,7 @@ def once(
     perform: Callable[[], Change],
     clock: Callable[[], datetime],
 ) -> ConnectError | tuple[ConnectionId, int]:
-    """Carry out a request, unless it has been carried out before; its outcome either way.
+    """Carry out a request unless it was carried out before; return its outcome either way.
 
     Args:
         store: where outcomes are kept.
@@ -48,13 +48,13 @@ def once(
         key: the key that came with the request.
         request: the request, as plain JSON values; equal requests are the same request.
         perform: carries out the request.
-        clock: gives the present time, aware.
+        clock: gives the current time, aware.
 
     Returns:
         The refusal, or the Connection and the version that the request made.
 
     Raises:
-        IdempotencyKeyReusedError: the key came with another request before.
+        IdempotencyKeyReusedError: the key was used for another request before.
         InvalidRecordError: the stored outcome cannot be read.
         Exception: what `perform` raises, unless it is a refusal that is kept.
     """
@@ -89,7 +89,7 @@ _REFUSALS: Final[dict[str, type[ConnectError]]] = {
 
 
 def _outcome(perform: Callable[[], Change], *, keep_stale: bool) -> dict[str, object]:
-    """Which change a request made, or the facts of its refusal, as plain JSON values."""
+    """The change that a request made, or the facts of its refusal, as plain JSON values."""
     try:
         connection, event = perform()
     except tuple(_REFUSALS.values()) as refusal:
@@ -107,7 +107,7 @@ def _plain(fact: object) -> object:
 
 
 def _read(outcome: dict[str, Any]) -> ConnectError | tuple[ConnectionId, int]:
-    """The refusal, or which change: what `_outcome` wrote down."""
+    """Read what `_outcome` returned: the refusal, or the Connection and the version."""
     if "code" not in outcome:
         return ConnectionId(outcome["connection_id"]), int(outcome["version"])
     facts: dict[str, Any] = dict(outcome["facts"])

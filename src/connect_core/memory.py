@@ -1,6 +1,6 @@
 """The reference store: Connections in the memory of one process.
 
-Good for tests, for sandboxes, and to compare other stores with. Nothing outlives the process.
+Use it for tests and sandboxes, and to compare other stores with it. Nothing outlives the process.
 """
 
 from collections.abc import Callable, Sequence

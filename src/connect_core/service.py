@@ -1,16 +1,16 @@
-"""The service: the rules, over a store.
+"""The service: the rules, applied to a store.
 
-`ConnectionService` is what a request handler calls. It states no rule of its own: each command
-reads the Connection, lets it take its step (`connect_core.Connection`), and hands the result to the
-store. What it adds is what needs a store:
+Request handlers call `ConnectionService`. It states no rule of its own: each command reads the
+Connection, takes the step (`connect_core.Connection`), and hands the result to the store. It adds
+what needs a store:
 
 - *once* per ordered pair: the store refuses a second Connection, and the policy words the refusal;
-- visibility: an outsider gets `ConnectionNotFoundError`, as if there were no such Connection;
+- visibility: an outsider gets `ConnectionNotFoundError`, as if the Connection did not exist;
 - concurrency: a change is kept only if nobody else has changed the Connection since it was read;
-- pages, newest first, that neither skip nor repeat;
-- idempotency keys: a request that is sent again gets the answer that it got at first.
+- pages, newest first, that neither skip nor repeat Connections;
+- idempotency keys: a request that is sent again gets its first answer again.
 
-`ConnectionStore` (`connect_core.store`) is what a store has to be. `InMemoryStore`
+`ConnectionStore` (`connect_core.store`) is the interface of a store. `InMemoryStore`
 (`connect_core.memory`) is the reference, and good for tests; `connect_core.adapters.sql` has the
 store for databases.
 """
@@ -53,12 +53,12 @@ MAX_PAGE_SIZE: Final = 100
 
 
 class Page(NamedTuple):
-    """A part of a list of Connections, newest first.
+    """One page of a list of Connections, newest first.
 
     Attributes:
         connections: the Connections, at most as many as were asked for.
-        prev: give this as `before` for the page before; None at the beginning.
-        next: give this as `after` for the page after; None at the end.
+        prev: pass this as `before` to get the page before; None at the beginning.
+        next: pass this as `after` to get the page after; None at the end.
     """
 
     connections: tuple[Connection, ...]
@@ -67,21 +67,21 @@ class Page(NamedTuple):
 
 
 class ConnectionService:
-    """What a request handler calls: the commands and questions of `connect_core`, over a store.
+    """The commands and questions of `connect_core` for a request handler, applied to a store.
 
-    Holds no state of its own: make one for a request, or one for all.
+    It holds no state of its own: make one per request, or one for all.
 
     Every command takes an `idempotency_key`, 1 to 255 printable ASCII characters, chosen by the
-    client. The first request of an organization with a key is carried out, and what came of it is
-    kept, refusals included. The same request again, with the same key, gets the same outcome and
-    changes nothing; another request with that key raises `IdempotencyKeyReusedError`. What is no
-    outcome is not kept: arguments that are not valid, a failing store, and a lost race of a request
-    that named no version, which can be sent again. A refusal is kept in the transaction of the
-    store: if your transaction is rolled back because of it, it is as if it had not been asked for.
+    client. An organization's first request with a key is carried out, and its outcome is kept, even
+    if it is a refusal. The same request with the same key gets the same outcome and changes
+    nothing; another request with that key raises `IdempotencyKeyReusedError`. Invalid arguments and
+    store failures are not kept. Nor is the lost race of a request without a version, which can be
+    sent again. A refusal is kept in the store's transaction: if you roll that back because of the
+    refusal, nothing is kept.
 
     Args:
         store: where Connections are kept.
-        clock: gives the present time, aware; the system's clock in UTC if omitted.
+        clock: gives the current time, aware; the system's clock in UTC if omitted.
         new_id: gives a new Connection's id; `ConnectionId.mint` if omitted.
     """
 
@@ -108,7 +108,7 @@ class ConnectionService:
         allow_self: bool = False,
         idempotency_key: str | None = None,
     ) -> Change:
-        """Offer to share: the rules *create*, *once*, *self* and *scopes*. It is then pending.
+        """Offer to share: the rules *create*, *once*, *self* and *scopes*. It becomes pending.
 
         Args:
             by: who creates it. Their organization is the source.
@@ -120,10 +120,10 @@ class ConnectionService:
 
         Raises:
             DuplicateConnectionError: there is one for this ordered pair already, whatever its
-                status. It names that one, and says to reactivate it if it is inactive.
-            SelfConnectionError: both are the same, and `allow_self` is not given.
-            IdempotencyKeyReusedError: the key came with another request before.
-            ValueError: the id that `new_id` gave is taken, or `idempotency_key` is not one.
+                status. The error names it, and advises to reactivate it if it is inactive.
+            SelfConnectionError: both are the same organization, without `allow_self`.
+            IdempotencyKeyReusedError: the key was used for another request before.
+            ValueError: the id from `new_id` is taken, or `idempotency_key` is not valid.
             pydantic.ValidationError: another argument is not valid; all of them are listed.
         """
         terms = Terms.model_validate(
@@ -156,16 +156,16 @@ class ConnectionService:
         Args:
             connection_id: which Connection.
             by: who activates it; must act for the destination.
-            expected_version: the version that the caller has seen and decided on. Give it, or an
-                acceptance that comes late may land in a later offer than the one it was meant for.
+            expected_version: the version that the caller has seen and decided on. Without it, a
+                late acceptance may accept a later offer than the one it was meant for.
             idempotency_key: names this request, so that it can be repeated safely.
 
         Raises:
             ConnectionNotFoundError: there is none, or `by` acts for neither organization.
             ForbiddenTransitionError: `by` acts for the source alone.
-            StaleConnectionError: the version is another one, or changed while this was going on.
+            StaleConnectionError: the Connection has another version, or changed during the call.
             InvalidTransitionError: the Connection is not pending.
-            IdempotencyKeyReusedError: the key came with another request before.
+            IdempotencyKeyReusedError: the key was used for another request before.
         """
         return self._take(Action.ACTIVATE, connection_id, by, expected_version, idempotency_key)
 
@@ -187,9 +187,9 @@ class ConnectionService:
 
         Raises:
             ConnectionNotFoundError: there is none, or `by` acts for neither organization.
-            StaleConnectionError: the version is another one, or changed while this was going on.
+            StaleConnectionError: the Connection has another version, or changed during the call.
             InvalidTransitionError: the Connection is inactive already.
-            IdempotencyKeyReusedError: the key came with another request before.
+            IdempotencyKeyReusedError: the key was used for another request before.
         """
         return self._take(Action.DEACTIVATE, connection_id, by, expected_version, idempotency_key)
 
@@ -212,9 +212,9 @@ class ConnectionService:
         Raises:
             ConnectionNotFoundError: there is none, or `by` acts for neither organization.
             ForbiddenTransitionError: `by` acts for the destination alone.
-            StaleConnectionError: the version is another one, or changed while this was going on.
+            StaleConnectionError: the Connection has another version, or changed during the call.
             InvalidTransitionError: the Connection is not inactive.
-            IdempotencyKeyReusedError: the key came with another request before.
+            IdempotencyKeyReusedError: the key was used for another request before.
         """
         return self._take(Action.REACTIVATE, connection_id, by, expected_version, idempotency_key)
 
@@ -249,17 +249,17 @@ class ConnectionService:
     ) -> Page:
         """A page of the Connections of the caller's organization, newest first.
 
-        Ordered by (created at, id), so that pages neither skip nor repeat Connections that were
-        created in the same millisecond, or while somebody turns the pages.
+        The order is (created at, id): pages neither skip nor repeat Connections, even if some were
+        created in the same millisecond, or are created while somebody turns the pages.
 
         Args:
             by: who asks.
-            status: only those that have this `Status`.
-            destination: only those to this organization.
-            direction: a `Direction`: only those whose source, or destination, the caller's is.
-            actionable: only those on which the caller may take this `Action` now.
-            after: the page that follows this Connection, given by its id.
-            before: the page that comes before this Connection; not both.
+            status: only Connections with this `Status`.
+            destination: only Connections to this organization.
+            direction: only Connections in this `Direction`, seen from the caller's organization.
+            actionable: only Connections on which the caller may take this `Action` now.
+            after: the id of a Connection; the page begins after it.
+            before: the id of a Connection; the page ends before it. Not with `after`.
             limit: how many, 1 to 100.
 
         Raises:
@@ -279,7 +279,7 @@ class ConnectionService:
         page, more = found[:limit], len(found) > limit
         if not page:
             return Page((), None, None)
-        # What lies behind the cursor is asked, not assumed: it may have left this selection.
+        # Ask what lies behind the cursor: its Connection may have left the selection.
         start = Position.of(page[0])
         behind = cursor is not None and bool(self._page(selection, start, not newest_first, 1))
         if not newest_first:
@@ -289,7 +289,7 @@ class ConnectionService:
     def history(self, connection_id: str, *, by: Actor) -> tuple[ConnectionEvent, ...]:
         """The events of a Connection, oldest first: one for each version.
 
-        They are replayed, and must lead to the Connection that is stored.
+        They are replayed, and must lead to the stored Connection.
 
         Raises:
             ConnectionNotFoundError: there is none, or `by` acts for neither organization.
@@ -301,19 +301,19 @@ class ConnectionService:
     def authorize_access(self, connection_id: str, scope: str, *, by: Actor) -> Decision:
         """The `Decision` that permits `by` to read data of `scope` now: the rule *share*.
 
-        Reads the present status; ask when the data is read.
+        It reads the current status: ask when the data is read.
 
         Raises:
             ConnectionNotFoundError: there is none, or `by` acts for neither organization.
-            AccessDeniedError: the data may not be read, with every reason.
+            AccessDeniedError: the data may not be read; the error has every reason.
         """
         return authorize_access(by, scope, self.get(connection_id, by=by))
 
     def forget_idempotency_keys(self, older_than: timedelta) -> int:
-        """Forget the outcomes of requests that were made longer ago than this; how many is told.
+        """Delete the outcomes of requests that were made longer ago than this; return how many.
 
-        A request that is repeated later than that is carried out anew. Keep them for at least as
-        long as your clients repeat requests; a day is usual.
+        A request that is repeated later than that is carried out anew. Keep outcomes for at least
+        as long as your clients repeat requests; a day is usual.
 
         Raises:
             ValueError: `older_than` is negative.
@@ -322,7 +322,7 @@ class ConnectionService:
             raise ValueError("older_than is an age, and cannot be negative")
         return self._store.forget(self._clock() - older_than)
 
-    # --- How ---
+    # --- Steps, pages and outcomes ---
 
     def _create(self, by: Actor, terms: Terms, *, allow_self: bool) -> Change:
         source, destination = terms.source_organization_id, terms.destination_organization_id
@@ -382,7 +382,7 @@ class ConnectionService:
         return self._once(idempotency_key, by, request, step)
 
     def _overtaken(self, connection: Connection) -> StaleConnectionError:
-        """The error that tells of a lost race: somebody changed the Connection meanwhile."""
+        """The error for a lost race: somebody changed the Connection meanwhile."""
         now = self._store.get(connection.id)
         return StaleConnectionError(
             connection.version, None if now is None else now.version, connection.id
@@ -432,7 +432,7 @@ class ConnectionService:
 
 
 class _Unseen(NamedTuple):
-    """A Connection that is there, but that this transaction cannot see."""
+    """A Connection that exists, but that this transaction cannot see."""
 
     source_organization_id: str
     destination_organization_id: str
@@ -440,7 +440,7 @@ class _Unseen(NamedTuple):
 
 
 def _unseen_duplicate(by: Actor, connection: Connection) -> DuplicateConnectionError:
-    """The refusal in favour of another transaction's Connection that this one cannot see."""
+    """The refusal because of another transaction's Connection, which this one cannot see."""
     source, destination = connection.source_organization_id, connection.destination_organization_id
     existing = _Unseen(source, destination)
     decision = decide_create(

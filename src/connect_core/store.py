@@ -1,10 +1,10 @@
-"""The port: what `ConnectionService` needs of a store, and the values it asks with.
+"""The port: what `ConnectionService` needs from a store, and the values that it asks with.
 
-A store keeps Connections, their events and the outcomes of idempotency keys. It knows none of the
-rules but two: one Connection per id and per ordered pair, and one event per Connection and version.
+A store keeps Connections, their events and the outcomes of idempotency keys. It enforces only two
+of the rules: one Connection per id and per ordered pair, and one event per Connection and version.
 
-This module does no input or output. `connect_core.memory` has the reference store, and
-`connect_core.adapters.sql` the one for databases.
+This module stores nothing. `connect_core.memory` has the reference store, and
+`connect_core.adapters.sql` has the store for databases.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +22,7 @@ from connect_core.policy import permitting_statuses
 
 
 class Direction(StrEnum):
-    """Which way data would flow, seen from the organization that asks."""
+    """The direction in which data flows, seen from the organization that asks."""
 
     #: The organization that asks is the source.
     OUTBOUND = "outbound"
@@ -34,7 +34,7 @@ _ROLE_IN: Final = {Direction.OUTBOUND: Role.SOURCE, Direction.INBOUND: Role.DEST
 
 
 class Standing(NamedTuple):
-    """A part that an organization can have in a Connection, and where the Connection stands."""
+    """A role that an organization can hold in a Connection, and the Connection's status."""
 
     #: The role that the organization holds.
     role: Role
@@ -43,25 +43,25 @@ class Standing(NamedTuple):
 
 
 class Position(NamedTuple):
-    """The place of a Connection in a list. Lists are ordered by this."""
+    """A Connection's position in a list. Lists are sorted by it."""
 
     #: When the Connection was created.
     created_at: datetime
-    #: Its id, which decides between Connections of the same millisecond.
+    #: Its id, which sorts Connections of the same millisecond.
     id: ConnectionId
 
     @classmethod
     def of(cls, connection: Connection) -> "Position":
-        """The place of `connection`."""
+        """The position of `connection`."""
         return cls(connection.created_at, connection.id)
 
 
 class Selection(NamedTuple):
-    """Which Connections a list is of.
+    """Which Connections are in a list.
 
     Attributes:
         organization_id: whose Connections.
-        standings: one of these must fit.
+        standings: the Connection must match one of these.
         source: the source's id; None for any.
         destination: the destination's id; None for any.
     """
@@ -72,7 +72,7 @@ class Selection(NamedTuple):
     destination: OrganizationId | None = None
 
     def admits(self, connection: Connection) -> bool:
-        """Whether `connection` is one of them. A store answers the same, by its own means."""
+        """Whether `connection` is selected. A store gives the same answer by its own means."""
         return (
             self.source in (None, connection.source_organization_id)
             and self.destination in (None, connection.destination_organization_id)
@@ -91,7 +91,7 @@ def selection_for(
     direction: str | None,
     actionable: str | None,
 ) -> Selection:
-    """The selection that `ConnectionService.list` was asked for, in a store's terms.
+    """The arguments of `ConnectionService.list` as a `Selection`.
 
     Args:
         by: who asks.
@@ -107,7 +107,7 @@ def selection_for(
     way = None if direction is None else Direction(direction)
     if actionable is None:
         standings = [Standing(role, wanted) for role in (Role if way is None else [_ROLE_IN[way]])]
-    else:  # whichever way: with itself, an organization may act in the other role, too
+    else:  # both roles: in a self-connection the organization may act in the other one, too
         standings = [
             Standing(role, permitting)
             for role in Role
@@ -125,12 +125,12 @@ def selection_for(
 
 
 class IdempotencyRecord(NamedTuple):
-    """What came of a request that had an idempotency key.
+    """The outcome of a request that had an idempotency key.
 
     Attributes:
-        fingerprint: tells this request from others: 64 hexadecimal digits.
-        outcome: what came of it, as JSON text.
-        created_at: when, in UTC and whole milliseconds.
+        fingerprint: identifies the request: 64 hexadecimal digits.
+        outcome: the outcome, as JSON text.
+        created_at: when the record was made, in UTC and whole milliseconds.
     """
 
     fingerprint: str
@@ -139,34 +139,33 @@ class IdempotencyRecord(NamedTuple):
 
 
 class ConnectionStore(Protocol):
-    """What `ConnectionService` needs of a store.
+    """What `ConnectionService` needs from a store.
 
-    A store keeps what it is given and knows no rule but two: one Connection per id and ordered
-    pair, and one event per Connection and version. Each method does all that it says or, when it
-    answers False or raises, nothing.
+    A store keeps what it is given and enforces only two rules: one Connection per id and per
+    ordered pair, and one event per Connection and version. Each method does all that it says; if
+    it returns False or raises, it has done nothing.
     """
 
     def add(self, change: Change) -> bool:
         """Keep a new Connection and its first event.
 
-        False if its id, or its ordered pair of organizations, is taken.
+        Returns False if its id, or its ordered pair of organizations, is taken.
         """
         ...
 
     def save(self, change: Change) -> bool:
         """Keep the next state of a Connection and the event that led to it.
 
-        False if the version that is kept is not the one just before, so that somebody else was
-        faster.
+        Returns False if the stored version is not the one just before: somebody else was faster.
         """
         ...
 
     def get(self, connection_id: ConnectionId) -> Connection | None:
-        """The Connection as it is kept now, or None."""
+        """The Connection as it is stored now, or None."""
         ...
 
     def find(self, source: OrganizationId, destination: OrganizationId) -> Connection | None:
-        """The Connection for this ordered pair as it is kept now, or None."""
+        """The Connection for this ordered pair as it is stored now, or None."""
         ...
 
     def page(
@@ -176,8 +175,8 @@ class ConnectionStore(Protocol):
 
         Args:
             selection: which Connections.
-            beyond: leave out this place and all that come before it in this direction.
-            newest_first: from the newest to the oldest, or from the oldest to the newest.
+            beyond: leave out this position and all that come before it in this direction.
+            newest_first: True for newest to oldest, False for oldest to newest.
             limit: how many at most, 1 or more.
         """
         ...
@@ -192,16 +191,16 @@ class ConnectionStore(Protocol):
         key: IdempotencyKey,
         attempt: Callable[[], IdempotencyRecord],
     ) -> IdempotencyRecord:
-        """The record that is kept for this key; if there is none, that of `attempt`, kept now.
+        """The record that is kept for this key; if there is none, `attempt` makes it now.
 
-        What `attempt` changes and its record are kept together or not at all. Of two at the same
-        time with one key, one has its record kept, and the other gets that record and changes
-        nothing. What `attempt` raises comes through, with nothing kept.
+        The changes that `attempt` makes and its record are kept together or not at all. If two
+        requests use one key at the same time, one has its record kept, and the other gets that
+        record and changes nothing. If `attempt` raises, the error is passed on and nothing is kept.
         """
         ...
 
     def forget(self, before: datetime) -> int:
-        """Drop the records of idempotency keys made before this time, and say how many."""
+        """Delete the records of idempotency keys made before this time; return how many."""
         ...
 
 
@@ -216,7 +215,7 @@ def verified_history(
             have added since the Connection was read, are left out.
 
     Raises:
-        InvalidRecordError: they could not have happened, or do not lead to this Connection.
+        InvalidRecordError: the events could not have happened, or do not lead to this Connection.
     """
     led = tuple(event for event in events if event.version <= connection.version)
     record = f"the history of {connection.id}"
