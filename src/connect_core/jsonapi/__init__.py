@@ -1,14 +1,14 @@
-"""The documents of the guide, in and out: plain data that any framework can send.
+"""Reading and writing the documents of the guide, as plain data that any framework can send.
 
-Reading is strict. A document is checked as a whole and every problem is reported at once, each
-with the JSON Pointer of its place (of more than 100 the first 100, and how many more there are).
-Members that the guide does not know are refused by name, and so are members that stand twice. What
-was given is never changed. The limits are those of the model: a name of at most 255 characters,
-1 to 64 scopes. How large a body may be is for your server to say, before it is read here.
+Reading is strict. A document is checked as a whole, and every problem is reported at once, each
+with its JSON Pointer (if there are more than 100, the first 100 and the number of the others).
+Unknown members are refused by name, and so are members that occur twice. The input is never
+changed. The limits are those of the model: a name of at most 255 characters, 1 to 64 scopes. The
+size of a body is not limited here: your server limits it before.
 
 Writing is exact: kebab-case members in the guide's order, scopes sorted, times in UTC with
-milliseconds and ``Z``. The guide's sample answer to a create shows a Connection that is active at
-once; by the rules it is pending, and so it is here.
+milliseconds and ``Z``. The guide's sample response to a create shows an active Connection; by the
+rules a new Connection is pending, and it is written so here.
 """
 
 from connect_core.jsonapi.models import RESOURCE_TYPE

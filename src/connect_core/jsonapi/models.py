@@ -19,9 +19,9 @@ from connect_core.scopes import DEFAULT_SCOPES, ScopeSet
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
-#: The type of a Connection's resource object. The guide's, which is what is written ...
+#: The type of a Connection's resource object, as the guide has it. This one is written.
 RESOURCE_TYPE: Final = "connect/connections"
-#: ... and the one in the API's own pages, which is read as well.
+#: The types that are read: the guide's, and the one in the API's own pages.
 _ResourceType = Literal["connect/connections", "connect/connection"]
 
 
@@ -30,7 +30,7 @@ def _kebab(field: str) -> str:
 
 
 class _Member(BaseModel):
-    """An object on the wire: kebab-case members, and no others."""
+    """A JSON object with kebab-case members, and no others."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True, alias_generator=_kebab)
 
@@ -105,7 +105,7 @@ class _RecordMeta(_Member):
 
 
 class RecordDocument(_Member):
-    """A record of an export: a Connection and, if told, its history."""
+    """A record of an export: a Connection and, if given, its history."""
 
     data: ConnectionData
     meta: _RecordMeta | None = None

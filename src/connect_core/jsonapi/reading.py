@@ -1,7 +1,7 @@
-"""Reading documents: strict, as a whole, with the place of every problem.
+"""Reading documents: strictly, as a whole, with the place of every problem.
 
-A document is validated by pydantic, and its errors are told in JSON's own words: each `Problem` has
-the JSON Pointer of its place. What was given is never changed.
+Pydantic validates a document, and its errors are put into JSON's terms: each `Problem` has the JSON
+Pointer of its place. The input is never changed.
 """
 
 import json
@@ -13,37 +13,33 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from connect_core.connection import Connection
-from connect_core.errors import (
-    InvalidDocumentError,
-    Problem,
-)
-from connect_core.history import (
-    ConnectionEvent,
-)
+from connect_core.errors import InvalidDocumentError, Problem
+from connect_core.history import ConnectionEvent
 from connect_core.identifiers import OrganizationId
-from connect_core.parties import Actor
-from connect_core.scopes import DEFAULT_SCOPES, MAX_SCOPES, Scope
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 from connect_core.jsonapi.models import (
     ConnectionData,
     ConnectionDocument,
     CreateDocument,
     RecordDocument,
 )
+from connect_core.parties import Actor
+from connect_core.scopes import DEFAULT_SCOPES, MAX_SCOPES, Scope
 
-#: What a document may be given as: JSON in UTF-8, JSON as text, or the object already read from it.
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+
+#: The forms of a document: JSON as bytes (UTF-8) or text, or the object already read from it.
 Document = bytes | bytearray | str | Mapping[str, object]
 
 
 class CreateRequest(NamedTuple):
-    """What a create request asks for. The source is not in it: it is whoever asks.
+    """What a create request asks for. The source is not in it: it is the organization that asks.
 
     Attributes:
         destination_organization_id: the organization to share with.
         name: for people, or None.
-        scopes: what to share; `DEFAULT_SCOPES` if the request names nothing.
+        scopes: what to share; `DEFAULT_SCOPES` if the request names none.
     """
 
     destination_organization_id: OrganizationId
@@ -52,7 +48,7 @@ class CreateRequest(NamedTuple):
 
 
 def parse_create(body: Document) -> CreateRequest:
-    """Read the body of a create request. It is not changed.
+    """Read the body of a create request. The body is not changed.
 
     ``type`` may be left out, as the guide's own example does.
 
@@ -67,11 +63,11 @@ def parse_create(body: Document) -> CreateRequest:
 
 
 def parse_connection(document: Document, *, version: int = 1) -> Connection:
-    """Read a Connection back from its document. It is not changed.
+    """Read a Connection back from its document. The document is not changed.
 
-    The wire says neither the version, which is a parameter, nor the creator's organization, which
-    is the source. A document tells of a Connection that exists, so a self-connection is read like
-    any other.
+    A document has neither the version, which is a parameter, nor the creator's organization, which
+    is the source. It describes a Connection that exists, so a self-connection is read like any
+    other.
 
     Args:
         document: the JSON as bytes (UTF-8) or text, or the object already read from it.
@@ -85,7 +81,7 @@ def parse_connection(document: Document, *, version: int = 1) -> Connection:
 
 
 def _connection(data: ConnectionData, version: int) -> Connection:
-    """The Connection that a resource object is of."""
+    """The Connection that a resource object describes."""
     attributes = data.attributes
     return Connection.model_validate(
         {
@@ -105,13 +101,13 @@ def _connection(data: ConnectionData, version: int) -> Connection:
 
 
 class Record(NamedTuple):
-    """A Connection in a file of them.
+    """A record of an export: a Connection, with or without its history.
 
     Attributes:
         connection: the Connection. Its version is the number of its events; 1 if there are none.
-        events: how it came to stand where it stands, oldest first, or None if the record does not
-            tell. Each is valid by itself; whether they lead to the Connection is not checked.
-        pointer: where its resource object stands in the record.
+        events: its history, oldest first, or None if the record has none. Each event is valid by
+            itself; whether they lead to the Connection is not checked.
+        pointer: the JSON Pointer of its resource object in the record.
     """
 
     connection: Connection
@@ -125,8 +121,8 @@ def parse_record(value: object, repeated: Sequence[Problem] = ()) -> Record:
     A document may have a ``meta`` with the ``history``, as `record_document` writes it.
 
     Args:
-        value: the JSON value, which `load_json` has read.
-        repeated: what `load_json` has found in it.
+        value: the JSON value that `load_json` returned.
+        repeated: the problems that `load_json` returned with it.
 
     Raises:
         InvalidDocumentError: with every problem and its place.
@@ -139,13 +135,13 @@ def parse_record(value: object, repeated: Sequence[Problem] = ()) -> Record:
 
 
 def _is_resource(value: object) -> bool:
-    """Whether it is an object, and no document."""
+    """Whether it is an object, but not a document."""
     return isinstance(value, Mapping) and "data" not in value
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-#: How pydantic's words for a Python value read for a JSON one.
+#: Messages about a JSON value, in place of pydantic's about a Python value.
 _IN_JSON_WORDS: Final = {
     "model_type": "Input should be an object",
     "model_attributes_type": "Input should be an object",
@@ -154,13 +150,13 @@ _IN_JSON_WORDS: Final = {
     "too_short": "Array should have at least 1 item",
     "too_long": f"Array should have at most {MAX_SCOPES} items",
 }
-#: A document with very many problems must not make for a very long answer.
+#: A document with very many problems must not lead to a very long answer.
 _MOST_PROBLEMS: Final = 100
 _LONGEST_POINTER: Final = 255
 
-#: Where a value stands in a document: the place of what holds it, and its name or index there.
+#: The place of a value in a document: the place of its parent, and its name or index there.
 _Place = tuple["_Place", str | int] | None
-#: An object in which names are repeated, and those names.
+#: An object with repeated member names, and those names.
 _Repeated = tuple[dict[str, object], list[str]]
 
 
@@ -174,7 +170,7 @@ def _validated(model: type[_Model], document: Document) -> _Model:
 
 
 def _valid(model: type[_Model], value: object, repeated: Sequence[Problem]) -> _Model:
-    """A JSON value as `model`, or every problem with it, its repeated members included."""
+    """A JSON value as `model`, or every problem with it, including its repeated members."""
     try:
         validated = model.model_validate(value, context=_context(value))
     except ValidationError as error:
@@ -186,7 +182,7 @@ def _valid(model: type[_Model], value: object, repeated: Sequence[Problem]) -> _
 
 
 def _invalid(problems: Sequence[Problem]) -> InvalidDocumentError:
-    """The error that lists the problems; of very many the first, and how many more there are."""
+    """The error that lists the problems; if there are very many, the first ones and a count."""
     listed, more = list(problems[:_MOST_PROBLEMS]), len(problems) - _MOST_PROBLEMS
     if more > 0:
         listed.append(Problem("", f"there are {more} more problems"))
@@ -194,25 +190,25 @@ def _invalid(problems: Sequence[Problem]) -> InvalidDocumentError:
 
 
 def _context(document: object) -> dict[str, object]:
-    """What one part of a document has to agree with in another: the id, if there is one."""
+    """What other parts of a document must agree with: the id, if there is one."""
     data = _member(document, "data")
     resource_id = _member(document if data is None else data, "id")
     return {"id": resource_id} if isinstance(resource_id, str) else {}
 
 
 def _member(value: object, name: str) -> object:
-    """The member `name` of an object; None if there is none, or if `value` is no object."""
+    """The member `name` of an object; None if there is none, or `value` is not an object."""
     return cast("Mapping[object, object]", value).get(name) if isinstance(value, Mapping) else None
 
 
 def load_json(text: bytes | bytearray | str) -> tuple[object, list[Problem]]:
-    """The JSON value in `text`, and its repeated members, of which the value holds the last.
+    """The JSON value in `text`, and a problem for each repeated member; the value has the last.
 
     Args:
         text: the JSON as bytes (UTF-8) or text.
 
     Raises:
-        InvalidDocumentError: it is not JSON; `malformed`.
+        InvalidDocumentError: it is not JSON; `malformed` is True.
     """
     repeated: list[_Repeated] = []
 
@@ -233,7 +229,7 @@ def load_json(text: bytes | bytearray | str) -> tuple[object, list[Problem]]:
         _malformed(f"byte {error.start} is not UTF-8")
     except json.JSONDecodeError as error:
         _malformed(str(error))
-    except ValueError:  # Python reads no integer of more than some thousand digits
+    except ValueError:  # Python refuses integers with some thousand digits
         _malformed("a number has too many digits")
     return value, _repeated_members(value, repeated) if repeated else []
 
@@ -247,7 +243,7 @@ def _malformed(reason: str) -> NoReturn:
 
 
 def _repeated_members(value: object, repeated: list[_Repeated]) -> list[Problem]:
-    """A problem for each member that stands more than once, with its place."""
+    """A problem for each member that occurs more than once, with its place."""
     names_in = {id(item): names for item, names in repeated}
     problems: list[Problem] = []
     items: list[tuple[object, _Place]] = [(value, None)]
@@ -265,7 +261,7 @@ def _repeated_members(value: object, repeated: list[_Repeated]) -> list[Problem]
 
 
 def _location(place: _Place) -> tuple[str | int, ...]:
-    """The way to a place, from the top."""
+    """The names and indices that lead to a place, from the top."""
     parts: list[str | int] = []
     while place is not None:
         place, part = place
@@ -274,7 +270,7 @@ def _location(place: _Place) -> tuple[str | int, ...]:
 
 
 def _problem(details: "ErrorDetails") -> Problem:
-    """One of pydantic's errors, in the words and the place of a JSON document."""
+    """One of pydantic's errors, with the message and the place for a JSON document."""
     kind, location = details["type"], details["loc"]
     if kind == "missing":
         return Problem(_pointer(location[:-1]), f"the member {location[-1]!r} is missing")
@@ -287,7 +283,7 @@ def _problem(details: "ErrorDetails") -> Problem:
 
 
 def _pointer(location: tuple[str | int, ...]) -> str:
-    """A JSON Pointer (RFC 6901). One that would be too long ends above the place."""
+    """A JSON Pointer (RFC 6901). One that would be too long ends at a parent of the place."""
     pointer = ""
     for part in map(str, location):
         escaped = part.replace("~", "~0").replace("/", "~1")

@@ -1,7 +1,7 @@
-"""Writing documents: Connections, lists of them, records with their history, and errors."""
+"""Writing documents: Connections, lists of Connections, records with a history, and errors."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from connect_core.connection import Connection
 from connect_core.decision import Denial
@@ -20,13 +20,7 @@ from connect_core.errors import (
     SelfConnectionError,
     StaleConnectionError,
 )
-from connect_core.history import (
-    ConnectionEvent,
-    format_timestamp,
-)
-
-if TYPE_CHECKING:
-    pass
+from connect_core.history import ConnectionEvent, format_timestamp
 from connect_core.jsonapi.models import RESOURCE_TYPE
 
 
@@ -58,7 +52,7 @@ def list_document(
 
 
 def _resource(connection: Connection) -> dict[str, object]:
-    """The resource object, in plain `str`: some JSON writers take no subclass of it."""
+    """The resource object, in plain `str`: some JSON writers accept no subclass of it."""
     return {
         "type": RESOURCE_TYPE,
         "id": str(connection.id),
@@ -96,7 +90,7 @@ def _event(event: ConnectionEvent) -> dict[str, object]:
     }
 
 
-#: For each error the HTTP status and the title; a subclass that is not listed has its base's.
+#: The HTTP status and the title of each error; a subclass that is not listed has its base's.
 _HTTP: Final[dict[type[ConnectError], tuple[int, str]]] = {
     ConnectError: (500, "Internal error"),
     ForbiddenTransitionError: (403, "Forbidden"),
@@ -114,12 +108,12 @@ _HTTP: Final[dict[type[ConnectError], tuple[int, str]]] = {
 
 
 def error_document(error: ConnectError) -> tuple[int, dict[str, object]]:
-    """The HTTP status and the body that tell a client about `error`.
+    """The HTTP status and the body that report `error` to a client.
 
-    An outsider's refusal is told in the words of `ConnectionNotFoundError`, so that a Connection
-    that exists cannot be told from one that does not. What went wrong inside (500) is not told.
+    An outsider's refusal is reported as `ConnectionNotFoundError`, so that clients cannot find out
+    which Connections exist. The details of an internal error (500) are not reported.
     """
-    error = _as_told(error)
+    error = _reported(error)
     status, title = next(_HTTP[base] for base in type(error).__mro__ if base in _HTTP)
     if isinstance(error, InvalidDocumentError):
         if error.malformed:
@@ -139,8 +133,8 @@ def error_document(error: ConnectError) -> tuple[int, dict[str, object]]:
     return status, {"errors": [_error(title, details, error.code, pointer)]}
 
 
-def _as_told(error: ConnectError) -> ConnectError:
-    """What the client is told instead, where the error itself would tell too much."""
+def _reported(error: ConnectError) -> ConnectError:
+    """The error to report instead, if `error` itself would reveal too much."""
     if isinstance(error, NotAPartyError) or (
         isinstance(error, AccessDeniedError) and error.denial is Denial.NOT_A_PARTY
     ):
