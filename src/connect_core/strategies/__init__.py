@@ -1,13 +1,13 @@
-"""Strategies: Hypothesis makes up what your own tests need. The extra `testing` installs it.
+"""Hypothesis strategies that make values for your own tests. The extra `testing` installs them.
 
-Everything here is legal unless its name or its description says otherwise: a Connection was
-created and changed by the library's own commands, so that its version, its times and its creator go
-together. What is legal and unpleasant comes often: ids that differ only by case, names that read
-backwards, clocks that run backwards, two steps in the same millisecond.
+Every value is legal unless the strategy's name or description says otherwise: the library's own
+commands created and changed each Connection, so its version, times and creator agree. Legal but
+unpleasant values come often: ids that differ only by case, names that read backwards, clocks that
+run backwards, two steps in the same millisecond.
 
-Examples shrink to the plain ones: to ``org_A``, to a person, to a Connection that is pending, to
-the fewest steps. What you pin is honoured, and what nothing can satisfy is refused when the
-strategy is made, not when an example is drawn::
+Examples shrink to simple ones: to ``org_A``, to a person, to a pending Connection, to the fewest
+steps. A strategy keeps to the arguments that you give. If nothing can satisfy them, it is refused
+when it is made, not when an example is drawn::
 
     from hypothesis import given
     from connect_core import Connection
@@ -16,7 +16,7 @@ strategy is made, not when an example is drawn::
     @given(connections(status="active", source="org_ABC123"))
     def test_our_report_lists_it(connection: Connection) -> None: ...
 
-`histories` with ``actors=`` keeps to people and organizations that your tests know already.
+`histories` with ``actors=`` uses only people and organizations that your tests already know.
 """
 
 from connect_core.strategies.history import History, connections, events, histories

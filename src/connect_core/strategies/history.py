@@ -1,4 +1,4 @@
-"""Histories: Connections, each created and changed by legal steps, and their events."""
+"""Strategies for histories: Connections created and changed by legal steps, with their events."""
 
 import string
 from collections.abc import Iterable
@@ -27,14 +27,14 @@ from connect_core.strategies.parties import pairs, pinned
 from connect_core.strategies.policy import Row
 from connect_core.strategies.values import names, scope_sets, times
 
-#: A Connection, and all of its events, oldest first.
+#: A Connection and all of its events, oldest first.
 History = tuple[Connection, tuple[ConnectionEvent, ...]]
 
 #: The status in which every Connection begins.
 _INITIAL_STATUS: Final = Connection.create(
     by=Actor(id="usr_A", organization_id="org_A"), destination="org_B"
 ).connection.status
-#: How many steps it is from one status to another.
+#: The number of steps from one status to another.
 _DISTANCES: Final[dict[tuple[Status | None, Status], int]] = {
     (start, goal): len(steps_to(Row("", "", start, ()), goal))
     for start, goal in product(Status, repeat=2)
@@ -58,18 +58,18 @@ def histories(
     acts for one organization only. ``replay(events)`` gives the Connection.
 
     Args:
-        status: where it stands in the end: one status or several; any if omitted.
+        status: the final status, one or several; any if omitted.
         source: the source; any organization if omitted.
         destination: the destination; any organization if omitted.
         allow_self: draw Connections of an organization with itself as well.
         scopes: its scopes; any if omitted.
-        actors: who takes part: the parties are their organizations. Made up if omitted.
-        clock: what time it is at each step; `times()` if omitted.
+        actors: who takes part; the parties are their organizations. Random if omitted.
+        clock: draws the time of each step; `times()` if omitted.
         max_steps: the most steps after the creation.
 
     Raises:
-        ValueError: an argument is not valid, or nothing satisfies all of them; what to change is
-            in the message.
+        ValueError: an argument is not valid, or nothing satisfies all of them; the message says
+            what to change.
     """
     pair = pinned(source, destination)
     if source is not None and pair[0] == pair[1] and not allow_self:
@@ -102,18 +102,18 @@ def connections(
     """Connections in every status, each reached by legal steps.
 
     Args:
-        status: where it stands: one status or several; any if omitted.
+        status: the status, one or several; any if omitted.
         source: the source; any organization if omitted.
         destination: the destination; any organization if omitted.
         allow_self: draw Connections of an organization with itself as well.
         scopes: its scopes; any if omitted.
-        actors: who takes part: the parties are their organizations. Made up if omitted.
-        clock: what time it is at each step; `times()` if omitted.
+        actors: who takes part; the parties are their organizations. Random if omitted.
+        clock: draws the time of each step; `times()` if omitted.
         max_steps: the most steps after the creation.
 
     Raises:
-        ValueError: an argument is not valid, or nothing satisfies all of them; what to change is
-            in the message.
+        ValueError: an argument is not valid, or nothing satisfies all of them; the message says
+            what to change.
     """
     return histories(
         status=status,
@@ -131,13 +131,13 @@ def events(of: st.SearchStrategy[History] | None = None) -> st.SearchStrategy[Co
     """Events: creations and every other step.
 
     Args:
-        of: the histories that they end; ``histories(max_steps=4)`` if omitted.
+        of: the histories whose last event is drawn; ``histories(max_steps=4)`` if omitted.
     """
     endings = histories(max_steps=4) if of is None else of
     return endings.map(lambda history: history[1][-1])
 
 
-# --- How a history is made -----------------------------------------------------------------------
+# --- Goals, participants and steps of a history --------------------------------------------------
 
 
 class _Participants(NamedTuple):
@@ -149,7 +149,7 @@ class _Participants(NamedTuple):
 
 
 def _goals(status: str | Iterable[str] | None, max_steps: int) -> list[Status]:
-    """Where a history may end, in the order of `Status`."""
+    """The statuses in which a history may end, in the order of `Status`."""
     if max_steps < 0:
         raise ValueError(f"max_steps is {max_steps}; give 0 or more")
     if status is None:
@@ -169,7 +169,7 @@ def _goals(status: str | Iterable[str] | None, max_steps: int) -> list[Status]:
 
 
 def _scope_set(scopes: Iterable[str]) -> frozenset[Scope]:
-    """The scopes that are given, if a Connection can have them."""
+    """The given scopes, if a Connection can have them."""
     found = frozenset(map(Scope, scopes))
     if not 1 <= len(found) <= MAX_SCOPES:
         raise ValueError(f"scopes has {len(found)} of them; give 1 to {MAX_SCOPES}")
@@ -192,7 +192,7 @@ def _made_up_participants(
 
 
 def _distinct(ids: list[ActorId]) -> list[ActorId]:
-    """The ids, with plain ones in place of those that are there already."""
+    """The ids, with simple new ones in place of repeated ones."""
     found: list[ActorId] = []
     for each in ids:
         plain = (ActorId(f"usr_{letter}") for letter in string.ascii_uppercase)
@@ -207,7 +207,7 @@ def _participants_among(
     *,
     allow_self: bool,
 ) -> list[_Participants]:
-    """Every pair of the actors' organizations that fits, with those who act for one of the two."""
+    """Every fitting pair of the actors' organizations, with the actors of these two."""
     known = list(dict.fromkeys(actor.organization_id for actor in actors))
     for party in (source, destination):
         if party is not None and party not in known:
@@ -231,17 +231,17 @@ def _participants_among(
 def _histories(
     draw: st.DrawFn,
     goals: list[Status],
-    casts: st.SearchStrategy[_Participants],
+    participants: st.SearchStrategy[_Participants],
     shared: st.SearchStrategy[frozenset[Scope]],
     clock: st.SearchStrategy[datetime],
     max_steps: int,
 ) -> History:
-    """A creation, and then legal steps until the goal is reached and no more are wanted."""
-    goal, cast = draw(st.sampled_from(goals)), draw(casts)
-    creators = [actor for actor in cast.actors if actor.organization_id == cast.source]
+    """A creation, and then legal steps until the goal is reached and enough steps are taken."""
+    goal, (source, destination, actors) = draw(st.sampled_from(goals)), draw(participants)
+    creators = [actor for actor in actors if actor.organization_id == source]
     connection, event = Connection.create(
         by=draw(st.sampled_from(creators)),
-        destination=cast.destination,
+        destination=destination,
         name=draw(st.none() | names()),
         scopes=draw(shared),
         allow_self=True,
@@ -250,7 +250,7 @@ def _histories(
     )
     events = [event]
     left = draw(st.integers(_DISTANCES[_INITIAL_STATUS, goal], max_steps))
-    while found := _moves_towards(goal, connection, cast.actors, left):
+    while found := _moves_towards(goal, connection, actors, left):
         action, actor = draw(st.sampled_from(found))
         connection, event = connection.take(action, by=actor, at=draw(clock))
         events.append(event)
@@ -263,8 +263,8 @@ def _moves_towards(
 ) -> list[tuple[Action, Actor]]:
     """The legal moves after which the goal can still be reached in the steps that are left.
 
-    Short of the goal there is always one; at the goal there is none when too few steps are left to
-    come back to it.
+    Before the goal there is always one. At the goal there is none if too few steps are left to come
+    back to it.
     """
     return [
         (action, actor)

@@ -1,4 +1,4 @@
-"""Identifiers: ids of organizations, actors and Connections."""
+"""Strategies for identifiers: ids of organizations, actors and Connections."""
 
 import string
 from functools import cache
@@ -15,7 +15,7 @@ from connect_core.parties import (
 _Text = TypeVar("_Text", bound=ValidatedText)
 
 _OPAQUE_ALPHABET: Final = string.ascii_letters + string.digits + "_-"
-#: Two that differ only by case, twice; what looks alike; what reads as a number, a flag, nothing.
+#: Pairs that differ only by case; look-alikes; text that reads as a number, an option or null.
 _OPAQUE: Final = ("A", "B", "a", "b", "0", "_", "-", "AbC123", "aBc123", "O0Il1", "null", "Z" * 50)
 ORGANIZATION_PREFIX: Final = "org_"
 CONNECTION_PREFIX: Final = "cxn_"
@@ -26,10 +26,10 @@ def organization_ids(*, max_length: int = 64) -> st.SearchStrategy[OrganizationI
     """Ids of organizations. Two of them often differ only by case.
 
     Args:
-        max_length: the longest, in characters. The library knows no limit; a column may have one.
+        max_length: the longest, in characters. The library has no limit; a column may have one.
 
     Raises:
-        ValueError: no id is as short as `max_length`.
+        ValueError: `max_length` is too short for any id.
     """
     return _ids(OrganizationId, (ORGANIZATION_PREFIX,), max_length)
 
@@ -38,11 +38,11 @@ def actor_ids(*, type: ActorType | None = None, max_length: int = 64) -> st.Sear
     """Ids of people and of API keys. Two of them often differ only by case.
 
     Args:
-        type: of people or of API keys alone; both if omitted.
-        max_length: the longest, in characters. The library knows no limit; a column may have one.
+        type: only ids of people, or only ids of API keys; both if omitted.
+        max_length: the longest, in characters. The library has no limit; a column may have one.
 
     Raises:
-        ValueError: no id is as short as `max_length`, or there is no such type.
+        ValueError: `max_length` is too short for any id, or there is no such type.
     """
     wanted = tuple(ActorType) if type is None else (ActorType(type),)
     prefixes = tuple(
@@ -57,17 +57,17 @@ def connection_ids(*, max_length: int = 64) -> st.SearchStrategy[ConnectionId]:
     """Ids of Connections. Two of them often differ only by case.
 
     Args:
-        max_length: the longest, in characters. The library knows no limit; a column may have one.
+        max_length: the longest, in characters. The library has no limit; a column may have one.
 
     Raises:
-        ValueError: no id is as short as `max_length`.
+        ValueError: `max_length` is too short for any id.
     """
     return _ids(ConnectionId, (CONNECTION_PREFIX,), max_length)
 
 
 @cache
 def _ids(kind: type[_Text], prefixes: tuple[str, ...], max_length: int) -> st.SearchStrategy[_Text]:
-    """Ids that begin with one of the prefixes, the simple and the nasty ones first."""
+    """Ids that begin with one of the prefixes: known simple and nasty ones, and random ones."""
     longest = max_length - max(map(len, prefixes))
     if longest < 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Documents: what the guide's API reads and writes, valid and invalid."""
+"""Strategies for documents: what the guide's API reads and writes, valid and invalid."""
 
 from collections.abc import Iterable
 from copy import deepcopy
@@ -35,10 +35,10 @@ def create_documents(
 ) -> st.SearchStrategy[dict[str, object]]:
     """Bodies of create requests that `parse_create` reads, as plain JSON values.
 
-    Members that may be left out are there or not; scopes stand in any order.
+    Optional members are present or not; scopes are in any order.
 
     Args:
-        destination: whom to share with; any organization if omitted.
+        destination: the organization to share with; any if omitted.
 
     Raises:
         ValueError: `destination` is not an organization id.
@@ -63,8 +63,8 @@ def connection_documents(
 ) -> st.SearchStrategy[dict[str, object]]:
     """Documents that `parse_connection` reads, as plain JSON values.
 
-    They are those of `connection_document`, and what other writers make of them: the other type, no
-    name where there is none, scopes in any order.
+    They are those that `connection_document` returns, and variants that other writers might send:
+    the other type, no ``name`` if the Connection has none, scopes in any order.
 
     Args:
         of: the Connections; `connections()` if omitted.
@@ -74,7 +74,7 @@ def connection_documents(
 
 @st.composite
 def _documents_of(draw: st.DrawFn, connection: Connection) -> dict[str, object]:
-    """The document of the Connection, as one writer or another writes it."""
+    """The document of the Connection, as any writer may write it."""
     document: dict[str, Any] = connection_document(connection)
     document["data"]["type"] = draw(st.sampled_from(_TYPES))
     attributes = document["data"]["attributes"]
@@ -84,12 +84,12 @@ def _documents_of(draw: st.DrawFn, connection: Connection) -> dict[str, object]:
     return document
 
 
-#: Stands for a member that is taken away.
+#: Stands for a member that is removed.
 _GONE: Final = object()
-#: Where something is wrong, and what stands there instead.
+#: The place of an error, and the wrong value there.
 _Fault = tuple[str, object]
 
-# What each kind of member cannot be. What is drawn are copies, so that nobody can spoil these.
+# Values that each kind of member cannot have. Copies are drawn, so that no test can change these.
 _LIST: Final[list[object]] = []
 _OBJECT: Final[dict[str, object]] = {}
 _NOT_OBJECTS: Final = (None, True, 0, 1.5, _LIST)
@@ -101,7 +101,7 @@ def _wrong(pointer: str, *values: object) -> list[_Fault]:
 
 
 def _wrong_ids(pointer: str, prefix: str) -> list[_Fault]:
-    """No text, an empty one, another prefix or case, nothing after it, and what looks right."""
+    """Not text, empty text, a wrong prefix or case, nothing after the prefix, and look-alikes."""
     texts = ("", "A", prefix, prefix.upper() + "A", f"x{prefix}A", f"{prefix}A ", f"{prefix}A\n")
     return _wrong(pointer, *_NOT_TEXT, *texts, f"{prefix}\u0410", f"{prefix}\uff21")
 
@@ -128,8 +128,8 @@ _FAULTS: Final = [
         for scope in (*_NOT_TEXT, "", "inquiry", "Inquiry.read", "inquiry.read ")
     ),
 ]
-#: What can be wrong in the body of a create request. The source, the id and the status are not
-#: the client's to name.
+#: What can be wrong in the body of a create request. A client may not name the source, the id or
+#: the status.
 _CREATE_FAULTS: Final = [
     *_FAULTS,
     *_wrong("/data/id", "cxn_A", None),
@@ -138,7 +138,7 @@ _CREATE_FAULTS: Final = [
 ]
 
 
-#: The attributes that only a Connection's document has to have, and the scopes.
+#: The attributes that only a Connection's document requires, including the scopes.
 _REQUIRED: Final = (
     "token",
     "status",
@@ -149,7 +149,7 @@ _REQUIRED: Final = (
     "created-at",
     "updated-at",
 )
-#: No text that is a time: not even one, no time of day, no zone, no such month, a space in it.
+#: Text that is not a time: empty, without a time of day, without a zone, no such month, spaces.
 _NO_TIMES: Final = (
     "",
     "2018-06-01",
@@ -167,7 +167,7 @@ def _connection_faults(connection: Connection) -> list[_Fault]:
     return [
         *_FAULTS,
         *((pointer, _GONE) for pointer in ("/data/type", "/data/id", *attributes)),
-        *_wrong("/data/id", *_NOT_TEXT),  # of another text, the token would be wrong as well
+        *_wrong("/data/id", *_NOT_TEXT),  # with another text, the token would be wrong as well
         *_wrong_ids(token, CONNECTION_PREFIX),
         *_wrong(token, f"{connection.id}x"),
         *_wrong(status, *_NOT_TEXT, *UNKNOWN_STATUSES),
@@ -184,13 +184,12 @@ def invalid_create_documents(
 ) -> st.SearchStrategy[object]:
     """Bodies that `parse_create` refuses, as plain JSON values: exactly one thing is wrong.
 
-    Some member is missing, is one that a request does not have, or has a value that is not its: of
-    another type, or ill-formed. Of the scopes there may be none or too many; the name may be too
-    long or hold control characters; the document as a whole may be no object. What is wrong is
-    told as one `Problem`, at its place.
+    A member is missing, is unknown, or has a value of the wrong type or form. There may be no
+    scopes or too many; the name may be too long or hold control characters; the document as a whole
+    may not be an object. `parse_create` reports one `Problem`, at its place.
 
     Args:
-        of: the valid ones that they are made from; `create_documents()` if omitted.
+        of: the valid bodies that they are made from; `create_documents()` if omitted.
     """
     valid = create_documents() if of is None else of
     return st.builds(_edited, valid, _one_of(_CREATE_FAULTS))
@@ -201,13 +200,13 @@ def invalid_connection_documents(
 ) -> st.SearchStrategy[object]:
     """Documents that `parse_connection` refuses, as plain JSON values: exactly one thing is wrong.
 
-    What can be wrong in `invalid_create_documents` can be wrong here; and in the members that only
-    a Connection has, also that two of them contradict each other: the token and the id, the
-    creator's type and id, the time of the last change and that of the creation. What is wrong is
-    told as one `Problem`, at its place.
+    The same things are wrong as in `invalid_create_documents`. In addition, two members that only a
+    Connection has may contradict each other: the token and the id, the creator's type and id, the
+    time of the last change and that of the creation. `parse_connection` reports one `Problem`, at
+    its place.
 
     Args:
-        of: the Connections that they would be of; `connections()` if omitted.
+        of: the Connections whose documents they are made from; `connections()` if omitted.
     """
     return (connections() if of is None else of).flatmap(
         lambda connection: st.builds(
@@ -219,7 +218,7 @@ def invalid_connection_documents(
 
 
 def _one_of(faults: list[_Fault]) -> st.SearchStrategy[_Fault]:
-    """One fault, every place being as likely as any other."""
+    """One fault; every place is equally likely."""
     places: dict[str, list[_Fault]] = {}
     for fault in faults:
         places.setdefault(fault[0], []).append(fault)

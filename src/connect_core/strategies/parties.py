@@ -1,4 +1,4 @@
-"""Parties: organizations, actors, and pairs of a source and a destination."""
+"""Strategies for parties: organizations, actors, and pairs of a source and a destination."""
 
 from hypothesis import strategies as st
 
@@ -26,8 +26,8 @@ def actors(
     """Actors: people and API keys.
 
     Args:
-        organization: whom they act for; anyone if omitted.
-        type: people or API keys alone; both if omitted.
+        organization: the organization that they act for; any if omitted.
+        type: only people, or only API keys; both if omitted.
 
     Raises:
         ValueError: `organization` is not an organization id, or there is no such type.
@@ -37,7 +37,7 @@ def actors(
 
 
 def id_of(organization: str | Organization) -> OrganizationId:
-    """The id of an organization that is given as either.
+    """The id of an organization that is given by its id or as an `Organization`.
 
     Raises:
         ValueError: it is not an organization id.
@@ -53,11 +53,11 @@ def pairs(
     *,
     allow_self: bool,
 ) -> Pair:
-    """Source and destination, each as given or drawn, often alike but for case."""
+    """A source and a destination, each given or drawn; often they differ only by case."""
     if source and destination:
         return source, destination
     one = source or destination or draw(organization_ids())
-    # The first of these is never filtered out: what is refused at its plainest hardly shrinks.
+    # The first of these is never filtered out: shrinking works badly if the simplest value is.
     plain = next(OrganizationId(each) for each in ("org_A", "org_B") if each != one)
     others = st.sampled_from([plain, _swapped(one), one]) | organization_ids()
     other = draw(others.filter(lambda other: allow_self or other != one))
@@ -73,7 +73,7 @@ def _swapped(organization_id: OrganizationId) -> OrganizationId:
 def pinned(
     source: str | Organization | None, destination: str | Organization | None
 ) -> tuple[OrganizationId | None, OrganizationId | None]:
-    """The ids of the parties that are given."""
+    """The ids of the parties that are given, None for those that are not."""
     return (
         None if source is None else id_of(source),
         None if destination is None else id_of(destination),

@@ -1,4 +1,4 @@
-"""What the policy judges and answers: rows of a host, moves that somebody may try, decisions."""
+"""Strategies for the policy: rows of a host's table, moves to try, and decisions."""
 
 from functools import cache
 from typing import Final, NamedTuple
@@ -24,12 +24,12 @@ from connect_core.strategies.values import KNOWN_SCOPES, scope_sets
 
 
 class Row(NamedTuple):
-    """What a service has in a table of its own: plain values, which the policy can judge.
+    """A row of a service's own table: plain values, about which the policy can decide.
 
     Attributes:
         source_organization_id: whose data is shared.
         destination_organization_id: who receives it.
-        status: where it stands, as a plain string.
+        status: its status, as a plain string.
         scopes: what may be shared, as plain strings.
     """
 
@@ -39,7 +39,7 @@ class Row(NamedTuple):
     scopes: tuple[str, ...]
 
 
-#: What a status column may hold, and no version of the library has written.
+#: What a status column may hold though no version of the library has written it.
 UNKNOWN_STATUSES: Final = ("archived", "", "ACTIVE", "active ", "absent", "none", "null", "0")
 
 
@@ -49,15 +49,15 @@ def rows(
     source: str | Organization | None = None,
     destination: str | Organization | None = None,
 ) -> st.SearchStrategy[Row]:
-    """Rows of somebody's table. No rule was applied: there are statuses that are none.
+    """Rows of a host's table. They follow no rule: some statuses are unknown.
 
     Args:
-        status: what stands as the status, of whatever kind; anything if omitted.
+        status: the text in the status column, known or not; any text if omitted.
         source: the source; any organization if omitted.
         destination: the destination; any organization if omitted.
 
     Raises:
-        ValueError: an organization id is not one.
+        ValueError: `source` or `destination` is not an organization id.
     """
     known = [each.value for each in Status]
     anything = st.sampled_from([*known, *UNKNOWN_STATUSES]) | st.text()
@@ -74,29 +74,30 @@ def _rows(draw: st.DrawFn, pairs: st.SearchStrategy[Pair], statuses: st.SearchSt
 
 
 def moves(connection: ConnectionLike) -> st.SearchStrategy[tuple[Action, Actor]]:
-    """Anything that anybody may try on `connection`, as action and actor; most is refused.
+    """Any action that any actor may try on `connection`, as action and actor; most are refused.
 
-    The actors are of either party, and outsiders. Nobody may create what exists; some try.
+    The actors act for either party, or are outsiders. Create is among the actions, though it is
+    always refused on a Connection that exists.
 
     Args:
         connection: a `Connection`, or a row of your own.
 
     Raises:
-        ValueError: an organization id in it is not one.
+        ValueError: it has an invalid organization id.
     """
     theirs = [actors(organization=party) for party in _parties(connection)]
     return st.tuples(st.sampled_from(list(Action)), st.one_of([*theirs, actors()]))
 
 
 def legal_moves(connection: ConnectionLike) -> st.SearchStrategy[tuple[Action, Actor]]:
-    """What may be done to `connection` now, as action and actor.
+    """The actions that are allowed on `connection` now, as action and actor.
 
     Args:
         connection: a `Connection`, or a row of your own.
 
     Raises:
-        ValueError: its status is not one, so that nothing may be done; or an organization id in it
-            is not one.
+        ValueError: its status is unknown, so that nothing is allowed; or it has an invalid
+            organization id.
     """
     menus = {
         party: sorted(allowed_actions(Actor(id="usr_A", organization_id=party), connection))
@@ -128,11 +129,12 @@ def decisions(
     """Decisions: every one that the policy can give, on actions, on creation and on access.
 
     Args:
-        allowed: only those that permit, or only those that refuse; both if omitted.
-        denial: one that is among the reasons; any if omitted.
+        allowed: True for only those that permit, False for only those that refuse; both if
+            omitted.
+        denial: only decisions with this denial; any if omitted.
 
     Raises:
-        ValueError: there is no such denial, or what is allowed would have one.
+        ValueError: there is no such denial, or `allowed` is True and `denial` is given.
     """
     found = [
         decision
@@ -147,7 +149,7 @@ def decisions(
 
 @cache
 def _every_decision() -> tuple[Decision, ...]:
-    """The policy's answers to every question, each once, what is allowed first."""
+    """The policy's answers to every question, each once, those that permit first."""
     us, them, stranger = (
         Actor(id=f"usr_{each}", organization_id=f"org_{each}") for each in ("A", "B", "C")
     )

@@ -1,4 +1,4 @@
-"""Values: scopes, names and times."""
+"""Strategies for values: scopes, names and times."""
 
 import string
 from datetime import UTC, datetime, timedelta, timezone
@@ -28,13 +28,13 @@ def scopes() -> st.SearchStrategy[Scope]:
 
 
 def scope_sets() -> st.SearchStrategy[frozenset[Scope]]:
-    """Sets of scopes that a Connection can have: mostly a few, at times as many as there may be."""
+    """Sets of scopes that a Connection can have: mostly a few, sometimes the maximum."""
     most = frozenset(Scope(f"resource-{number}.read") for number in range(MAX_SCOPES))
     known = [frozenset(KNOWN_SCOPES[:1]), DEFAULT_SCOPES, frozenset(KNOWN_SCOPES), most]
     return st.sampled_from(known) | st.frozensets(scopes(), min_size=1, max_size=4)
 
 
-#: Markup and quotes, what turns the direction round, what cannot be seen, one letter made of many.
+#: Empty and blank, markup and quotes, text from right to left, invisible characters, emoji.
 _NAMES: Final = (
     "Partner",
     "",
@@ -48,7 +48,7 @@ _NAMES: Final = (
 
 
 def names() -> st.SearchStrategy[str]:
-    """Names of organizations and Connections; they may have none, which is not drawn here."""
+    """Names of organizations and Connections. A missing name is not drawn here."""
     readable = st.characters(exclude_categories=("Cc", "Cs"))
     return st.sampled_from(_NAMES) | st.text(readable, max_size=MAX_NAME_LENGTH)
 
@@ -56,7 +56,7 @@ def names() -> st.SearchStrategy[str]:
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
-#: The plainest, a millisecond later, the last of a leap day, the ends of what seconds can count.
+#: The simplest, a millisecond later, the end of a leap day, the start and 32-bit end of Unix time.
 _TIMES: Final = (
     datetime(2000, 1, 1, tzinfo=UTC),
     datetime(2000, 1, 1, tzinfo=UTC) + _MILLISECOND,
@@ -74,8 +74,8 @@ def times(
     Args:
         min_value: the earliest; aware.
         max_value: the latest; aware.
-        normalized: False for microseconds and for other zones as well, which the library takes and
-            normalizes.
+        normalized: False to draw microseconds and other time zones as well, which the library
+            accepts and normalizes.
 
     Raises:
         ValueError: there is no whole millisecond between the two, or one of them is naive.
@@ -96,7 +96,7 @@ def times(
 
 
 def _elsewhere(at: datetime, minutes: int) -> datetime:
-    """The same moment where clocks are so many minutes ahead, if they can show it."""
+    """The same moment in a time zone so many minutes ahead, if it can be expressed there."""
     try:
         return at.astimezone(timezone(timedelta(minutes=minutes)))
     except OverflowError:  # it is the year 0 or 10000 there
