@@ -1,1 +1,1 @@
-"""Adapters: what joins the core to the world outside. Each needs an extra."""
+"""Adapters: they connect the core to databases and to the command line. Each needs an extra."""

@@ -1,19 +1,19 @@
 """The store for databases, and filters for queries of your own: SQLAlchemy, any way you use it.
 
 `SqlConnectionStore` works inside a `sqlalchemy.orm.Session` that you own. It never commits, never
-rolls back and opens nothing itself, so that a change of a Connection lands together with what you
-wrote in the same transaction, or not at all. From asynchronous code, go through
-``AsyncSession.run_sync``. SQLite and PostgreSQL are supported, and one code serves both.
+rolls back and opens nothing itself, so that a change of a Connection is committed together with
+what you wrote in the same transaction, or not at all. From asynchronous code, use
+``AsyncSession.run_sync``. The same code supports SQLite and PostgreSQL.
 
-Three tables: `connections` says how things stand, `connection_events` how they came to, and
-`idempotency_keys` what came of requests that may be sent again. They are in `metadata`, for your
-migrations. The databases hold whatever a database can: one row for an ordered pair, one event for a
-version, no status that does not exist, no step that the lifecycle does not have.
+There are three tables: `connections` holds the current state, `connection_events` the history, and
+`idempotency_keys` the outcomes of requests that may be sent again. They are in `metadata`, for your
+migrations. The databases enforce what a database can: one row for an ordered pair, one event for a
+version, only known statuses, only steps of the lifecycle.
 
 `visible` and `actionable` are derived from the decision table and fit any table or mapped class
-with the columns `source_organization_id`, `destination_organization_id` and `status`. Sorted and
-cut to a page, a filter that fits both roles makes the database read all rows of the organization;
-`ConnectionService.list` does not.
+with the columns `source_organization_id`, `destination_organization_id` and `status`. If you sort
+their rows and limit them to a page, a filter on both roles makes the database read all rows of the
+organization; `ConnectionService.list` does not.
 """
 
 from connect_core.adapters.sql.engine import configure_engine, open_engine

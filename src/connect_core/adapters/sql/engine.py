@@ -1,6 +1,6 @@
 """Engines with the settings that each database needs.
 
-Nothing here knows a Connection, but for creating the tables where they are absent.
+This module creates the tables if they are absent. Otherwise it knows nothing about Connections.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from connect_core.adapters.sql.tables import metadata
 
 #: How long SQLite waits for another process's transaction, in milliseconds.
 _BUSY_TIMEOUT: Final = 30_000
-#: How long to wait before trying again what SQLite does not wait for, in milliseconds.
+#: How long to wait before a retry where SQLite itself does not wait, in milliseconds.
 _PAUSE: Final = 20
 #: A number that no other application is likely to lock in PostgreSQL.
 _CREATION_LOCK: Final = 0x636F6E6E
@@ -39,8 +39,8 @@ def open_engine(url: str | URL) -> Engine:
     """An Engine with the settings that each database needs; the tables are created if absent.
 
     SQLite: see `configure_engine`. A database in memory has one connection, for one transaction at
-    a time. PostgreSQL: through psycopg, unless the URL names another driver; connections that the
-    server has closed are replaced. For asynchronous drivers see `configure_engine`.
+    a time. PostgreSQL: the driver is psycopg, unless the URL names another one; connections that
+    the server has closed are replaced. For asynchronous drivers see `configure_engine`.
 
     Args:
         url: any SQLAlchemy URL, such as ``sqlite:///connect.db`` or ``postgresql://host/name``.
@@ -48,7 +48,7 @@ def open_engine(url: str | URL) -> Engine:
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the URL cannot be read or names an asynchronous driver, or
             the database cannot be opened.
-        ModuleNotFoundError: the driver is not installed; for PostgreSQL take the extra `postgres`.
+        ModuleNotFoundError: the driver is not installed; PostgreSQL needs the extra `postgres`.
     """
     url = make_url(url)
     options: dict[str, Any] = {"pool_pre_ping": True}
@@ -71,7 +71,7 @@ def open_engine(url: str | URL) -> Engine:
 
 
 def _has_tables(engine: Engine) -> bool:
-    """Whether the tables are there. To look waits for nobody; to create them does."""
+    """Whether the tables exist. This never waits for other transactions; creating them may."""
     with engine.execution_options(only_reads=True).connect() as connection:
         return all(map(inspect(connection).has_table, metadata.tables))
 
@@ -86,13 +86,13 @@ def _create_tables(engine: Engine) -> None:
 def configure_engine(engine: Engine) -> Engine:
     """Give an Engine of your own the settings that its database needs, before its first use.
 
-    SQLite: write-ahead logging, foreign keys, thirty seconds of patience with other processes, and
-    transactions that begin as writing ones: one that only read at first could fail when it comes to
-    write. With ``engine.execution_options(only_reads=True)`` you get an Engine for transactions
-    that only read, which neither wait nor make others wait. What is committed survives the death of
-    the process; a loss of power may undo the last commits (``synchronous = NORMAL``, as is usual
-    with write-ahead logging). Where it must not, set ``PRAGMA synchronous = FULL`` in a "connect"
-    listener of your own; it takes about twice the time. PostgreSQL needs no settings.
+    SQLite gets write-ahead logging, foreign keys, and a wait of up to thirty seconds for other
+    processes. Its transactions begin as writing ones: one that only reads at first could fail when
+    it starts to write. ``engine.execution_options(only_reads=True)`` returns an Engine for
+    transactions that only read, which neither wait nor make others wait. Committed changes survive
+    a crash of the process; a loss of power may undo the last commits (``synchronous = NORMAL``, as
+    is usual with write-ahead logging). If it must not, set ``PRAGMA synchronous = FULL`` in a
+    "connect" listener of your own; it takes about twice the time. PostgreSQL needs no settings.
 
     Args:
         engine: the Engine; of an ``AsyncEngine``, its ``sync_engine``.
@@ -108,7 +108,7 @@ def configure_engine(engine: Engine) -> Engine:
 
 
 def _on_connect(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # the driver's own idea of transactions knows no savepoints
+    connection.isolation_level = None  # the driver's own transactions do not work with savepoints
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}")
     _write_ahead(cursor, pause=partial(_pause, connection))
@@ -118,7 +118,7 @@ def _on_connect(connection: Any, _: object) -> None:
 
 
 def _write_ahead(cursor: Any, *, pause: Callable[[], None]) -> None:
-    """Set write-ahead logging, for which SQLite does not wait by itself if others are at work."""
+    """Set write-ahead logging. SQLite itself does not wait for this while others are at work."""
     waited = 0
     while True:
         try:
@@ -132,7 +132,7 @@ def _write_ahead(cursor: Any, *, pause: Callable[[], None]) -> None:
 
 
 def _pause(connection: Any) -> None:
-    """Wait a moment; with an asynchronous driver, let other tasks go on meanwhile."""
+    """Wait a moment; with an asynchronous driver, let other tasks run meanwhile."""
     seconds = _PAUSE / 1000
     if isinstance(connection, AdaptedConnection):
         connection.run_async(lambda _: asyncio.sleep(seconds))
@@ -146,10 +146,10 @@ def _on_begin(connection: Any) -> None:
 
 
 def _on_invalidate(connection: Any, *_: object) -> None:
-    """Let go of the lock before the connection of a task that was cancelled is closed.
+    """Release the lock before the connection of a cancelled task is closed.
 
     SQLite does not end the transaction of a connection that is closed while somebody holds a cursor
     with rows left, and the traceback of the cancelled task may hold one for long.
     """
-    with suppress(asyncio.CancelledError, sqlite3.Error):  # a second time, or closed already
+    with suppress(asyncio.CancelledError, sqlite3.Error):  # cancelled again, or closed already
         connection.rollback()

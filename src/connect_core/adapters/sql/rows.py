@@ -1,7 +1,7 @@
 """Rows: Connections and events as the columns of their tables, and back.
 
-What a database holds may be anything at all. A row that is not what was written is never served: it
-raises `InvalidRecordError`.
+A database may hold anything. A row that is not what was written is never served: it raises
+`InvalidRecordError`. This module runs no statement.
 """
 
 from datetime import datetime
@@ -38,7 +38,7 @@ def connection_row(connection: Connection) -> dict[str, object]:
 
 
 def state_of(connection: Connection) -> dict[str, object]:
-    """The columns that a change changes."""
+    """The columns that every change updates."""
     return {
         "status": connection.status.value,
         "updated_at": connection.updated_at,
@@ -83,7 +83,7 @@ def event_of(row: Row[Any]) -> ConnectionEvent:
 
 
 def _valid(model: type[_Model], values: dict[str, Any], record: str) -> _Model:
-    """The row as a model; what is stored may be anything at all."""
+    """The row as a model; a stored value may be anything."""
     for name, value in values.items():
         if name.endswith("_at") and not isinstance(value, datetime):
             raise InvalidRecordError(record, f"{name} is {value!r}, no UTC time in milliseconds")

@@ -50,8 +50,8 @@ _FIND: Final = select(connections).where(
     connections.c.source_organization_id == bindparam("source"),
     connections.c.destination_organization_id == bindparam("destination"),
 )
-#: Those that have the id, or the ordered pair, of a row.
-_RIVALS: Final = select(
+#: The Connections that have the id, or the ordered pair, of a row.
+_CONFLICTING: Final = select(
     connections.c.id,
     connections.c.source_organization_id,
     connections.c.destination_organization_id,
@@ -72,17 +72,17 @@ _HISTORY: Final = (
     .where(connection_events.c.connection_id == bindparam("id"))
     .order_by(connection_events.c.version)
 )
-_RECALL: Final = select(idempotency_keys).where(
+_FIND_OUTCOME: Final = select(idempotency_keys).where(
     idempotency_keys.c.organization_id == bindparam("organization_id"),
     idempotency_keys.c.key == bindparam("key"),
 )
 _ADD: Final = insert(connections)
 _ADD_EVENT: Final = insert(connection_events)
-_REMEMBER: Final = insert(idempotency_keys)
-#: The place from which a page goes on, and how long it is.
+_ADD_OUTCOME: Final = insert(idempotency_keys)
+#: The position after which a page begins, and the length of the page.
 _PLACE: Final = (bindparam("created_at", type_=UtcTime), bindparam("id", type_=Id))
 _LIMIT: Final[BindParameter[int]] = bindparam("limit", type_=Integer)
-#: How many Connections `SqlConnectionStore.everything` holds at a time.
+#: How many Connections `SqlConnectionStore.everything` reads at a time.
 _BATCH: Final = 1000
 
 
@@ -96,15 +96,15 @@ class History(NamedTuple):
 class SqlConnectionStore:
     """A `ConnectionStore` in a database, inside a session that you own.
 
-    Never commits, rolls back or opens anything: a change is there for others when you commit, and
-    gone when you roll back. A failing database raises what SQLAlchemy raises. After
+    It never commits, rolls back or opens anything: others see a change when you commit, and it is
+    gone when you roll back. If the database fails, SQLAlchemy's errors are passed on. After
     `StaleConnectionError`, `DuplicateConnectionError` and every other refusal of the service the
     session remains usable.
 
-    Make one for a session; it is as little shared between threads as the session is.
+    Make one per session. Threads must not share it, just as they must not share the session.
 
     Raises:
-        InvalidRecordError: from whatever reads, if a row is not what was written.
+        InvalidRecordError: from every method that reads, if a row is not what was written.
     """
 
     def __init__(self, session: Session) -> None:
@@ -145,8 +145,8 @@ class SqlConnectionStore:
     ) -> Sequence[Connection]:
         """See `ConnectionStore.page`.
 
-        One query. Each standing is read from its own index, no further than the page goes, so that
-        a page costs the same however many rows there are.
+        This is one query. It reads each standing from its own index, no further than the page goes,
+        so that a page costs the same however many rows there are.
         """
         parties = {Role.SOURCE: selection.source, Role.DESTINATION: selection.destination}
         ours = selection.organization_id
@@ -174,7 +174,7 @@ class SqlConnectionStore:
     ) -> IdempotencyRecord:
         """See `ConnectionStore.once`."""
         place = {"organization_id": str(organization_id), "key": str(key)}
-        kept = self._recall(place)
+        kept = self._find_outcome(place)
         if kept is not None:
             return kept
         overtaken: Exception
@@ -182,16 +182,16 @@ class SqlConnectionStore:
             with self._session.begin_nested() as savepoint:
                 record = attempt()
                 try:
-                    self._database().execute(_REMEMBER, place | record._asdict())
-                except IntegrityError as error:  # another transaction has kept its record meanwhile
+                    self._database().execute(_ADD_OUTCOME, place | record._asdict())
+                except IntegrityError as error:  # another transaction kept its record meanwhile
                     savepoint.rollback()
                     overtaken = error
                 else:
                     return record
-        except StaleConnectionError as error:  # another was quicker: with the same request?
+        except StaleConnectionError as error:  # another request was faster: is it the same one?
             overtaken = error
-        kept = self._recall(place)
-        if kept is None:  # with another one, or a stricter isolation hides its record
+        kept = self._find_outcome(place)
+        if kept is None:  # it is not, or a stricter isolation hides its record
             raise overtaken
         return kept
 
@@ -200,7 +200,7 @@ class SqlConnectionStore:
         old = delete(idempotency_keys).where(idempotency_keys.c.created_at < before)
         return self._database().execute(old).rowcount
 
-    # --- Many at once ---
+    # --- Import and export ---
 
     def add_all(self, histories: Sequence[History]) -> Sequence[int]:
         """Keep many new Connections, each with its whole history, in a few statements.
@@ -209,30 +209,30 @@ class SqlConnectionStore:
             histories: the Connections and their events, as `verified_history` has checked them.
 
         Returns:
-            The places of those that were left out because their id, or their ordered pair, is
-            taken, be it by an earlier one of them.
+            The indices of those that were left out because their id, or their ordered pair, is
+            taken, perhaps by an earlier one of them.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: it is taken by another transaction, at the same time, and
-                this one cannot see that: its isolation is REPEATABLE READ or stricter.
+            sqlalchemy.exc.IntegrityError: another transaction took an id or a pair at the same
+                time, and this one cannot see that: its isolation is REPEATABLE READ or stricter.
         """
         taken: set[object] = set()
         while True:
-            left_out, rest = _sorted_out(histories, taken)
+            left_out, rest = _without_taken(histories, taken)
             try:
                 self._add_all(rest)
             except IntegrityError:
-                others = self._others(rest)
-                if not others:  # that this transaction, of a stricter isolation, can see
+                others = self._conflicts_with(rest)
+                if not others:  # a stricter isolation hides them from this transaction
                     raise
                 taken |= others
             else:
                 return left_out
 
     def everything(self) -> Iterator[History]:
-        """Every Connection with its history, by id, never holding more than a thousand.
+        """Every Connection with its history, sorted by id, read a thousand at a time.
 
-        Read it in a transaction that sees one state throughout: REPEATABLE READ on PostgreSQL; any
+        Call it in a transaction that sees one state throughout: REPEATABLE READ on PostgreSQL; any
         on SQLite. The histories are checked.
 
         Raises:
@@ -249,18 +249,18 @@ class SqlConnectionStore:
                     connection, verified_history(connection, events.get(connection.id, ()))
                 )
 
-    # --- How ---
+    # --- Statements ---
 
     def _database(self) -> Database:
-        """The session's own connection to the database that the tables are in."""
+        """The session's connection to the database that has the tables."""
         return self._session.connection({"clause": connections})
 
     def _one(self, statement: Select[Any], which: dict[str, object]) -> Connection | None:
         row = self._database().execute(statement, which).one_or_none()
         return None if row is None else connection_of(row)
 
-    def _recall(self, place: dict[str, str]) -> IdempotencyRecord | None:
-        row = self._database().execute(_RECALL, place).mappings().one_or_none()
+    def _find_outcome(self, place: dict[str, str]) -> IdempotencyRecord | None:
+        row = self._database().execute(_FIND_OUTCOME, place).mappings().one_or_none()
         if row is None:
             return None
         if not isinstance(row["created_at"], datetime):
@@ -271,7 +271,7 @@ class SqlConnectionStore:
         return IdempotencyRecord(row["fingerprint"], row["outcome"], row["created_at"])
 
     def _add_all(self, histories: Sequence[History]) -> None:
-        """Keep all of them, or none."""
+        """Add all of them, or none."""
         rows = [connection_row(connection) for connection, _ in histories]
         event_rows = [event_row(event) for _, events in histories for event in events]
         with self._session.begin_nested():
@@ -280,14 +280,14 @@ class SqlConnectionStore:
                 database.execute(_ADD, rows)
                 database.execute(_ADD_EVENT, event_rows)
 
-    def _others(self, histories: Sequence[History]) -> set[object]:
-        """The ids and the pairs of those that stand in the way of these.
+    def _conflicts_with(self, histories: Sequence[History]) -> set[object]:
+        """The ids and the pairs of stored Connections that conflict with these.
 
-        One after another: SQLite finds no index for many pairs at once, and reads the whole table.
+        One query each: for many pairs at once SQLite uses no index, and reads the whole table.
         """
         taken: set[object] = set()
         for connection, _ in histories:
-            for row in self._database().execute(_RIVALS, connection_row(connection)):
+            for row in self._database().execute(_CONFLICTING, connection_row(connection)):
                 taken |= {row[0], (row[1], row[2])}
         return taken
 
@@ -301,10 +301,10 @@ class SqlConnectionStore:
         return events
 
 
-def _sorted_out(
+def _without_taken(
     histories: Sequence[History], taken: Set[object]
 ) -> tuple[list[int], list[History]]:
-    """The places of those whose id or pair is taken, by others or an earlier one; and the rest."""
+    """The indices of those whose id or pair is taken, also by an earlier one; and the rest."""
     claimed = set(taken)
     left_out: list[int] = []
     rest: list[History] = []
@@ -324,33 +324,34 @@ def _sorted_out(
 def _page(
     standings: tuple[Standing, ...], given: frozenset[Role], placed: bool, newest_first: bool
 ) -> Select[Any]:
-    """The statement for a page: of these standings, with these parties given, from a place on.
+    """The statement for a page of these standings, with the parties in `given`.
 
-    Kept, for making it takes longer than carrying it out. What differs between two pages of the
-    same kind comes as parameters.
+    It is cached, because making it takes longer than executing it. What differs between two pages
+    of the same kind is a parameter. If `placed`, the page begins after a position.
     """
     parts: list[Select[Any]] = []
     for standing in standings:
         others = given - {standing.role}
-        part = _stretch(standing, placed, newest_first).where(
+        part = _index_range(standing, placed, newest_first).where(
             connections.c[f"{standing.role}_organization_id"] == bindparam("organization_id"),
             *(connections.c[f"{role}_organization_id"] == bindparam(role.value) for role in others),
         )
-        # Two parties have one Connection at most. Asked for the first few of them, PostgreSQL may
-        # look for it among all that one of the two has.
+        # Two parties have one Connection at most. With a limit, PostgreSQL may look for it among
+        # all Connections that one of the two has.
         parts.append(part if others else part.limit(_LIMIT))
-    # A union, for a Connection of an organization with itself is found in both roles.
+    # A union, because a self-connection is found in both roles.
     found = union(*(select(part.subquery()) for part in parts)).subquery()
     order = _in_order([found.c.created_at, found.c.id], newest_first)
     return select(found).order_by(*order).limit(_LIMIT)
 
 
-def _stretch(standing: Standing, placed: bool, newest_first: bool) -> Select[Any]:
-    """The Connections of a status, or of all, in order from a place on: a stretch of an index.
+def _index_range(standing: Standing, placed: bool, newest_first: bool) -> Select[Any]:
+    """The Connections of one status, or of all, in order: a range of an index.
 
-    A status is written as a range, and comes first in the order, though all rows have the same.
-    With ``=`` PostgreSQL may take the index that has no status in it, and read whatever lies
-    between two Connections of that status, which can be everything that an organization has.
+    If `placed`, they begin after a position. The status is compared as a range, and comes first in
+    the order, though all rows have the same. With ``=`` PostgreSQL may use the index without a
+    status, and read everything between two Connections of that status, which can be everything
+    that an organization has.
     """
     columns: list[ColumnElement[Any]] = [connections.c.created_at, connections.c.id]
     start: list[ColumnElement[Any]] = list(_PLACE) if placed else []

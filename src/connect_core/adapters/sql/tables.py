@@ -1,8 +1,7 @@
-"""The tables: how Connections stand, how they came to stand there, and what was answered to a key.
+"""The tables: Connections, their events, and the outcomes of requests with an idempotency key.
 
-The databases enforce what a database can: one row for an ordered pair, one event for a version, no
-status that does not exist, no step that the lifecycle does not have. These conditions are derived
-from the decision table.
+The databases enforce what a database can: one row for an ordered pair, one event for a version,
+only known statuses, only steps of the lifecycle. The statuses and steps are derived from the rules.
 """
 
 from collections.abc import Sequence
@@ -45,10 +44,10 @@ def _known_steps() -> str:
     )
 
 
-#: The tables, for ``create_all`` or for the migrations of your own.
+#: The tables, for ``create_all`` or for your own migrations.
 metadata = MetaData()
 
-#: How things stand: one row a Connection.
+#: The current state: one row per Connection.
 connections = Table(
     "connections",
     metadata,
@@ -69,7 +68,7 @@ connections = Table(
     CheckConstraint(f"status IN ({_quoted(list(Status))})", name="ck_connections_status"),
     CheckConstraint("version >= 1", name="ck_connections_version"),
     CheckConstraint("updated_at >= created_at", name="ck_connections_updated_at"),
-    # A list is of an organization in one role, of any status or of one, from the newest down.
+    # A list shows an organization in one role, with any status or with one, newest first.
     *(
         Index(f"ix_connections_{role}{suffix}", f"{role}_organization_id", *columns)
         for role in Role
@@ -80,7 +79,7 @@ connections = Table(
     ),
 )
 
-#: How things came to be as they are: one row a change. Rows are added, never changed.
+#: The history: one row per change. Rows are added, never changed.
 connection_events = Table(
     "connection_events",
     metadata,
@@ -107,7 +106,7 @@ connection_events = Table(
     ),
 )
 
-#: What came of requests that had an idempotency key.
+#: The outcomes of requests that had an idempotency key.
 idempotency_keys = Table(
     "connection_idempotency_keys",
     metadata,

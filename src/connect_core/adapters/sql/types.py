@@ -1,4 +1,4 @@
-"""Column types: what the databases keep times, JSON values and ids as."""
+"""Column types: how the databases store times, JSON values and ids."""
 
 import json
 from datetime import UTC, datetime
@@ -18,8 +18,8 @@ from connect_core.history import as_timestamp, format_timestamp
 class UtcTime(TypeDecorator[datetime]):
     """A time in UTC and whole milliseconds.
 
-    ``timestamptz(3)`` on PostgreSQL. Elsewhere text such as ``2018-06-01T00:00:00.000Z``, which
-    sorts as the times do; text of another form is given back as it is, and is no time.
+    It is ``timestamptz(3)`` on PostgreSQL, and elsewhere text such as ``2018-06-01T00:00:00.000Z``,
+    which sorts as the times do. Text of another form is returned as it is: as a `str`, not a time.
     """
 
     impl = String
@@ -52,7 +52,7 @@ class UtcTime(TypeDecorator[datetime]):
 class JsonValue(TypeDecorator[object]):
     """Plain JSON values: ``jsonb`` on PostgreSQL, text elsewhere.
 
-    Text that is not JSON is given back as it is.
+    Text that is not JSON is returned as it is.
     """
 
     impl = Text
