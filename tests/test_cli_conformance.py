@@ -69,14 +69,14 @@ class TestRun:
         assert re.search(r"^fail +CXN-SHAR-002 +\d+ ", written, re.MULTILINE)
         assert "CXN-SHAR-002 (stated): While a Connection is `pending` or `inactive`" in written
         assert "Expected: denied\nObserved: ok (HTTP 200): the outcome is ok\n" in written
-        assert "more; --report, --junit and --html tell all." in written
+        assert "more; --report, --junit and --html list all." in written
         assert "faults:SharesForEver does not conform to" in squeezed(written)
 
     def test_few_failures_are_all_told(self) -> None:
         code, written, _ = outcome(*FAULTY, "--only", "story/accept", "--only", "self/life")
         assert code == 1
         assert "self/life: fail" in written
-        assert "tell all" not in written
+        assert "list all" not in written
 
     def test_only(self) -> None:
         told = run_json(*REFERENCE, "--only", "CXN-SCOP-007", "--only", "story/")
@@ -205,7 +205,7 @@ class TestTrouble:
     @pytest.mark.parametrize(
         ("options", "told"),
         [
-            (["--explore", "100"], "'100' is not a size such as 100x50: stories x steps."),
+            (["--explore", "100"], "'100' is not a size such as 100x50: runs x steps."),
             (["--explore", "0x5"], "'0x5' is not a size"),
             (["--only", "nothing"], "there is no vector for nothing."),
             (["--profile", "/nowhere.json"], "/nowhere.json cannot be read"),
@@ -316,7 +316,7 @@ class TestGenerate:
 
     def test_no_checkout(self, tmp_path: Path) -> None:
         told = squeezed(complaint("conformance", "generate", "--root", str(tmp_path)))
-        assert "specification.md is not there; give the checkout." in told
+        assert "specification.md does not exist; give the checkout." in told
 
 
 # --- diff ----------------------------------------------------------------------------------------

@@ -152,7 +152,7 @@ Do these events, replayed, give the same Connection? Yes.
         assert told["database"] == "a temporary SQLite file"
         assert (
             "\nDo these events, replayed, give the same Connection? Yes.\n\n"
-            "All of this was kept in a temporary SQLite database, which is gone now.\n\n"
+            "All of this was stored in a temporary SQLite database, which is deleted now.\n\n"
             "The Connection's document\n"
         ) in run("demo")
 

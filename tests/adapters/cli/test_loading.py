@@ -226,7 +226,7 @@ class TestBadRecords:
         assert told.startswith(where), told
         assert detail in told
         assert told.endswith(
-            "Nothing was imported: 1 bad record. Mend the file, or import the rest with "
+            "Nothing was imported: 1 bad record. Fix the file, or import the rest with "
             "--skip-invalid."
         )
         assert place.kept() == []
@@ -293,14 +293,14 @@ class TestBadRecords:
         assert told.count("Expecting value") == 100
         assert "line 100: " in told
         assert "line 101: " not in told
-        assert " and 5 problems more Nothing was imported: 105 bad records. " in told
+        assert " and 5 more problems Nothing was imported: 105 bad records. " in told
         done = outcome("import", file, "--json", "--database", place.url)
         assert json.loads(done[1])["more_problems"] == 5
         assert len(json.loads(done[1])["problems"]) == 100
 
     def test_one_more_than_are_told(self, place: Place) -> None:
         told = place.refused("import", place.file("nonsense\n" * 101))
-        assert " and 1 problem more Nothing " in told
+        assert " and 1 more problem Nothing " in told
 
     def test_text_from_the_file_does_not_disturb_the_terminal(self, place: Place) -> None:
         bad = changed(THREE[0], "data", "id", to="\x1b[31m\u202e")
@@ -374,7 +374,7 @@ class TestWhatIsThereAlready:
     def test_why_is_not_looked_up_for_what_is_not_told(self, place: Place) -> None:
         place.add(THREE[0])
         told = place.refused("import", place.file("nonsense\n" * 101 + line(THREE[0])))
-        assert " and 2 problems more Nothing was imported: 102 bad records. " in told
+        assert " and 2 more problems Nothing was imported: 102 bad records. " in told
 
 
 class TestBrokenFiles:
@@ -385,14 +385,14 @@ class TestBrokenFiles:
         text = json.dumps({"data": [resource(each) for each in THREE]}, indent=1)
         number = text.count("\n") + 1
         told = place.refused("import", place.file(text[:-2]), *options)
-        assert told.endswith(f"Nothing was imported: line {number - 1} breaks the file.")
+        assert told.endswith(f"Nothing was imported: the file is broken at line {number - 1}.")
         assert told.startswith(f"line {number - 1}: ',' or '}}' is due, and there is the end")
 
     def test_longer_values(self, place: Place) -> None:
         text = json.dumps(record_document(*THREE[0]), indent=1) + "\nnonsense"
         told = place.refused("import", place.file(text), "--skip-invalid")
         number = text.count("\n") + 1
-        assert f"Nothing was imported: line {number} breaks the file." in told
+        assert f"Nothing was imported: the file is broken at line {number}." in told
 
     def test_as_json(self, place: Place) -> None:
         file = place.file('{"data": [')
@@ -400,7 +400,7 @@ class TestBrokenFiles:
         told = json.loads(written)
         assert (code, told["imported"]) == (1, 0)
         assert [trouble["line"] for trouble in told["problems"]] == [1]
-        assert "Nothing was imported: line 1 breaks the file." in complained
+        assert "Nothing was imported: the file is broken at line 1." in complained
 
 
 class TestRecords:

@@ -128,7 +128,7 @@ ID_HELP = "The Connection's id."
 STEP_HELP = [
     ID_HELP,
     "--expected-version N Only if this is still the Connection's version.",
-    "--idempotency-key KEY Names this request, so that it can be repeated safely.",
+    "--idempotency-key KEY A name for this request, so that it can be repeated safely.",
 ]
 #: The lines that the help of every command has.
 COMMON_HELP = [
@@ -137,7 +137,7 @@ COMMON_HELP = [
     "--database URL|FILE The database: a SQLAlchemy URL, or the file of a SQLite database. ",
     "env var: CONNECT_CORE_DATABASE",
     "default: (connections.db in your data directory)",
-    "--json Give the answer as JSON.",
+    "--json Print the answer as JSON.",
 ]
 #: The further lines of each command's help.
 HELP = {
@@ -145,7 +145,7 @@ HELP = {
         STEP_HELP[-1],
         "The organization to share with.",
         "--name TEXT A name for people to read.",
-        "--scope SCOPE What to share. Give it once for each scope. ",
+        "--scope SCOPE What to share. Repeat it for each scope. ",
         "default: (account.read and inquiry.read)",
         "--allow-self Let your own organization be the destination, for tests.",
     ],
@@ -160,13 +160,13 @@ HELP = {
         "The exit code is 0 if you may, 1 if you may not.",
     ],
     "list": [
-        "--status pending|active|inactive Only those with this status.",
-        "--destination ORGANIZATION Only those to this organization.",
-        "--direction outbound|inbound Only those you share with, or receive from.",
+        "--status pending|active|inactive Only Connections with this status.",
+        "--destination ORGANIZATION Only Connections to this organization.",
+        "--direction outbound|inbound Only Connections through which you share, or receive.",
         "--actionable create|activate|deactivate|reactivate "
-        "Only those on which you may do this now.",
-        "--after ID Those after this one: older ones.",
-        "--before ID Those before this one: newer ones.",
+        "Only Connections on which you may take this action now.",
+        "--after ID The page after this one: older ones.",
+        "--before ID The page before this one: newer ones.",
         "--limit N How many at most. ",
         "default: 10",
         "1<=x<=100",

@@ -1,14 +1,14 @@
-"""The command line: Connections in a database, files of them, and the rules for who wants to see.
+"""The command line: Connections in a database, files of Connections, and the rules to look at.
 
-No rule is stated here. Commands go through `connect_core.ConnectionService`, every question is put
-to the policy or to the lifecycle.
+It states no rule. Commands go through `connect_core.ConnectionService`; the policy or the lifecycle
+answers every question.
 
-The answer goes to stdout and nothing else does. It is composed first and written at once, in
-colour on a terminal only (`NO_COLOR` is honoured), at most 80 columns wide, and in ASCII where
-stdout takes nothing else. Refusals go to stderr, with exit code 1. Wrong usage, which includes a
-database that cannot be opened, is told on stderr, too, with exit code 2.
+Only the answer goes to stdout. It is composed first and written at once, in colour on a terminal
+only (`NO_COLOR` is honoured), at most 80 columns wide, and in ASCII if stdout accepts nothing else.
+Refusals go to stderr, with exit code 1. Wrong usage, which includes a database that cannot be
+opened, is reported on stderr, too, with exit code 2.
 
-What needs SQLAlchemy is imported when it is needed, so that everything else starts quickly.
+SQLAlchemy is imported only when it is needed, so that everything else starts quickly.
 """
 
 from collections.abc import Callable

@@ -103,7 +103,7 @@ def create(
             parser=checked(Scope),
             metavar="SCOPE",
             show_default=" and ".join(sorted(DEFAULT_SCOPES)),
-            help="What to share. Give it once for each scope.",
+            help="What to share. Repeat it for each scope.",
         ),
     ] = None,
     allow_self: Annotated[
@@ -137,7 +137,7 @@ def create(
 
 
 def _step(method: Callable[..., Change], help: str) -> Callable[..., None]:
-    """The command that takes a step, which is a method of the service."""
+    """The command that calls `method`, one of the service's, to take a step."""
 
     def command(
         connection_id: IdArgument,
@@ -186,31 +186,35 @@ def _carry_out(
 
 
 def list_(
-    status: Annotated[str | None, one_of(list(Status), "Only those with this status.")] = None,
+    status: Annotated[
+        str | None, one_of(list(Status), "Only Connections with this status.")
+    ] = None,
     destination: Annotated[
         OrganizationId | None,
         typer.Option(
             parser=checked(OrganizationId),
             metavar="ORGANIZATION",
-            help="Only those to this organization.",
+            help="Only Connections to this organization.",
         ),
     ] = None,
     direction: Annotated[
-        str | None, one_of(list(Direction), "Only those you share with, or receive from.")
+        str | None,
+        one_of(list(Direction), "Only Connections through which you share, or receive."),
     ] = None,
     actionable: Annotated[
-        str | None, one_of(list(Action), "Only those on which you may do this now.")
+        str | None,
+        one_of(list(Action), "Only Connections on which you may take this action now."),
     ] = None,
     after: Annotated[
         ConnectionId | None,
         typer.Option(
-            parser=checked(ConnectionId), metavar="ID", help="Those after this one: older ones."
+            parser=checked(ConnectionId), metavar="ID", help="The page after this one: older ones."
         ),
     ] = None,
     before: Annotated[
         ConnectionId | None,
         typer.Option(
-            parser=checked(ConnectionId), metavar="ID", help="Those before this one: newer ones."
+            parser=checked(ConnectionId), metavar="ID", help="The page before this one: newer ones."
         ),
     ] = None,
     limit: Annotated[
@@ -262,7 +266,7 @@ def list_(
 
 
 def _link(query: dict[str, str], cursor: str, place: ConnectionId | None, limit: int) -> str | None:
-    """The relative reference of another page; None if there is none."""
+    """The relative reference to another page; None if there is none."""
     if place is None:
         return None
     return "?" + urlencode({**query, cursor: place, "page[size]": limit})
@@ -287,7 +291,7 @@ def show(
     database: DatabaseOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Show a Connection, and what you may do with it now."""
+    """Show a Connection, and what you may do to it now."""
 
     def question(service: ConnectionService, by: Actor) -> tuple[Connection, Actor]:
         return service.get(connection_id, by=by), by

@@ -1,7 +1,7 @@
-"""``connect-core conformance``: hold an implementation against the specification.
+"""``connect-core conformance``: test an implementation against the specification.
 
-What needs the extra `testing` is imported when it is needed, so that everything else starts quickly
-and works without it.
+Modules that need the extra `testing` are imported only when they are needed, so that everything
+else starts quickly and works without it.
 """
 
 import re
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from connect_core.conformance import Profile, Report, System, Vector, VectorResult
 
 conformance: Final = typer.Typer(
-    help="Hold an implementation against the specification.",
+    help="Test an implementation against the specification.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-#: How much of a line of the report is taken by what stands before the text.
+#: How many columns of a line of the report come before the text.
 _BESIDES: Final = 40
-#: How many failures are told in full. The reports tell all.
-_TOLD: Final = 3
+#: How many failures are described in full. The reports describe all.
+_DESCRIBED: Final = 3
 _COLOURS: Final = {
     "pass": "green",
     "not-claimed": "dim",
@@ -47,7 +47,7 @@ _COLOURS: Final = {
 
 @dataclass(frozen=True)
 class _Size:
-    """How many stories, and how many steps each."""
+    """The size of an exploration: how many runs, and how many steps each."""
 
     examples: int
     steps: int
@@ -57,12 +57,12 @@ def _size(text: str) -> _Size:
     """The size of an exploration, from ``100x50``."""
     found = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,3})", text)
     if found is None:
-        raise typer.BadParameter(f"{text!r} is not a size such as 100x50: stories x steps.")
+        raise typer.BadParameter(f"{text!r} is not a size such as 100x50: runs x steps.")
     return _Size(int(found[1]), int(found[2]))
 
 
 def _file(text: str) -> Path:
-    """A file to be written, in a folder that there is."""
+    """A file to be written, in a folder that exists."""
     path = Path(text)
     if not path.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {str(path.parent)!r}.")
@@ -73,7 +73,7 @@ def _file(text: str) -> Path:
 def run(
     command: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- COMMAND...]", help="With --stdio: what to start."),
+        typer.Argument(metavar="[-- COMMAND...]", help="With --stdio: the command to start."),
     ] = None,
     python: Annotated[
         str,
@@ -81,15 +81,15 @@ def run(
             "--python",
             metavar="MODULE:FACTORY",
             show_default=False,
-            help="What makes a fresh system in Python.",
+            help="A Python callable that returns a fresh system.",
         ),
     ] = "",
     stdio: Annotated[
-        bool, typer.Option("--stdio", help="A process that speaks the line protocol.")
+        bool, typer.Option("--stdio", help="Test a process that speaks the line protocol.")
     ] = False,
     profile: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What is claimed; everything, if omitted."),
+        typer.Option(metavar="FILE", help="What is claimed; everything if omitted."),
     ] = None,
     vectors: Annotated[
         Path | None,
@@ -97,16 +97,16 @@ def run(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="ID", help="Only vectors of this id, family or requirement."),
+        typer.Option(metavar="ID", help="Only vectors with this id, generator or requirement."),
     ] = None,
     explore: Annotated[
         _Size | None,
         typer.Option(
-            parser=_size, metavar="NxM", help="Let Hypothesis look, too: stories x steps."
+            parser=_size, metavar="NxM", help="Explore with Hypothesis, too: runs x steps."
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Explore as with this seed before.")
+        int | None, typer.Option(min=0, metavar="N", help="Repeat the exploration with this seed.")
     ] = None,
     timeout: Annotated[
         float, typer.Option(min=0.01, metavar="SECONDS", help="How long an answer may take.")
@@ -122,10 +122,10 @@ def run(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put the vectors to an implementation, and say which requirements it meets.
+    """Run the vectors against an implementation, and say which requirements it meets.
 
-    The exit code is 0 if it conforms, 1 if it does not, 2 if it could not be reached or something
-    is wrong with the request, 3 if nothing was tested.
+    The exit code is 0 if it conforms, 1 if it does not, 2 if it could not be reached or the command
+    is wrong, 3 if nothing was tested.
     """
     from connect_core.conformance import BrokenSystemError, report_html, report_json, report_junit
 
@@ -147,7 +147,7 @@ def run(
 
         write_json(report_dict(done))
     else:
-        _tell(done)
+        _write_summary(done)
     raise typer.Exit(done.exit_code)
 
 
@@ -186,7 +186,7 @@ def _chosen(path: Path | None, only: Sequence[str]) -> "tuple[Vector, ...]":
 def _system(
     python: str, command: Sequence[str], timeout: float
 ) -> "Generator[Callable[[], System]]":
-    """What makes systems; a process lives as long as the context."""
+    """A callable that makes systems; a process lives as long as the context."""
     from connect_core.conformance import StdioPeer
 
     if python:
@@ -197,7 +197,7 @@ def _system(
 
 
 def _factory(text: str) -> "Callable[[], System]":
-    """The factory that ``module:factory`` names; modules of the present folder are found, too."""
+    """The factory that ``module:factory`` names; modules of the current folder are found, too."""
     module, _, name = text.partition(":")
     sys.path.insert(0, str(Path.cwd()))
     try:
@@ -222,7 +222,7 @@ def _run(
     size: _Size | None,
     seed: int | None,
 ) -> "Report":
-    """The vectors first; then the explorer, held to the answers that the vectors saw."""
+    """Run the vectors; then the exploration, which expects the answers that the vectors saw."""
     from dataclasses import replace
 
     from connect_core.conformance import explore, run
@@ -247,7 +247,7 @@ def _run(
 
 @contextmanager
 def _progress(total: int | None) -> "Generator[Callable[[VectorResult], object]]":
-    """A bar on stderr, if that is a terminal; without a total, one that only moves."""
+    """A progress bar on stderr, if that is a terminal; without a total, it only pulses."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -263,8 +263,8 @@ def _progress(total: int | None) -> "Generator[Callable[[VectorResult], object]]
         yield lambda _: bar.advance(task)
 
 
-def _tell(done: "Report") -> None:
-    """A line for each requirement, the failures, and the verdict."""
+def _write_summary(done: "Report") -> None:
+    """Write a line for each requirement, the failures, and the verdict."""
     table = tabular("result", "requirement", "vectors", "text")
     room = console().width - _BESIDES
     for each in done.requirements():
@@ -275,7 +275,7 @@ def _tell(done: "Report") -> None:
             shorten(each.requirement.text, room, placeholder=either(" …", " ...")),
         )
     write(table)
-    for text in _failures(done):  # not wrapped: a vector has to stay one
+    for text in _failures(done):  # not wrapped, so that vectors can be copied
         typer.echo(f"\n{_shown_lines(text.rstrip())}")
     typer.echo()
     write(Text(done.sentence(), "bold"))
@@ -285,11 +285,11 @@ def _failures(done: "Report") -> Iterator[str]:
     from connect_core.conformance.runner import FAILING
 
     failed = [each for each in done.results if each.result in FAILING]
-    failed.sort(key=lambda each: len(each.exchanges))  # what is shortest is seen through first
-    for each in failed[:_TOLD]:
+    failed.sort(key=lambda each: len(each.exchanges))  # the shortest are the easiest to understand
+    for each in failed[:_DESCRIBED]:
         yield each.describe()
-    if len(failed) > _TOLD:
-        yield f"... and {len(failed) - _TOLD} more; --report, --junit and --html tell all."
+    if len(failed) > _DESCRIBED:
+        yield f"... and {len(failed) - _DESCRIBED} more; --report, --junit and --html list all."
     if done.exploration is not None and done.exploration.result in FAILING:
         yield done.exploration.describe()
 
@@ -305,7 +305,7 @@ def _shown_lines(text: str) -> str:
 @conformance.command()
 def generate(
     check: Annotated[
-        bool, typer.Option("--check", help="Change nothing; say what is not as it would be.")
+        bool, typer.Option("--check", help="Change nothing; list the files that have drifted.")
     ] = False,
     root: Annotated[
         Path, typer.Option(metavar="DIR", help="The checkout of this library's repository.")
@@ -313,7 +313,7 @@ def generate(
 ) -> None:
     """Derive the requirements, the vectors and the diagrams from the text and the rules.
 
-    With --check the exit code is 1 if a file is not, byte for byte, what they give.
+    With --check, the exit code is 1 if a file is not, byte for byte, what would be written.
     """
     from connect_core.conformance.generate import derived, drifted, write_derived
     from connect_core.conformance.specification import InvalidSpecificationError
@@ -322,7 +322,7 @@ def generate(
         files = derived(root)
     except FileNotFoundError as error:
         raise typer.BadParameter(
-            f"{error.filename} is not there; give the checkout.", param_hint="'--root'"
+            f"{error.filename} does not exist; give the checkout.", param_hint="'--root'"
         ) from None
     except InvalidSpecificationError as error:
         write(Text(str(error)), err=True)
@@ -333,7 +333,7 @@ def generate(
     for path in changed:
         typer.echo(path)
     if check and changed:
-        write("These are not what the rules give: run connect-core conformance generate.", err=True)
+        write("These files have drifted: run connect-core conformance generate.", err=True)
         raise typer.Exit(1)
 
 

@@ -1,4 +1,4 @@
-"""Opening the database, and asking the service something in a transaction of its own.
+"""Opening the database, and calling the service in a transaction of its own.
 
 This module needs SQLAlchemy, so commands import it when they run.
 """
@@ -33,7 +33,7 @@ _Answer = TypeVar("_Answer")
 
 @contextmanager
 def opened(database: str) -> Generator[Engine]:
-    """The engine of the database that `--database` names. Whatever fails there is wrong usage."""
+    """The engine of the database that `--database` names. Every failure there is wrong usage."""
     url = _url(database)
     if _is_in_memory(url):
         raise unusable("a database in memory would be gone when the command ends")
@@ -51,11 +51,11 @@ def opened(database: str) -> Generator[Engine]:
 
 
 def _url(database: str) -> URL:
-    """A URL as it is given; the URL of the SQLite file that is named; or that of the default."""
+    """The URL that is given, or that of the SQLite file that is given, or the default."""
     if "://" in database:
         try:
             return make_url(database)
-        except (ArgumentError, ValueError):  # whose texts may quote a password
+        except (ArgumentError, ValueError):  # their texts may quote a password
             raise unusable("it is neither a file nor a URL that SQLAlchemy can read") from None
     return URL.create("sqlite", database=str(Path(database) if database else _default()))
 
@@ -76,7 +76,7 @@ def _default() -> Path:
 def _engine(url: URL) -> Engine:
     try:
         with catch_warnings():
-            filterwarnings("error", "Query string argument", SAWarning)  # which is left out
+            filterwarnings("error", "Query string argument", SAWarning)  # for an ignored one
             return open_engine(url)
     except ModuleNotFoundError as error:
         advice = ". Install it with: pip install 'connect-core[postgres]'"
@@ -85,12 +85,12 @@ def _engine(url: URL) -> Engine:
             f"{advice if error.name == 'psycopg' else ''}"
         ) from None
     except (ImportError, SAWarning, TypeError, ValueError) as error:
-        # The driver lacks a library of its own, or does not take an option in the URL.
+        # The driver lacks a library of its own, or does not accept an option in the URL.
         raise unusable(str(error.args[0])) from None
 
 
 def seeing_one_state(engine: Engine) -> Engine:
-    """An engine for transactions that only read, and see the database as it was at first."""
+    """An engine for transactions that only read, and see one state of the database throughout."""
     if engine.dialect.name == "postgresql":
         return engine.execution_options(isolation_level="REPEATABLE READ")
     return engine.execution_options(only_reads=True)
@@ -104,10 +104,10 @@ def ask(
     as_json: bool,
     only_reads: bool = False,
 ) -> _Answer:
-    """What the service answers, in one transaction. A refusal is told, and ends the command.
+    """The service's answer, in one transaction. A refusal is reported, and ends the command.
 
-    It is told once the transaction is committed: the service may have kept it for an idempotency
-    key.
+    It is reported after the transaction is committed: the service may have kept the refusal for an
+    idempotency key.
     """
     by = acting(actor)
     with opened(database) as opened_engine:
@@ -132,19 +132,19 @@ def _concerned(service: ConnectionService, by: Actor, error: ConnectError) -> Co
 def refuse(
     error: ConnectError, connection: Connection | None = None, *, as_json: bool = False
 ) -> NoReturn:
-    """Tell a refusal on stderr, with what would help and who has to do it. The exit code is 1."""
+    """Report a refusal on stderr, with what would help and who must do it. The exit code is 1."""
     if as_json:
         write_json(_document(error), err=True)
     else:
         decision: Decision | None = getattr(error, "decision", None)
         steps = [] if decision is None else list(next_steps(decision, connection))
-        text = str(error).replace("allow_self=True", "--allow-self")  # as it is said here
+        text = str(error).replace("allow_self=True", "--allow-self")  # the name of it here
         write(text, *([labelled(steps)] if steps else []), err=True)
     raise typer.Exit(1)
 
 
 def _document(error: ConnectError) -> dict[str, object]:
-    """The error document. Of a bad record a client is told nothing; who runs this command is."""
+    """The error document. Unlike a client, the user of this command is told about a bad record."""
     document = error_document(error)[1]
     if isinstance(error, InvalidRecordError):
         (told,) = cast("list[dict[str, object]]", document["errors"])

@@ -1,4 +1,4 @@
-"""``connect-core demo``: the guide's story, through the service, on a database of its own."""
+"""``connect-core demo``: the guide's story, run by the service on a temporary database."""
 
 import json
 from collections.abc import Callable, Generator, Sequence
@@ -45,7 +45,7 @@ _REQUEST: Final = """\
     }
   }
 }"""
-#: When the guide's Connection was created. Each scene comes a minute after the one before.
+#: When the guide's Connection was created. Each scene is a minute after the one before.
 _BEGINNING: Final = datetime(2018, 6, 1, tzinfo=UTC)
 
 _COMMANDS: Final[dict[Action, Callable[..., Change]]] = {
@@ -56,10 +56,10 @@ _COMMANDS: Final[dict[Action, Callable[..., Change]]] = {
 
 
 class _Scene(NamedTuple):
-    """Somebody asks for something: the answer, and the Connection as it is afterwards."""
+    """One request: the actor, the decision, and the Connection afterwards."""
 
     actor: Actor
-    scope: str | None  # what they want to read, if it is not an action that they want to take
+    scope: str | None  # the scope to read; None if the request is for an action
     decision: Decision
     connection: Connection
 
@@ -79,7 +79,7 @@ class _Scene(NamedTuple):
 
 
 class _Story:
-    """One Connection, taken through its life by the service, each scene in its own transaction."""
+    """The life of one Connection, each scene in its own transaction of the service."""
 
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
@@ -109,7 +109,7 @@ class _Story:
         self._show(by, decide_access(by, scope, self.connection), scope)
 
     def history(self, by: Actor) -> Sequence[ConnectionEvent]:
-        """What is kept in the database of all this."""
+        """The history that is stored in the database."""
         with self._service() as service:
             return service.history(self.connection.id, by=by)
 
@@ -128,8 +128,8 @@ class _Story:
             yield ConnectionService(store, clock=lambda: now, new_id=lambda: "cxn_ABC123")
 
 
-class _Told(NamedTuple):
-    """The story when it is over."""
+class _Outcome(NamedTuple):
+    """The result of a whole story."""
 
     scenes: Sequence[_Scene]
     events: Sequence[ConnectionEvent]
@@ -151,8 +151,8 @@ class _Told(NamedTuple):
         }
 
 
-def _play() -> _Told:
-    """The guide's story, and what somebody else might try on the way."""
+def _play() -> _Outcome:
+    """Play the guide's story, with the refused attempts that others might make."""
     from connect_core.adapters.cli.database import opened
 
     our_key = Actor(id="api_ABC123", organization_id="org_ABC123")
@@ -170,26 +170,26 @@ def _play() -> _Told:
         story.take(Action.REACTIVATE, by=our_key)
         story.read("inquiry.read", by=partner)
         story.take(Action.ACTIVATE, by=partner)
-        return _Told(story.scenes, story.history(by=our_key), story.connection)
+        return _Outcome(story.scenes, story.history(by=our_key), story.connection)
 
 
 def demo(as_json: JsonOption = False) -> None:
-    """Play the guide's story on a temporary database, refusals too."""
-    told = _play()
+    """Play the guide's story and refusals on a temporary database."""
+    played = _play()
     if as_json:
-        write_json(told.as_dict())
+        write_json(played.as_dict())
         return
     write(
         Text("The guide's request", "bold"),
         _REQUEST,
         Text("The story", "bold"),
-        *(_scene(number, scene) for number, scene in enumerate(told.scenes, 1)),
+        *(_scene(number, scene) for number, scene in enumerate(played.scenes, 1)),
         Text("The history", "bold"),
-        event_table(told.events),
-        f"Do these events, replayed, give the same Connection? {_yes_or_no(told.replayed)}",
-        "All of this was kept in a temporary SQLite database, which is gone now.",
+        event_table(played.events),
+        f"Do these events, replayed, give the same Connection? {_yes_or_no(played.replayed)}",
+        "All of this was stored in a temporary SQLite database, which is deleted now.",
         Text("The Connection's document", "bold"),
-        json_text(connection_document(told.connection)),
+        json_text(connection_document(played.connection)),
     )
 
 

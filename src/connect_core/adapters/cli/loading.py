@@ -1,4 +1,4 @@
-"""Records into a database, a thousand at a time.
+"""Importing records into a database, a thousand at a time.
 
 This module needs SQLAlchemy, so commands import it when they run.
 """
@@ -31,7 +31,7 @@ from connect_core.store import verified_history
 
 #: How many records are added with one statement.
 _BATCH: Final = 1000
-#: How many troubles are kept to be told.
+#: How many troubles are kept to be reported.
 _MOST_TROUBLES: Final = 100
 
 
@@ -50,14 +50,14 @@ class Trouble(NamedTuple):
 
 
 class Tally:
-    """What came of the records of a file.
+    """The result of importing the records of a file.
 
     Attributes:
-        added: how many were added.
+        added: how many records were added.
         bad: how many were not.
-        troubles: what was wrong with them; of very many the first.
-        untold: how many troubles more there were.
-        broken: where the file could be read no further, if so.
+        troubles: what was wrong with them: at most the first 100 troubles.
+        untold: how many more troubles there were.
+        broken: where the file is broken; None if it is not.
     """
 
     def __init__(self) -> None:
@@ -76,11 +76,11 @@ class Tally:
 
 
 def load(found: Iterable[Found], store: SqlConnectionStore) -> Tally:
-    """Add the records to the store, all but those that are bad.
+    """Add the records to the store, except for bad ones.
 
     Raises:
         sqlalchemy.exc.IntegrityError: another transaction took an id or a pair at the same time.
-        InvalidRecordError: what the store holds is not what was written to it.
+        InvalidRecordError: a stored record is not what was written.
     """
     tally = Tally()
     for batch in _batches(found, tally):
@@ -124,7 +124,7 @@ def _add(batch: Sequence[Found], store: SqlConnectionStore, tally: Tally) -> Non
 
 
 def _trouble(found: Found, pointer: str, detail: str) -> Trouble:
-    # Only a line can be no JSON, and which line it is is said already.
+    # Only a line can fail to be JSON, and the trouble has its number already.
     return Trouble(
         found.line, found.pointer + pointer, detail.replace(": line 1 column ", ": column ")
     )
@@ -142,21 +142,22 @@ def _taken(connection: Connection, store: SqlConnectionStore) -> str:
 
 # --- Histories -----------------------------------------------------------------------------------
 
-#: What is done, by whom and when.
-_Deed = tuple[Action, Actor, datetime]
+#: A step to take: the action, who takes it, and when.
+_PlannedStep = tuple[Action, Actor, datetime]
 
 
 def _history(text: bytes) -> tuple[History, str]:
-    """The Connection in a record, with its history: the record's own, checked, or the shortest.
+    """The Connection in a record, with its history, and the place of its resource object.
 
-    Also the place of its resource object in the record.
+    The history is the record's own, checked, or else the shortest one.
 
     Raises:
-        InvalidDocumentError: with every problem, or that its own does not lead to its Connection.
+        InvalidDocumentError: with every problem, or because the record's own history does not lead
+            to its Connection.
     """
     value: Any
     value, repeated = load_json(text)
-    history = None if repeated else _retraced(value)
+    history = None if repeated else _replayed_from(value)
     if history is not None:
         return history, "/data" if "data" in value else ""
     connection, events, pointer = parse_record(value, repeated)
@@ -168,12 +169,12 @@ def _history(text: bytes) -> tuple[History, str]:
         raise InvalidDocumentError((Problem("/meta/history", error.reason),)) from None
 
 
-def _retraced(value: Any) -> History | None:
-    """The history of which exactly this record would be written, or None.
+def _replayed_from(value: Any) -> History | None:
+    """The history that would be exported as exactly this record, or None.
 
-    The steps are taken again from what the record says, and compared as a whole is what would be
-    written of the outcome. So nothing more is left to be checked, which saves most of the time that
-    an import takes. Whatever else a record may look like is for `parse_record`.
+    This takes the steps again from what the record says, and compares the record with what would be
+    written for the result. Then nothing is left to be checked, which saves most of the time of an
+    import. All other records are left to `parse_record`.
     """
     try:
         document = value if "data" in value else {"data": value}
@@ -193,30 +194,30 @@ def _retraced(value: Any) -> History | None:
             status, at = Status(attributes["status"]), as_timestamp(attributes["updated-at"])
             history = _after(created, _shortest(created.connection, status, at))
             return history if connection_document(history.connection) == document else None
-        history = _after(created, map(_deed, told[1:]))
-        # To Python, 1 is the same as 1.0 and as true.
+        history = _after(created, map(_step_of, told[1:]))
+        # In Python, 1 equals 1.0 and True.
         numbered = all(type(event["version"]) is int for event in told)
         return history if numbered and record_document(*history) == document else None
     except (ConnectError, LookupError, TypeError, ValueError):
         return None
 
 
-def _deed(event: Any) -> _Deed:
-    """What an event in a record says was done."""
+def _step_of(event: Any) -> _PlannedStep:
+    """The step that an event in a record describes."""
     by = _actor(event["actor"]["id"], event["actor"]["organization_id"])
     return Action(event["action"]), by, event["occurred_at"]
 
 
 @lru_cache(maxsize=_BATCH)
 def _actor(actor_id: str, organization_id: str) -> Actor:
-    """Somebody, who as a rule has done more than one thing."""
+    """An actor, cached because most actors take more than one step."""
     return Actor(id=actor_id, organization_id=organization_id)
 
 
 def shortest_history(connection: Connection) -> History:
-    """The fewest steps that lead to where a Connection stands, and the version that they make.
+    """The fewest steps that lead to the status of a Connection, and the version that they make.
 
-    They are taken when it was updated last, each for an organization that may take it.
+    They are taken at the time of its last update, each for an organization that may take it.
     """
     created = Connection.create(
         by=connection.creator,
@@ -231,25 +232,25 @@ def shortest_history(connection: Connection) -> History:
     return _after(created, steps)
 
 
-def _after(created: Change, deeds: Iterable[_Deed]) -> History:
-    """What comes of a new Connection."""
+def _after(created: Change, planned: Iterable[_PlannedStep]) -> History:
+    """The new Connection and its history after these steps."""
     connection, event = created
     events = [event]
-    for action, by, at in deeds:
+    for action, by, at in planned:
         connection, event = connection.take(action, by=by, at=at)
         events.append(event)
     return History(connection, events)
 
 
-def _shortest(created: Connection, status: Status, at: datetime) -> Iterator[_Deed]:
-    """The fewest steps after which a new Connection has this status, and was updated then."""
+def _shortest(created: Connection, status: Status, at: datetime) -> Iterator[_PlannedStep]:
+    """The fewest steps that give a new Connection this status and this time of update."""
     for step in _way(created.status, status, at != created.updated_at):
         role = next(role for role in Role if role in step.roles)
         yield step.action, _actor("api_import", created.organization_of(role)), at
 
 
 class _Standing(NamedTuple):
-    """What the policy has to know of a Connection to say which steps are left."""
+    """What the policy needs to know about a Connection to find the steps."""
 
     source_organization_id: str
     destination_organization_id: str
@@ -258,7 +259,7 @@ class _Standing(NamedTuple):
 
 @cache
 def _way(start: Status, goal: Status, moved: bool) -> tuple[Step, ...]:
-    """The shortest way between two statuses; if it `moved`, with one step or more."""
+    """The shortest way between two statuses; if it `moved`, one step or more."""
 
     def steps(start: Status, goal: Status) -> tuple[Step, ...]:
         return steps_to(_Standing("", "", start), goal)

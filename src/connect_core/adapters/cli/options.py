@@ -7,16 +7,16 @@ import typer
 
 from connect_core import Actor, ActorId, ConnectionId, IdempotencyKey, OrganizationId
 
-#: What `--as` can be left out for.
+#: The environment variable that replaces `--as`.
 ACTOR_VARIABLE: Final = "CONNECT_CORE_ACTOR"
-#: What `--database` can be left out for.
+#: The environment variable that replaces `--database`.
 DATABASE_VARIABLE: Final = "CONNECT_CORE_DATABASE"
 
 _Value = TypeVar("_Value")
 
 
 def checked(parse: Callable[[str], _Value]) -> Callable[[str], _Value]:
-    """`parse` for an option or argument: a value that it refuses is wrong usage."""
+    """`parse` for an option or argument: a value that it refuses is reported as wrong usage."""
 
     def parser(text: str) -> _Value:
         try:
@@ -53,7 +53,7 @@ def acting(text: str) -> Actor:
 
 
 def unusable(reason: str) -> typer.BadParameter:
-    """The error that says why the database cannot be used, in a driver's words or in ours."""
+    """The error that says why the database cannot be used, in a driver's words or in our own."""
     text = " ".join(reason.split())
     return typer.BadParameter(
         text if text.endswith((".", "?", "!")) else f"{text}.",
@@ -61,7 +61,7 @@ def unusable(reason: str) -> typer.BadParameter:
     )
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Give the answer as JSON.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 DatabaseOption = Annotated[
     str,
     typer.Option(
@@ -95,6 +95,6 @@ KeyOption = Annotated[
     typer.Option(
         parser=checked(IdempotencyKey),
         metavar="KEY",
-        help="Names this request, so that it can be repeated safely.",
+        help="A name for this request, so that it can be repeated safely.",
     ),
 ]

@@ -1,4 +1,4 @@
-"""How answers look: tables and verdicts at most 80 columns wide, and JSON."""
+"""The output of the commands: tables and decisions at most 80 columns wide, and JSON."""
 
 import json
 import re
@@ -20,14 +20,14 @@ _WIDEST: Final = 80
 
 
 def console(*, err: bool = False) -> Console:
-    """Stdout, or stderr, as it is now. Text is never read as markup."""
+    """A console for the current stdout or stderr. It never reads text as markup."""
     found = Console(stderr=err, markup=False, highlight=False, emoji=False)
     found.width = min(found.width, _WIDEST)
     return found
 
 
 def write(*parts: RenderableType, err: bool = False) -> None:
-    """Write the parts, a blank line between them, without the blanks that Rich fills lines with."""
+    """Write the parts with a blank line between them, without the spaces that Rich pads with."""
     out = console(err=err)
     with out.capture() as written:
         for part in parts:
@@ -35,11 +35,11 @@ def write(*parts: RenderableType, err: bool = False) -> None:
             out.line()
     lines = [line.rstrip() for line in written.get().rstrip().split("\n")]
     text = "\n".join(lines).encode(out.encoding, "backslashreplace").decode(out.encoding)
-    typer.echo(text, err=err, color=True)  # as it is: Rich has decided about the colour
+    typer.echo(text, err=err, color=True)  # unchanged: Rich has decided about the colour
 
 
 def json_text(value: object) -> str:
-    """JSON for people and programs, in ASCII only where stdout takes nothing else."""
+    """JSON for people and programs; in ASCII only if stdout accepts nothing else."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
@@ -49,16 +49,16 @@ def json_text(value: object) -> str:
 
 
 def write_json(value: object, *, err: bool = False) -> None:
-    """Past Rich: the same on every terminal, not wrapped and not coloured."""
+    """Write JSON without Rich: the same on every terminal, not wrapped and not coloured."""
     typer.echo(json_text(value), err=err)
 
 
 def either(text: str, plain: str) -> str:
-    """`text`, or `plain` where stdout takes only ASCII."""
+    """`text`, or `plain` if stdout accepts only ASCII."""
     return plain if console().options.ascii_only else text
 
 
-#: Characters that a terminal would obey, or not show, instead of showing them.
+#: Characters that a terminal would obey or hide instead of showing them.
 _UNSHOWN: Final = (
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufeff\ufff9-\ufffb]"
@@ -66,10 +66,10 @@ _UNSHOWN: Final = (
 
 
 def shown(text: str) -> str:
-    """Text from outside, for people to read.
+    """Text from outside, made safe for people to read.
 
-    What would disturb the text around it is spelt out, and so is what stdout does not take, before
-    anything is fitted into 80 columns.
+    Characters that would disturb the text around them, or that stdout does not accept, are escaped
+    before anything is fitted into 80 columns.
     """
     visible = re.sub(_UNSHOWN, lambda found: f"\\u{ord(found.group()):04x}", text)
     encoding = console().encoding
@@ -77,7 +77,7 @@ def shown(text: str) -> str:
 
 
 def tabular(*headers: str) -> Table:
-    """A table with its head underlined. What does not fit goes on below, never lost."""
+    """A table with an underlined header. Text that does not fit is wrapped, never cut off."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for header in headers:
         table.add_column(header, overflow="fold")
@@ -88,7 +88,7 @@ _STYLES: Final = {"allowed": "bold green", "denied": "bold red"}
 
 
 def labelled(rows: Iterable[tuple[str, str]]) -> Table:
-    """Labels on the left, texts on the right."""
+    """A table with labels on the left and texts on the right."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(min_width=len("to active"))
     grid.add_column(overflow="fold")
@@ -111,12 +111,12 @@ def who(roles: Collection[Role]) -> str:
 
 
 def reasons(denials: Iterable[Denial]) -> str:
-    """``wrong role, wrong status``."""
+    """The denials in words: ``wrong role, wrong status``."""
     return ", ".join(denials).replace("_", " ")
 
 
 def way(steps: Iterable[Step], connection: Connection | None) -> str:
-    """Who must do what, a line a step; with the organizations' ids, if it is on a `connection`."""
+    """Who must do what, one line per step; with the organizations' ids if `connection` is given."""
     return "\n".join(
         f"{step}{_ids(step.roles, connection)}: {step.before} -> {step.after}" for step in steps
     )
@@ -131,19 +131,19 @@ def _ids(roles: Collection[Role], connection: Connection | None) -> str:
 
 
 def answer(decision: Decision, tick: str) -> Text:
-    """Where it leads, or the first reason why it is denied."""
+    """The status that the action leads to, or the first reason why it is denied."""
     if decision:
         return Text(f"{tick} {decision.target}", "green")
     return Text(reasons(decision.denials[:1]), "dim")
 
 
 def verdict(decision: Decision, connection: Connection | None = None) -> Table:
-    """A decision with its reasons; for a `connection`, with the way that makes it active."""
-    return labelled(_said(decision, connection))
+    """A decision with its reasons and, for a `connection`, the steps that make it active."""
+    return labelled(_lines_about(decision, connection))
 
 
-def _said(decision: Decision, connection: Connection | None) -> Iterator[tuple[str, str]]:
-    """All there is to say about a decision, as labels and texts."""
+def _lines_about(decision: Decision, connection: Connection | None) -> Iterator[tuple[str, str]]:
+    """Everything to say about a decision, as labels and texts."""
     if decision:
         yield "allowed", decision.explanation
         return
@@ -156,7 +156,7 @@ def _said(decision: Decision, connection: Connection | None) -> Iterator[tuple[s
 
 
 def next_steps(decision: Decision, connection: Connection | None) -> Iterator[tuple[str, str]]:
-    """What would help, and who has to do it: the remedy, or else what makes it active."""
+    """What would help, and who must do it: the remedy, or else the steps that make it active."""
     if decision.remedy:
         yield "remedy", way(decision.remedy, connection)
     elif connection is not None and (left := steps_to(connection)):
@@ -167,7 +167,7 @@ def next_steps(decision: Decision, connection: Connection | None) -> Iterator[tu
 
 
 def card(connection: Connection) -> Table:
-    """All that is known about a Connection, and the way that makes it active."""
+    """All fields of a Connection, and the steps that make it active."""
     facts = {
         "id": connection.id,
         "name": shown(connection.name or "(none)"),
@@ -185,7 +185,7 @@ def card(connection: Connection) -> Table:
 
 
 def event_table(events: Iterable[ConnectionEvent]) -> Table:
-    """What happened to a Connection, an event a row."""
+    """What happened to a Connection, one event per row."""
     table = tabular("v", "when (UTC)", "action", "before", "after", "who", "role")
     for event in events:
         table.add_row(

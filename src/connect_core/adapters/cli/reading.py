@@ -1,12 +1,12 @@
-"""Reading a file of records one at a time, however long it is.
+"""Reading the records of a file one at a time, however long the file is.
 
-Three kinds of file are told apart by how they begin. A *list document* is an object with an array
-as its ``data``, whose elements are the records. If the first value in a file goes on over several
-lines, the records are the *values*, one after another. Otherwise they are the *lines*.
+The beginning of a file tells which of three kinds it is. A *list document* is an object with an
+array as its ``data``, whose elements are the records. If the first value in a file extends over
+several lines, the records are the *values*, one after another. Otherwise they are the *lines*.
 
-What a record says is not looked at here, only where it ends. A line may hold anything, so that a
-bad one does not spoil the others. In the other two kinds of file nobody could tell where the next
-record begins: what is not JSON breaks the file.
+This module does not read the content of a record; it only finds where the record ends. A line may
+hold anything, so that a bad one does not spoil the others. In the other two kinds of file, text
+that is not JSON breaks the file: nobody could tell where the next record begins.
 """
 
 import json
@@ -18,14 +18,14 @@ from typing import Final, NamedTuple, Protocol
 
 #: How much is read at a time, in bytes.
 _CHUNK: Final = 1 << 16
-#: The longest record, in characters. A file may be anything; what is held of it must have an end.
+#: The longest record, in characters. A file may be anything; what is held in memory is bounded.
 _LONGEST: Final = 1 << 24
-#: A mistake, or an end, that is so near to where reading has got to may not be one. The longest
-#: word that JSON readers know is shorter: ``-Infinity``.
+#: A mistake, or an end, this close to the end of what has been read may turn out not to be one. The
+#: longest word in JSON is shorter: ``-Infinity``.
 _MARGIN: Final = 12
 
 _NOT_BLANK: Final = re.compile(r"[^ \t\r\n]")
-# Numbers are not computed: how long they may be is for the record's reader to say.
+# Numbers are not computed: the record's reader limits how long they may be.
 _DECODER: Final = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
@@ -33,7 +33,7 @@ class Readable(Protocol):
     """A file of bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """The next bytes, at most so many; none at the end."""
+        """The next bytes, at most `size`; none at the end."""
         ...
 
 
@@ -42,8 +42,8 @@ class Found(NamedTuple):
 
     Attributes:
         line: the line on which it begins, counted from 1.
-        pointer: the JSON Pointer of its place in the document that it is a part of.
-        text: the record itself, which may be anything at all.
+        pointer: the JSON Pointer of its place in the document that it is part of.
+        text: the record itself, which may be anything.
     """
 
     line: int
@@ -52,7 +52,7 @@ class Found(NamedTuple):
 
 
 class BrokenFileError(Exception):
-    """Nobody could tell where the next record begins.
+    """The file is broken: nobody could tell where the next record begins.
 
     Attributes:
         line: where, counted from 1.
@@ -69,11 +69,11 @@ def records(file: Readable, advance: Callable[[int], None] = lambda _: None) -> 
     """The records in a file, in order.
 
     Args:
-        file: the file, in UTF-8. What is not UTF-8 is left to whoever reads the record.
-        advance: is told how many bytes have been read since it was told last.
+        file: the file, in UTF-8. Other bytes are left to the reader of the record.
+        advance: is called with the number of bytes read since the last call.
 
     Raises:
-        BrokenFileError: where the file does not go on as it began.
+        BrokenFileError: the file does not continue as the kind that it began as.
     """
     text = _Text(file, advance)
     if _is_list(text):
@@ -98,7 +98,7 @@ def _is_list(text: "_Text") -> bool:
 
 
 def _has_long_values(text: "_Text") -> bool:
-    """Whether its first value goes on over several lines."""
+    """Whether its first value extends over several lines."""
     with text.looking_ahead():
         try:
             text.peek()
@@ -152,7 +152,7 @@ def _array(text: "_Text") -> Iterator[Found]:
 
 
 def _members(text: "_Text") -> Iterator[str]:
-    """The names in the object that begins here. The caller takes the value behind each."""
+    """The names in the object that begins here. The caller takes the value after each."""
     text.expect("{")
     if text.peek() == "}":
         text.expect("}")
@@ -176,10 +176,10 @@ def _bytes(text: str) -> bytes:
 
 
 class _Text:
-    """The text of a file from some place on. Only as much is held as has to be.
+    """The text of a file from the current place on. It holds only as much as it has to.
 
     Attributes:
-        line: the line of that place, counted from 1.
+        line: the line of the current place, counted from 1.
     """
 
     def __init__(self, file: Readable, advance: Callable[[int], None]) -> None:
@@ -188,8 +188,8 @@ class _Text:
         self._advance = advance
         # Bytes that are not UTF-8 become surrogates, which `_bytes` turns back.
         self._decoder = getincrementaldecoder("utf-8")("surrogateescape")
-        # What may stand at the very beginning, and says nothing. The decoder "utf-8-sig" would
-        # drop the beginning of one, too, if that were all there is.
+        # The byte order mark that may begin a file, and means nothing. The decoder "utf-8-sig"
+        # would also drop an incomplete one, if the file held nothing else.
         self._mark = "\ufeff"
         self._buffer = ""
         self._position = 0
@@ -198,7 +198,7 @@ class _Text:
 
     @contextmanager
     def looking_ahead(self) -> Generator[None]:
-        """Read on from the beginning, and return there."""
+        """Read ahead from the beginning, and return there."""
         self._kept = True
         yield
         self._kept, self._position, self.line = False, 0, 1
@@ -214,7 +214,7 @@ class _Text:
                 return ""
 
     def expect(self, characters: str) -> str:
-        """Take the next character that is not blank, which has to be one of these."""
+        """Take the next character that is not blank, which must be one of these."""
         found = self.peek()
         if not found or found not in characters:
             due = " or ".join(f"'{character}'" for character in characters)
@@ -248,7 +248,7 @@ class _Text:
         return BrokenFileError(self.line, reason)
 
     def _decoded(self) -> tuple[str | None, int, bool]:
-        """What is wrong with the value here, or None; where it ends; and if that is certain."""
+        """What is wrong with the value here, or None; where it ends; whether that is certain."""
         try:
             end = _DECODER.raw_decode(self._buffer, self._position)[1]
         except RecursionError:
@@ -259,28 +259,28 @@ class _Text:
         return None, end, self._is_far(end)
 
     def _is_far(self, place: int) -> bool:
-        """Whether what comes later cannot matter to what was found at `place`."""
+        """Whether later text cannot change what was found at `place`."""
         return place + _MARGIN < len(self._buffer)
 
     def _record(self, end: int) -> str:
-        """Move to `end`, unless that is too far for a record, and return what is passed over."""
+        """Move to `end`, unless that is too far for a record, and return the text up to there."""
         if end - self._position > _LONGEST:
             raise self._too_long()
         return self._take(end)
 
     def _too_long(self) -> BrokenFileError:
-        """The error that says that what is held here has become too much."""
+        """The error that says that a record is too long."""
         return self.broken(f"a record has more than {_LONGEST} characters")
 
     def _take(self, end: int) -> str:
-        """Move to `end`, and return what is passed over."""
+        """Move to `end`, and return the text up to there."""
         taken = self._buffer[self._position : end]
         self.line += taken.count("\n")
         self._position = end
         return taken
 
     def _more(self) -> bool:
-        """Read on, unless the end was read before. What has been taken is dropped."""
+        """Read more, unless the end was reached before. What has been taken is dropped."""
         if self._ended:
             return False
         if not self._kept:
@@ -288,7 +288,7 @@ class _Text:
             self._position = 0
         if len(self._buffer) > _LONGEST + _MARGIN:
             raise self._too_long()
-        # A long record is read in ever longer pieces: to look at it again costs as much each time.
+        # Read a long record in ever longer pieces: each time, all of it is decoded again.
         chunk = self._file.read(max(_CHUNK, len(self._buffer)))
         self._advance(len(chunk))
         self._ended = not chunk

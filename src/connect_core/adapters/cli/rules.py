@@ -1,4 +1,4 @@
-"""``connect-core table``, ``diagram`` and ``decide``: the rules, as the policy has them."""
+"""``connect-core table``, ``diagram`` and ``decide``: what the rules say, without a database."""
 
 from itertools import groupby
 from typing import Annotated, Final
@@ -21,7 +21,7 @@ from connect_core.diagrams import arrows, lifecycle_dot, lifecycle_mermaid
 
 # --- connect-core table --------------------------------------------------------------------------
 
-#: Every set of roles that an actor can hold, by its word; the outsider's last.
+#: Every set of roles that an actor can hold, by its name; the outsider's is last.
 _ROLES: Final = {
     who(cell.roles): cell.roles
     for cell in sorted(decision_table(), key=lambda cell: not cell.roles)
@@ -37,7 +37,7 @@ def table(as_json: JsonOption = False) -> None:
 
 
 def table_rows() -> list[dict[str, object]]:
-    """The decision table as plain JSON values, a row a cell: what ``table --json`` writes."""
+    """The decision table as plain JSON values, one row per cell: what ``table --json`` writes."""
     return [_row(cell, decision) for cell, decision in decision_table().items()]
 
 
@@ -63,7 +63,7 @@ def _matrix(tick: str) -> Table:
 
 
 def _text() -> str:
-    """For a terminal: a line for each transition."""
+    """The lifecycle for a terminal: one line per transition."""
     found = arrows()
     margin = max(len(arrow.source) for arrow in found)
     reach = max(len(arrow.label()) for arrow in found)
@@ -78,7 +78,7 @@ _DRAWINGS: Final = {"text": _text, "mermaid": lifecycle_mermaid, "dot": lifecycl
 
 
 def diagram(
-    format: Annotated[str, one_of(_DRAWINGS, "How to draw it.")] = "text",
+    format: Annotated[str, one_of(_DRAWINGS, "The format of the drawing.")] = "text",
     as_json: JsonOption = False,
 ) -> None:
     """Draw the lifecycle."""
@@ -92,14 +92,16 @@ def diagram(
 
 # --- connect-core decide -------------------------------------------------------------------------
 
-#: Every status by its word, and that there is no Connection yet by another.
+#: Every status by its name; ``none`` means that there is no Connection yet.
 _STATUSES: Final = {cell.status or "none": cell.status for cell in decision_table()}
 
 
 def decide(
-    status: Annotated[str, one_of(_STATUSES, "Where the Connection stands, or none.")],
-    action: Annotated[str, one_of(list(Action), "What is asked for.")],
-    role: Annotated[str, one_of(_ROLES, "What the actor is; both: in a self-connection.")],
+    status: Annotated[
+        str, one_of(_STATUSES, "The Connection's status; none without a Connection.")
+    ],
+    action: Annotated[str, one_of(list(Action), "The action that is asked for.")],
+    role: Annotated[str, one_of(_ROLES, "The actor's role; both only in a self-connection.")],
     as_json: JsonOption = False,
 ) -> None:
     """Say whether an action is allowed, and why.

@@ -1,8 +1,8 @@
 """``connect-core import`` and ``connect-core export``: files of Connections.
 
 An export in JSON Lines has a Connection with its whole history on each line, and importing it
-restores exactly that. A document without a history tells where a Connection stands, and not how it
-came to: then the shortest way that the policy knows is recorded.
+restores exactly that. A document without a history says what status a Connection has, but not how
+it got there: the import then records the shortest way that the policy knows.
 """
 
 import json
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
 def import_(
     file: Annotated[
         typer.FileBinaryRead,
-        typer.Argument(metavar="FILE", help="A list document or JSON Lines; - is stdin."),
+        typer.Argument(metavar="FILE", help="A list document or JSON Lines; - for stdin."),
     ],
     skip_invalid: Annotated[
-        bool, typer.Option("--skip-invalid", help="Leave out what is bad, and import the rest.")
+        bool, typer.Option("--skip-invalid", help="Skip bad records, and import the rest.")
     ] = False,
     database: DatabaseOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Import the Connections in a file: all, or none if one is bad.
 
-    Every record is checked, and each bad one is told with its line and its place.
+    Every record is checked, and each bad one is reported with its line and its place.
     """
     tally = _import(file, database, skip_invalid=skip_invalid)
     kept = _is_kept(tally, skip_invalid=skip_invalid)
@@ -54,9 +54,9 @@ def import_(
     elif tally.troubles:
         write("\n".join(_complaints(tally)), err=True)
     if tally.broken is not None:
-        write(f"Nothing was imported: line {tally.broken.line} breaks the file.", err=True)
+        write(f"Nothing was imported: the file is broken at line {tally.broken.line}.", err=True)
     elif not kept:
-        advice = "Mend the file, or import the rest with --skip-invalid."
+        advice = "Fix the file, or import the rest with --skip-invalid."
         write(f"Nothing was imported: {_counted(tally.bad, 'bad record')}. {advice}", err=True)
     elif tally.bad:
         write(f"{_counted(tally.bad, 'record')} skipped.", err=True)
@@ -66,7 +66,7 @@ def import_(
 
 
 def _import(file: BinaryIO, database: str, *, skip_invalid: bool) -> "Tally":
-    """Import in one transaction, which is committed if what came of it is to be kept."""
+    """Import in one transaction, and commit it if the result is to be kept."""
     from sqlalchemy.exc import IntegrityError
     from sqlalchemy.orm import Session
 
@@ -96,8 +96,8 @@ def _is_kept(tally: "Tally", *, skip_invalid: bool) -> bool:
 
 @contextmanager
 def _progress(file: BinaryIO) -> Generator[Callable[[int], None]]:
-    """A bar on stderr, if that is a terminal, that is moved on by a number of bytes."""
-    if not sys.stderr.isatty():  # be it coloured or not
+    """A progress bar on stderr, if that is a terminal; call it with a number of bytes."""
+    if not sys.stderr.isatty():  # whether it has colours or not
         yield lambda _: None
         return
     columns = BarColumn(), DownloadColumn(), TimeRemainingColumn()
@@ -107,7 +107,7 @@ def _progress(file: BinaryIO) -> Generator[Callable[[int], None]]:
 
 
 def _size(file: BinaryIO) -> int | None:
-    """How many bytes there are to read, if that can be known."""
+    """The number of bytes to read, if it is known."""
     try:
         return os.fstat(file.fileno()).st_size or None
     except OSError:
@@ -118,7 +118,7 @@ def _complaints(tally: "Tally") -> Iterator[str]:
     for trouble in tally.troubles:
         yield _complaint(trouble)
     if tally.untold:
-        yield f"and {_counted(tally.untold, 'problem')} more"
+        yield f"and {_counted(tally.untold, 'more problem')}"
 
 
 def _complaint(trouble: "Trouble") -> str:
@@ -156,7 +156,7 @@ def _list(histories: "Iterable[History]") -> Iterator[str]:
 
 
 def _compact(value: object) -> str:
-    """JSON on one line and in ASCII, whatever reads it."""
+    """JSON on one line and in ASCII, which every program can read."""
     return json.dumps(value, separators=(",", ":"))
 
 
@@ -164,7 +164,9 @@ _FORMATS: Final = {"jsonl": _json_lines, "list": _list}
 
 
 def export(
-    file: Annotated[str, typer.Argument(metavar="[FILE]", help="Where to; - is stdout.")] = "-",
+    file: Annotated[
+        str, typer.Argument(metavar="[FILE]", help="Where to write; - for stdout.")
+    ] = "-",
     format: Annotated[
         str, one_of(_FORMATS, "JSON Lines with histories, or one JSON:API list document.")
     ] = "jsonl",
@@ -186,7 +188,7 @@ def export(
 
 @contextmanager
 def _target(file: str) -> Generator[TextIO]:
-    """Where to write. A file gets its name, or replaces the one that has it, when it is whole."""
+    """Where to write. A file appears, or replaces an older one, only when it is complete."""
     try:
         if file == "-":
             yield sys.stdout
@@ -208,7 +210,7 @@ def _target(file: str) -> Generator[TextIO]:
             part.unlink(missing_ok=True)
     except OSError as error:
         if file == "-" and isinstance(error, BrokenPipeError):
-            raise  # nobody reads on, which is no mistake
+            raise  # nobody reads any further, which is not an error
         raise _unusable(file, error) from None
 
 
