@@ -1,4 +1,4 @@
-"""What became more or less permissive: each kind of difference, one at a time."""
+"""Differences between decision tables and between vectors: each kind, one at a time."""
 
 import copy
 import json
@@ -20,7 +20,7 @@ from connect_core.conformance.diff import (
     summary,
 )
 
-#: What `connect-core table --json` prints.
+#: The output of `connect-core table --json`.
 TABLE: list[dict[str, Any]] = run_json("table")
 ROWS = range(len(TABLE))
 
@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 
 def words(row: Json) -> str:
-    """A cell's name, written out otherwise than in the module."""
+    """A cell in words, built in another way than by the module."""
     by = {
         (): "an outsider",
         ("source",): "the source",
@@ -43,7 +43,7 @@ def with_row(place: int, **members: object) -> list[Json]:
 
 
 class TestTables:
-    """Every cell of the real table, changed in every way."""
+    """Every cell of the real table is changed in every way."""
 
     def test_no_difference(self) -> None:
         assert compare_tables(TABLE, copy.deepcopy(TABLE)) == []
@@ -56,15 +56,15 @@ class TestTables:
         if row["allowed"]:
             changes: Json = {"allowed": False, "target": None, "denials": ["wrong_status"]}
             kinds = Kind.LESS_PERMISSIVE, Kind.MORE_PERMISSIVE
-            told = f"allowed, leads to {row['target']}", "refused: wrong status"
+            answers = f"allowed, leads to {row['target']}", "refused: wrong status"
         else:
             changes = {"allowed": True, "target": "active", "denials": []}
             kinds = Kind.MORE_PERMISSIVE, Kind.LESS_PERMISSIVE
             reasons = ", ".join(row["denials"]).replace("_", " ")
-            told = f"refused: {reasons}", "allowed, leads to active"
+            answers = f"refused: {reasons}", "allowed, leads to active"
         other = with_row(place, **changes)
         where = words(row)
-        old, new = told
+        old, new = answers
         assert compare_tables(TABLE, other) == [Difference(where, kinds[0], old, new, "cell")]
         assert compare_tables(other, TABLE) == [Difference(where, kinds[1], new, old, "cell")]
 
@@ -73,28 +73,28 @@ class TestTables:
         row = TABLE[place]
         if row["allowed"]:
             (found,) = compare_tables(TABLE, with_row(place, target="archived"))
-            told = f"allowed, leads to {row['target']}", "allowed, leads to archived"
-            assert found == Difference(words(row), Kind.LEADS_ELSEWHERE, *told, "cell")
+            answers = f"allowed, leads to {row['target']}", "allowed, leads to archived"
+            assert found == Difference(words(row), Kind.LEADS_ELSEWHERE, *answers, "cell")
         else:
             (found,) = compare_tables(TABLE, with_row(place, denials=["no_reason"]))
             reasons = ", ".join(row["denials"]).replace("_", " ")
-            told = f"refused: {reasons}", "refused: no reason"
-            assert found == Difference(words(row), Kind.REFUSED_OTHERWISE, *told, "cell")
+            answers = f"refused: {reasons}", "refused: no reason"
+            assert found == Difference(words(row), Kind.REFUSED_OTHERWISE, *answers, "cell")
 
     @pytest.mark.parametrize("place", ROWS)
     def test_added_and_removed(self, place: int) -> None:
         fewer = [row for n, row in enumerate(TABLE) if n != place]
-        (gone,) = compare_tables(TABLE, fewer)
-        (come,) = compare_tables(fewer, TABLE)
-        assert gone[:2] == (words(TABLE[place]), Kind.REMOVED)
-        assert come[:2] == (words(TABLE[place]), Kind.ADDED)
-        assert (gone.old, gone.new) == (come.new, come.old)
-        assert gone.new == "absent"
-        assert gone.old.startswith("allowed, " if TABLE[place]["allowed"] else "refused: ")
+        (removed,) = compare_tables(TABLE, fewer)
+        (added,) = compare_tables(fewer, TABLE)
+        assert removed[:2] == (words(TABLE[place]), Kind.REMOVED)
+        assert added[:2] == (words(TABLE[place]), Kind.ADDED)
+        assert (removed.old, removed.new) == (added.new, added.old)
+        assert removed.new == "absent"
+        assert removed.old.startswith("allowed, " if TABLE[place]["allowed"] else "refused: ")
 
     @pytest.mark.parametrize("member", ["explanation", "advice", "remedy", "new"])
     @pytest.mark.parametrize("value", ["otherwise", True, 1, None])
-    def test_what_is_only_said(self, member: str, value: object) -> None:
+    def test_other_members(self, member: str, value: object) -> None:
         (found,) = compare_tables(TABLE, with_row(0, **{member: value}))
         assert found[:2] == ("none, create, by an outsider", Kind.OTHER)
         was = f"{member} {json.dumps(TABLE[0][member])}" if member in TABLE[0] else "no new"
@@ -134,7 +134,7 @@ def read_back(status: str, **members: object) -> Json:
 
 
 def vector(name: str = "transition/active/reactivate/destination") -> Json:
-    """A vector that has everything."""
+    """A vector with every member."""
     return {
         "id": name,
         "title": "The destination cannot reactivate",
@@ -168,21 +168,21 @@ LAST = f"{WHERE}, step 3 (act by org_Destination, action reactivate, connection 
 
 
 def accepting(*accept: Json) -> list[Json]:
-    """The vector with another last step."""
+    """The vector with other permitted answers to its last step."""
     changed = vector()
     changed["steps"][2]["accept"] = list(accept)
     return [changed]
 
 
 def changing(change: Callable[[Json], object]) -> list[Difference]:
-    """What differs when the vector is changed."""
+    """The differences between the vector and a changed copy of it."""
     changed = vector()
     change(changed)
     return compare_vectors([vector()], [changed])
 
 
 class TestSteps:
-    """What a step accepts."""
+    """Differences in what a step accepts."""
 
     @pytest.mark.parametrize(
         ("old", "new"),
@@ -233,8 +233,8 @@ class TestSteps:
         ("old", "new"),
         [
             pytest.param([ROLE_FIRST, STATUS_FIRST], [STATUS_FIRST, ROLE_FIRST], id="order"),
-            pytest.param([OK], [OK, OK], id="said twice"),
-            pytest.param([OK], [OK | {"state": NOTHING}], id="a state that is asked for"),
+            pytest.param([OK], [OK, OK], id="repeated"),
+            pytest.param([OK], [OK | {"state": NOTHING}], id="a required state"),
             pytest.param([OK | {"state": 1}], [OK | {"state": True}], id="true is not one"),
             pytest.param(
                 [ROLE_FIRST],
@@ -270,11 +270,11 @@ class TestSteps:
         one, other = ({"outcome": "stale", "answers": {POINT: a}} for a in (["a", "b"], ["b", "a"]))
         assert compare_vectors(accepting(one), accepting(other)) == []
 
-    def test_what_is_read_back(self) -> None:
+    def test_another_state_in_a_read_back(self) -> None:
         found = changing(lambda each: each["steps"][0].update(then=[read_back("active")]))
         where = f"{WHERE}, step 1, read-back 1 (read by org_Source, connection main)"
-        told = 'ok, with state {"status": "pending"}', 'ok, with state {"status": "active"}'
-        assert found == [Difference(where, Kind.OTHER, *told, "step")]
+        answers = 'ok, with state {"status": "pending"}', 'ok, with state {"status": "active"}'
+        assert found == [Difference(where, Kind.OTHER, *answers, "step")]
 
     def test_a_read_back_that_is_refused(self) -> None:
         refused = read_back("pending", accept=[{"outcome": "not-found"}])
@@ -283,26 +283,26 @@ class TestSteps:
 
     def test_another_read_back(self) -> None:
         further = read_back("pending", by="org_Other")
-        (come,) = changing(lambda each: each["steps"][0]["then"].append(further))
-        told = "absent", "read by org_Other, connection main", "step"
-        assert come == Difference(f"{WHERE}, step 1, read-back 2", Kind.ADDED, *told)
-        (gone,) = changing(lambda each: each["steps"][0].pop("then"))
-        assert gone[:2] == (f"{WHERE}, step 1, read-back 1", Kind.REMOVED)
+        (added,) = changing(lambda each: each["steps"][0]["then"].append(further))
+        words = "absent", "read by org_Other, connection main", "step"
+        assert added == Difference(f"{WHERE}, step 1, read-back 2", Kind.ADDED, *words)
+        (removed,) = changing(lambda each: each["steps"][0].pop("then"))
+        assert removed[:2] == (f"{WHERE}, step 1, read-back 1", Kind.REMOVED)
 
     @pytest.mark.parametrize("place", range(4))
     def test_added_and_removed(self, place: int) -> None:
-        """One step more does not make those after it differ."""
+        """An added step does not make the steps after it differ."""
         changed = vector()
         changed["steps"].insert(place, act("deactivate", OK, expected_version=2))
-        told = "act by org_Destination, action deactivate, connection main, expected_version 2"
-        (come,) = compare_vectors([vector()], [changed])
-        (gone,) = compare_vectors([changed], [vector()])
+        call = "act by org_Destination, action deactivate, connection main, expected_version 2"
+        (added,) = compare_vectors([vector()], [changed])
+        (removed,) = compare_vectors([changed], [vector()])
         where = f"{WHERE}, step {place + 1}"
-        assert come == Difference(where, Kind.ADDED, "absent", told, "step")
-        assert gone == Difference(where, Kind.REMOVED, told, "absent", "step")
+        assert added == Difference(where, Kind.ADDED, "absent", call, "step")
+        assert removed == Difference(where, Kind.REMOVED, call, "absent", "step")
 
     @pytest.mark.parametrize(
-        ("member", "value", "told"),
+        ("member", "value", "call"),
         [
             ("verb", "share", "share by"),
             ("by", "org_Other", "act by org_Other"),
@@ -312,19 +312,19 @@ class TestSteps:
             ("expected_version", 3, "expected_version 3"),
         ],
     )
-    def test_another_attempt(self, member: str, value: object, told: str) -> None:
+    def test_another_call(self, member: str, value: object, call: str) -> None:
         (found,) = changing(lambda each: each["steps"][1].update({member: value}))
         assert found[:2] == (f"{WHERE}, step 2", Kind.OTHER)
         assert found.old == "act by org_Destination, action activate, connection main"
-        assert told in found.new
+        assert call in found.new
 
-    def test_an_attempt_of_another_type(self) -> None:
+    def test_a_call_with_a_value_of_another_type(self) -> None:
         old, new = vector(), vector()
         for each, value in ((old, 1), (new, "1")):
             each["steps"][1]["expected_version"] = value
         assert [each.kind for each in compare_vectors([old], [new])] == [Kind.OTHER]
 
-    def test_many_steps_that_are_the_same(self) -> None:
+    def test_many_equal_steps(self) -> None:
         steps = [act("activate", OK), act("deactivate", OK)] * 150
         old, new = ({"id": "a", "steps": each} for each in (steps, [act("reactivate", OK), *steps]))
         assert [each[:2] for each in compare_vectors([old], [new])] == [("a, step 1", Kind.ADDED)]
@@ -345,7 +345,7 @@ class TestSteps:
 
 
 class TestVectors:
-    """Whole vectors, and what is said about them."""
+    """Whole vectors, and their other members."""
 
     def test_no_difference(self) -> None:
         old = {"specification": "1.0", "vectors": [vector("a"), vector("b")]}
@@ -353,19 +353,19 @@ class TestVectors:
         assert compare_vectors(old, [vector("b"), vector("a")]) == []
 
     def test_added_and_removed(self) -> None:
-        (come,) = compare_vectors([], {"vectors": [vector()]})
-        (gone,) = compare_vectors([vector()], [])
-        told = "The destination cannot reactivate (3 steps)"
-        assert come == Difference(WHERE, Kind.ADDED, "absent", told, "vector")
-        assert gone == Difference(WHERE, Kind.REMOVED, told, "absent", "vector")
+        (added,) = compare_vectors([], {"vectors": [vector()]})
+        (removed,) = compare_vectors([vector()], [])
+        title = "The destination cannot reactivate (3 steps)"
+        assert added == Difference(WHERE, Kind.ADDED, "absent", title, "vector")
+        assert removed == Difference(WHERE, Kind.REMOVED, title, "absent", "vector")
 
-    @pytest.mark.parametrize(("count", "told"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps")])
-    def test_one_step_is_not_several(self, count: int, told: str) -> None:
+    @pytest.mark.parametrize(("count", "words"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps")])
+    def test_one_step_or_several(self, count: int, words: str) -> None:
         short: Json = {"id": "a", "steps": [act("activate", OK)] * count}
-        assert [each.new for each in compare_vectors([], [short])] == [f" ({told})"]
+        assert [each.new for each in compare_vectors([], [short])] == [f" ({words})"]
 
     @pytest.mark.parametrize("member", ["title", "since", "requirements", "needs", "open"])
-    def test_what_is_said_about_it(self, member: str) -> None:
+    def test_its_other_members(self, member: str) -> None:
         (found,) = changing(lambda each: each.update({member: "otherwise"}))
         was = f"{member} {json.dumps(vector()[member])}"
         assert found == Difference(WHERE, Kind.OTHER, was, f'{member} "otherwise"', "vector")
@@ -434,7 +434,7 @@ def complaint(path: Path) -> str:
 
 
 class TestLoad:
-    """Which of the two it is, or what is wrong with it and where."""
+    """Whether a file holds a table or vectors, or what is wrong with it and where."""
 
     def test_a_table(self, tmp_path: Path) -> None:
         document = load(written(tmp_path / "table.json", TABLE))
@@ -490,12 +490,12 @@ class TestLoad:
             ({"denials": [NOTHING]}, "each of 'denials' must be text, not {}"),
         ],
     )
-    def test_rows_that_are_none(self, tmp_path: Path, changes: Json, message: str) -> None:
+    def test_rows_that_are_not_valid(self, tmp_path: Path, changes: Json, message: str) -> None:
         path = written(tmp_path / "x.json", with_row(3, **changes))
         assert complaint(path) == f"{path}: {message}"
 
     @pytest.mark.parametrize("member", ["status", "roles", "allowed"])
-    def test_rows_that_lack_something(self, tmp_path: Path, member: str) -> None:
+    def test_rows_without_a_required_member(self, tmp_path: Path, member: str) -> None:
         rows = [{name: row[name] for name in row if name != member} for row in TABLE]
         path = written(tmp_path / "x.json", rows)
         assert complaint(path) == f"{path}: a row of a decision table needs {member}"
@@ -537,7 +537,7 @@ class TestLoad:
             ),
         ],
     )
-    def test_vectors_that_are_none(self, tmp_path: Path, value: object, message: str) -> None:
+    def test_vectors_that_are_not_valid(self, tmp_path: Path, value: object, message: str) -> None:
         path = written(tmp_path / "x.json", {"vectors": [value]})
         assert complaint(path) == f"{path}: {message}"
 
@@ -552,9 +552,9 @@ class TestLoad:
     def test_twice_in_a_directory(self, tmp_path: Path, value: object) -> None:
         first = written(tmp_path / "1.json", value)
         second = written(tmp_path / "2.json", value)
-        said = complaint(tmp_path)
-        assert said.startswith(f"{second}: '")
-        assert said.endswith(f"' is in {first} already; remove one of them")
+        message = complaint(tmp_path)
+        assert message.startswith(f"{second}: '")
+        assert message.endswith(f"' is in {first} already; remove one of them")
 
     def test_both_in_a_directory(self, tmp_path: Path) -> None:
         first, second = tmp_path / "1.json", tmp_path / "2.json"
@@ -575,7 +575,7 @@ class TestLoad:
 
 
 class TestCompare:
-    """What two files hold."""
+    """The contents of two files."""
 
     def test_tables(self, tmp_path: Path) -> None:
         old = load(written(tmp_path / "1.json", TABLE))

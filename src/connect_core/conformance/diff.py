@@ -1,11 +1,10 @@
-"""What became more or less permissive between two decision tables, or two sets of vectors.
+"""Differences between two decision tables or two sets of vectors: what became more permissive.
 
-A decision table is what ``connect-core table --json`` prints. Vectors are what the conformance kit
-runs. What is compared is read from JSON that may come from anywhere, another version included, so
-that nothing is assumed about its words: statuses, actions and outcomes are text here.
+A decision table is the output of ``connect-core table --json``. Vectors are those of the
+conformance kit. Both are read from JSON that may come from anywhere, also from another version.
+Therefore this module does not know the statuses, actions and outcomes: here they are any text.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
@@ -14,33 +13,43 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
+from connect_core.conformance.json_values import (
+    Record,
+    as_list,
+    as_record,
+    as_records,
+    as_text,
+    as_texts,
+    excerpt,
+    json_text,
+    members_text,
+    text_of,
+)
 from connect_core.errors import InvalidDocumentError
 from connect_core.jsonapi import load_json
-
-_Record = Mapping[str, object]
 
 
 class Kind(StrEnum):
     """How something differs."""
 
-    #: What was refused is permitted, or more outcomes are accepted than before.
+    #: Something refused before is now permitted, or more outcomes are accepted than before.
     MORE_PERMISSIVE = "more permissive"
-    #: What was permitted is refused, or fewer outcomes are accepted than before.
+    #: Something permitted before is now refused, or fewer outcomes are accepted than before.
     LESS_PERMISSIVE = "less permissive"
-    #: Permitted as before, but the status that it leads to is another.
+    #: It is permitted as before, but leads to another status.
     LEADS_ELSEWHERE = "leads elsewhere"
-    #: Refused as before, but for other reasons.
+    #: It is refused as before, but for other reasons.
     REFUSED_OTHERWISE = "refused otherwise"
-    #: It was not there before.
+    #: It did not exist before.
     ADDED = "added"
-    #: It is no longer there.
+    #: It no longer exists.
     REMOVED = "removed"
-    #: It permits what it did before, and differs in something else: a title, an explanation.
+    #: It permits the same as before, but differs in something else, such as a title.
     OTHER = "other"
 
 
 class Form(StrEnum):
-    """What a file holds."""
+    """The kind of content of a file."""
 
     #: The rows of a decision table.
     TABLE = "a decision table"
@@ -49,14 +58,14 @@ class Form(StrEnum):
 
 
 class Difference(NamedTuple):
-    """One thing that differs.
+    """One difference.
 
     Attributes:
         where: the cell in words, or the vector's id and the step in words.
         kind: how it differs.
-        old: what it was, in words.
-        new: what it is, in words.
-        what: what it is that differs: ``cell``, ``vector`` or ``step``.
+        old: the old content, in words.
+        new: the new content, in words.
+        what: what differs: ``cell``, ``vector`` or ``step``.
     """
 
     where: str
@@ -67,69 +76,26 @@ class Difference(NamedTuple):
 
 
 class Document(NamedTuple):
-    """What a file or directory holds: the rows of a decision table, or vectors."""
+    """The content of a file or directory: the rows of a decision table, or vectors."""
 
     form: Form
-    records: Sequence[_Record]
+    records: Sequence[Record]
 
 
 _ABSENT: Final = "absent"
 
 
-# --- What JSON holds -----------------------------------------------------------------------------
+# --- Comparing objects by name -------------------------------------------------------------------
 
 
-def _json(value: object) -> str:
-    """JSON that is the same for values that are; for Python, 1 is the same as true."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-def _words(value: object) -> str:
-    return value if isinstance(value, str) else _json(value)
-
-
-def _shown(value: object) -> str:
-    """What is wrong, or its beginning, for a message."""
-    return _json(value)[:60]
-
-
-def _record(value: object, where: str) -> _Record:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{where} must be an object, not {_shown(value)}")
-    return cast("_Record", value)
-
-
-def _list(value: object, where: str) -> list[object]:
-    if not isinstance(value, list):
-        raise ValueError(f"{where} must be a list, not {_shown(value)}")
-    return cast("list[object]", value)
-
-
-def _records(value: object, where: str) -> list[_Record]:
-    return [_record(each, f"each of {where}") for each in _list(value, where)]
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{where} must be text, not {_shown(value)}")
-    return value
-
-
-def _told(record: _Record, names: Iterable[str]) -> str:
-    """``title "A title", since "1.0"``."""
-    return ", ".join(
-        f"{name} {_json(record[name])}" if name in record else f"no {name}" for name in names
-    )
-
-
-def _others(old: _Record, new: _Record, besides: frozenset[str]) -> list[str]:
-    """The members that differ, `besides` left out."""
+def _others(old: Record, new: Record, besides: frozenset[str]) -> list[str]:
+    """The names of the members that differ, except for those in `besides`."""
     names = [name for name in dict.fromkeys([*old, *new]) if name not in besides]
-    return [name for name in names if _told(old, [name]) != _told(new, [name])]
+    return [name for name in names if members_text(old, [name]) != members_text(new, [name])]
 
 
-def _by_name(records: Iterable[_Record], name: Callable[[_Record], str]) -> dict[str, _Record]:
-    named: dict[str, _Record] = {}
+def _by_name(records: Iterable[Record], name: Callable[[Record], str]) -> dict[str, Record]:
+    named: dict[str, Record] = {}
     for record in records:
         if name(record) in named:
             raise ValueError(f"{name(record)!r} is there twice; remove one of them")
@@ -137,19 +103,19 @@ def _by_name(records: Iterable[_Record], name: Callable[[_Record], str]) -> dict
     return named
 
 
-def _compared(
-    old: Mapping[str, _Record],
-    new: Mapping[str, _Record],
-    tell: Callable[[_Record], str],
-    compare: Callable[[str, _Record, _Record], Iterable[Difference]],
+def _compare_all(
+    old: Mapping[str, Record],
+    new: Mapping[str, Record],
+    describe: Callable[[Record], str],
+    compare: Callable[[str, Record, Record], Iterable[Difference]],
     what: str,
 ) -> Iterator[Difference]:
-    """What is in both, compared; what is in one, told."""
+    """The differences of objects in both, and the objects that are in one of them only."""
     for name in dict.fromkeys([*old, *new]):
         if name not in new:
-            yield Difference(name, Kind.REMOVED, tell(old[name]), _ABSENT, what)
+            yield Difference(name, Kind.REMOVED, describe(old[name]), _ABSENT, what)
         elif name not in old:
-            yield Difference(name, Kind.ADDED, _ABSENT, tell(new[name]), what)
+            yield Difference(name, Kind.ADDED, _ABSENT, describe(new[name]), what)
         else:
             yield from compare(name, old[name], new[name])
 
@@ -157,47 +123,47 @@ def _compared(
 # --- Decision tables -----------------------------------------------------------------------------
 
 
-def compare_tables(old: Sequence[_Record], new: Sequence[_Record]) -> list[Difference]:
-    """The cells that differ, each once: by what is permitted, and only then by what is said.
+def compare_tables(old: Sequence[Record], new: Sequence[Record]) -> list[Difference]:
+    """The cells that differ. Each cell is reported once, with its most important difference.
 
     Args:
         old: the rows of a decision table.
-        new: the rows of another.
+        new: the rows of another one.
 
     Raises:
-        ValueError: a row is not one of a decision table, or a cell is there twice.
+        ValueError: a row is not a row of a decision table, or a cell occurs twice.
     """
-    before, after = (_by_name(_records(list(rows), "the rows"), _cell) for rows in (old, new))
-    return list(_compared(before, after, _answer, _compare_cells, "cell"))
+    before, after = (_by_name(as_records(list(rows), "the rows"), _cell) for rows in (old, new))
+    return list(_compare_all(before, after, _answer, _compare_cells, "cell"))
 
 
-def _cell(row: _Record) -> str:
-    """``pending, activate, by the source``; checks that `row` is one of a decision table."""
+def _cell(row: Record) -> str:
+    """A cell in words: ``pending, activate, by the source``. It also checks the row."""
     missing = [name for name in ("status", "action", "roles", "allowed") if name not in row]
     if missing:
         raise ValueError(f"a row of a decision table needs {', '.join(missing)}")
     if not isinstance(row["allowed"], bool):
-        raise ValueError(f"'allowed' must be true or false, not {_shown(row['allowed'])}")
-    status = "none" if row["status"] is None else _text(row["status"], "'status'")
-    roles = sorted(_text(role, "each of 'roles'") for role in _list(row["roles"], "'roles'"))
+        raise ValueError(f"'allowed' must be true or false, not {excerpt(row['allowed'])}")
+    status = "none" if row["status"] is None else as_text(row["status"], "'status'")
+    roles = sorted(as_text(role, "each of 'roles'") for role in as_list(row["roles"], "'roles'"))
     by = f"the {' and the '.join(roles)}" if roles else "an outsider"
-    action = _text(row["action"], "'action'")
+    action = as_text(row["action"], "'action'")
     _denials(row)
     return f"{status}, {action}, by {by}"
 
 
-def _denials(row: _Record) -> list[str]:
-    denials = _list(row.get("denials", []), "'denials'")
-    return [_text(denial, "each of 'denials'").replace("_", " ") for denial in denials]
+def _denials(row: Record) -> list[str]:
+    denials = as_list(row.get("denials", []), "'denials'")
+    return [as_text(denial, "each of 'denials'").replace("_", " ") for denial in denials]
 
 
-def _answer(row: _Record) -> str:
+def _answer(row: Record) -> str:
     if row["allowed"]:
-        return f"allowed, leads to {_words(row.get('target'))}"
+        return f"allowed, leads to {text_of(row.get('target'))}"
     return f"refused: {', '.join(_denials(row))}"
 
 
-def _compare_cells(where: str, old: _Record, new: _Record) -> Iterator[Difference]:
+def _compare_cells(where: str, old: Record, new: Record) -> Iterator[Difference]:
     if old["allowed"] != new["allowed"]:
         kind = Kind.MORE_PERMISSIVE if new["allowed"] else Kind.LESS_PERMISSIVE
         yield Difference(where, kind, _answer(old), _answer(new), "cell")
@@ -205,7 +171,9 @@ def _compare_cells(where: str, old: _Record, new: _Record) -> Iterator[Differenc
         kind = Kind.LEADS_ELSEWHERE if new["allowed"] else Kind.REFUSED_OTHERWISE
         yield Difference(where, kind, _answer(old), _answer(new), "cell")
     elif others := _others(old, new, frozenset({"roles"})):
-        yield Difference(where, Kind.OTHER, _told(old, others), _told(new, others), "cell")
+        yield Difference(
+            where, Kind.OTHER, members_text(old, others), members_text(new, others), "cell"
+        )
 
 
 # --- Vectors -------------------------------------------------------------------------------------
@@ -214,58 +182,64 @@ _OK: Final = "ok"
 
 
 def compare_vectors(
-    old: _Record | Sequence[_Record], new: _Record | Sequence[_Record]
+    old: Record | Sequence[Record], new: Record | Sequence[Record]
 ) -> list[Difference]:
     """The vectors and steps that differ.
 
-    Steps are matched by what is attempted. A step is more permissive if it newly accepts ``ok``, or
-    more outcomes than before, or the same on fewer conditions.
+    Steps are matched by their calls. A step is more permissive if it newly accepts ``ok``, or more
+    outcomes than before, or the same outcomes under fewer conditions.
 
     Args:
-        old: a file of vectors, or the vectors themselves.
+        old: the content of a file of vectors, or a list of vectors.
         new: the same.
 
     Raises:
-        ValueError: a vector is not one, or an id is there twice.
+        ValueError: a vector is not valid, or an id occurs twice.
     """
     before, after = (_by_name(_vectors(vectors), _id) for vectors in (old, new))
-    return list(_compared(before, after, _title, _compare_one, "vector"))
+    return list(_compare_all(before, after, _title, _compare_one, "vector"))
 
 
-def _vectors(source: _Record | Sequence[_Record]) -> Sequence[_Record]:
-    """The vectors of a file; a list of them as it is."""
+def _vectors(source: Record | Sequence[Record]) -> Sequence[Record]:
+    """The vectors of a file, or of a list."""
     vectors = source.get("vectors") if isinstance(source, Mapping) else list(source)
-    return _records(vectors, "the vectors")
+    return as_records(vectors, "the vectors")
 
 
-def _id(vector: _Record) -> str:
-    """The id; checks that `vector` is one."""
-    name = _text(vector.get("id"), "a vector's 'id'")
-    for step in _records(vector.get("steps"), f"the steps of {name!r}"):
-        _accepted(step, name)
-        for read_back in _records(step.get("then", []), f"'then' in {name!r}"):
-            _accepted(read_back, name)
+def _id(vector: Record) -> str:
+    """The id of a vector. It also checks the vector."""
+    name = as_text(vector.get("id"), "a vector's 'id'")
+    for step in as_records(vector.get("steps"), f"the steps of {name!r}"):
+        _alternatives(step, name)
+        for read_back in as_records(step.get("then", []), f"'then' in {name!r}"):
+            _alternatives(read_back, name)
             if "then" in read_back:
                 raise ValueError(f"'then' in {name!r} cannot have a 'then' of its own")
     return name
 
 
-def _title(vector: _Record) -> str:
+def _title(vector: Record) -> str:
     steps = cast("Sequence[object]", vector["steps"])
-    return f"{_words(vector.get('title', ''))} ({len(steps)} step{'s' * (len(steps) != 1)})"
+    return f"{text_of(vector.get('title', ''))} ({len(steps)} step{'s' * (len(steps) != 1)})"
 
 
-def _compare_one(where: str, old: _Record, new: _Record) -> Iterator[Difference]:
+def _compare_one(where: str, old: Record, new: Record) -> Iterator[Difference]:
     if others := _others(old, new, frozenset({"steps"})):
-        yield Difference(where, Kind.OTHER, _told(old, others), _told(new, others), "vector")
+        yield Difference(
+            where,
+            Kind.OTHER,
+            members_text(old, others),
+            members_text(new, others),
+            "vector",
+        )
     yield from _compare_steps(f"{where}, step", old["steps"], new["steps"])
 
 
 def _compare_steps(where: str, old: object, new: object) -> Iterator[Difference]:
-    """The steps that differ. Between those that are the same in both, they are paired in order."""
-    before, after = cast("list[_Record]", old), cast("list[_Record]", new)
-    asked = [_asked(step) for step in before], [_asked(step) for step in after]
-    matcher = SequenceMatcher(None, *asked, autojunk=False)
+    """The steps that differ. Steps with different calls are paired in order."""
+    before, after = cast("list[Record]", old), cast("list[Record]", new)
+    calls = [_call(step) for step in before], [_call(step) for step in after]
+    matcher = SequenceMatcher(None, *calls, autojunk=False)
     for _, i1, i2, j1, j2 in matcher.get_opcodes():
         for i, j in zip_longest(range(i1, i2), range(j1, j2)):
             place = f"{where} {(i if j is None else j) + 1}"
@@ -274,28 +248,28 @@ def _compare_steps(where: str, old: object, new: object) -> Iterator[Difference]
             )
 
 
-def _asked(step: _Record) -> str:
-    """What is attempted, by which steps are matched: all but what comes of it."""
-    return _json({name: step[name] for name in step if name not in ("accept", "then")})
+def _call(step: Record) -> str:
+    """The call of a step as JSON: the step without its permitted answers and its read-backs."""
+    return json_text({name: step[name] for name in step if name not in ("accept", "then")})
 
 
-def _attempt(step: _Record) -> str:
-    """The same in words: ``act by org_A, action activate, connection main``."""
+def _call_in_words(step: Record) -> str:
+    """The call of a step in words: ``act by org_A, action activate, connection main``."""
     members = [name for name in sorted(step) if name not in ("verb", "by", "accept", "then")]
-    begin = f"{_words(step.get('verb', 'read'))} by {_words(step.get('by'))}"
-    return ", ".join([begin, *(f"{name} {_words(step[name])}" for name in members)])
+    begin = f"{text_of(step.get('verb', 'read'))} by {text_of(step.get('by'))}"
+    return ", ".join([begin, *(f"{name} {text_of(step[name])}" for name in members)])
 
 
-def _compare_step(where: str, old: _Record | None, new: _Record | None) -> Iterator[Difference]:
+def _compare_step(where: str, old: Record | None, new: Record | None) -> Iterator[Difference]:
     if new is None:
-        told = _attempt(cast("_Record", old))
-        yield Difference(where, Kind.REMOVED, told, _ABSENT, "step")
+        removed = _call_in_words(cast("Record", old))
+        yield Difference(where, Kind.REMOVED, removed, _ABSENT, "step")
     elif old is None:
-        yield Difference(where, Kind.ADDED, _ABSENT, _attempt(new), "step")
-    elif _asked(old) != _asked(new):
-        yield Difference(where, Kind.OTHER, _attempt(old), _attempt(new), "step")
+        yield Difference(where, Kind.ADDED, _ABSENT, _call_in_words(new), "step")
+    elif _call(old) != _call(new):
+        yield Difference(where, Kind.OTHER, _call_in_words(old), _call_in_words(new), "step")
     else:
-        yield from _compare_outcomes(f"{where} ({_attempt(new)})", old, new)
+        yield from _compare_outcomes(f"{where} ({_call_in_words(new)})", old, new)
         yield from _compare_steps(f"{where}, read-back", old.get("then", []), new.get("then", []))
 
 
@@ -304,8 +278,8 @@ class _Alternative(NamedTuple):
 
     Attributes:
         outcome: the outcome.
-        rest: what else an answer must hold, in words.
-        answers: the open points on which it depends, with the answers that permit it.
+        rest: the other conditions on the answer, in words.
+        answers: the open points on which it depends, each with the answers that permit it.
     """
 
     outcome: str
@@ -313,7 +287,7 @@ class _Alternative(NamedTuple):
     answers: dict[str, frozenset[str]]
 
     def covers(self, other: "_Alternative") -> bool:
-        """Whether everything that `other` accepts is accepted by this one."""
+        """Whether this alternative accepts everything that `other` accepts."""
         return (self.outcome, self.rest) == (other.outcome, other.rest) and all(
             point in other.answers and other.answers[point] <= permitted
             for point, permitted in self.answers.items()
@@ -327,37 +301,35 @@ class _Alternative(NamedTuple):
         return ", ".join(parts)
 
 
-def _alternative(record: _Record, where: str) -> _Alternative:
-    points = _record(record.get("answers", {}), f"'answers' in {where}")
+def _alternative(record: Record, where: str) -> _Alternative:
+    points = as_record(record.get("answers", {}), f"'answers' in {where}")
     return _Alternative(
-        _text(record.get("outcome"), f"'outcome' in {where}"),
-        _told(record, [name for name in sorted(record) if name not in ("outcome", "answers")]),
-        {point: _texts(answers, f"{point} in {where}") for point, answers in points.items()},
+        as_text(record.get("outcome"), f"'outcome' in {where}"),
+        members_text(
+            record, [name for name in sorted(record) if name not in ("outcome", "answers")]
+        ),
+        {point: as_texts(answers, f"{point} in {where}") for point, answers in points.items()},
     )
 
 
-def _texts(value: object, where: str) -> frozenset[str]:
-    return frozenset(_text(each, f"each of {where}") for each in _list(value, where))
-
-
-def _compare_outcomes(where: str, old: _Record, new: _Record) -> Iterator[Difference]:
-    before, after = _accepted(old, where), _accepted(new, where)
+def _compare_outcomes(where: str, old: Record, new: Record) -> Iterator[Difference]:
+    before, after = _alternatives(old, where), _alternatives(new, where)
     if before != after:
         kind = _kind(before, after)
-        yield Difference(where, kind, _accepts(before), _accepts(after), "step")
+        yield Difference(where, kind, _accepted(before), _accepted(after), "step")
 
 
-def _accepted(step: _Record, where: str) -> list[_Alternative]:
-    accepted = _records(step.get("accept"), f"'accept' in {where}")
+def _alternatives(step: Record, where: str) -> list[_Alternative]:
+    accepted = as_records(step.get("accept"), f"'accept' in {where}")
     return [_alternative(each, where) for each in accepted]
 
 
-def _accepts(accepted: Iterable[_Alternative]) -> str:
+def _accepted(accepted: Iterable[_Alternative]) -> str:
     return "; or ".join(map(str, accepted)) or "nothing"
 
 
 def _kind(old: list[_Alternative], new: list[_Alternative]) -> Kind:
-    """How lists of alternatives differ that are not the same."""
+    """How two different lists of alternatives differ."""
     before, after = ({each.outcome for each in accepted} for accepted in (old, new))
     if (_OK in before) != (_OK in after):
         return Kind.MORE_PERMISSIVE if _OK in after else Kind.LESS_PERMISSIVE
@@ -368,7 +340,7 @@ def _kind(old: list[_Alternative], new: list[_Alternative]) -> Kind:
 
 
 def _cover(these: list[_Alternative], those: list[_Alternative]) -> bool:
-    """Whether all that `those` accept is accepted by `these`."""
+    """Whether `these` accept everything that `those` accept."""
     return all(any(each.covers(other) for each in these) for other in those)
 
 
@@ -376,15 +348,16 @@ def _cover(these: list[_Alternative], those: list[_Alternative]) -> bool:
 
 _ADVICE: Final = "give what 'connect-core table --json' prints, or a file or a directory of vectors"
 
-_NAMES: Final[dict[Form, Callable[[_Record], str]]] = {Form.TABLE: _cell, Form.VECTORS: _id}
+#: How a record is named, in each kind of document.
+_NAMES: Final[dict[Form, Callable[[Record], str]]] = {Form.TABLE: _cell, Form.VECTORS: _id}
 
 
 def load(path: str | Path) -> Document:
-    """The decision table or the vectors in a file, or in all the JSON files of a directory.
+    """The decision table or the vectors in a file, or in all JSON files of a directory.
 
     Raises:
-        ValueError: it is neither, or something is there twice, or a directory holds both. Names the
-            file, and says what to do.
+        ValueError: a file holds neither, or a directory holds both, or something occurs twice. The
+            message names the file and says what to do.
         OSError: a file cannot be read.
     """
     path = Path(path)
@@ -424,19 +397,19 @@ def _document(file: Path) -> Document:
 
 
 def _recognised(value: object) -> Document:
-    """A list of what has an action is a table; what has ids, or is said to be vectors, is those."""
+    """The content of a file: an object with vectors, a list with actions, or a list with ids."""
     if isinstance(value, dict) and "vectors" in value:
-        return Document(Form.VECTORS, _vectors(cast("_Record", value)))
+        return Document(Form.VECTORS, _vectors(cast("Record", value)))
     if isinstance(value, list):
         rows = cast("list[object]", value)
         for form, sign in ((Form.TABLE, "action"), (Form.VECTORS, "id")):
             if any(isinstance(row, dict) and sign in row for row in rows):
-                return Document(form, _records(rows, form))
+                return Document(form, as_records(rows, form))
     raise ValueError(f"this is neither a decision table nor vectors; {_ADVICE}")
 
 
 def compare(old: Document, new: Document) -> list[Difference]:
-    """What differs between what two files hold.
+    """The differences between the contents of two files.
 
     Raises:
         ValueError: one is a decision table, and the other is vectors.
@@ -448,7 +421,7 @@ def compare(old: Document, new: Document) -> list[Difference]:
     return compare_vectors(old.records, new.records)
 
 
-# --- In one sentence -----------------------------------------------------------------------------
+# --- Summary -------------------------------------------------------------------------------------
 
 _COUNTED: Final = {Kind.LEADS_ELSEWHERE: "leading elsewhere", Kind.OTHER: "different otherwise"}
 
@@ -457,10 +430,10 @@ def summary(differences: Iterable[Difference]) -> str:
     """``2 cells more permissive, 1 less permissive.``, or ``No difference.``."""
     counts = Counter((each.kind, each.what) for each in differences)
     parts: list[str] = []
-    said = ""
+    last = ""
     for kind, what in sorted(counts, key=lambda key: (list(Kind).index(key[0]), key[1])):
         count = counts[kind, what]
-        noun = "" if what == said else f" {what}{'s' * (count != 1)}"
+        noun = "" if what == last else f" {what}{'s' * (count != 1)}"
         parts.append(f"{count}{noun} {_COUNTED.get(kind, kind)}")
-        said = what
+        last = what
     return f"{', '.join(parts)}." if parts else "No difference."
