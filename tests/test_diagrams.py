@@ -1,4 +1,4 @@
-"""Diagrams: true to the rules, the same every time, and safe whatever the text in them."""
+"""Diagrams: they agree with the rules, are the same every time, and are safe for any text."""
 
 import hashlib
 import json
@@ -114,8 +114,8 @@ def drawn(name: str) -> list[str]:
     return [line.removeprefix("    ") for line in lines]
 
 
-def told(name: str) -> tuple[str, str]:
-    """A story's title and description, as they are read aloud."""
+def read_aloud(name: str) -> tuple[str, str]:
+    """A story's title and description, as a screen reader reads them."""
     _kind, title, description, *_ = FILES[f"story-{name}.mmd"].splitlines()
     return decoded(title.removeprefix("    accTitle: ")), decoded(
         description.removeprefix("    accDescr: ")
@@ -128,7 +128,7 @@ def decoded(text: str) -> str:
 
 
 class TestFiles:
-    """What there is, and that it is the same every time."""
+    """The names and texts of the files, which are the same every time."""
 
     def test_names(self) -> None:
         assert list(diagrams([])) == ["lifecycle.mmd", "lifecycle.dot"]
@@ -173,11 +173,11 @@ class TestFiles:
         assert run.stdout.strip() == hashlib.sha256(json.dumps(FILES).encode()).hexdigest()
 
 
-# --- The lifecycle, against the matrix typed by hand ---------------------------------------------
+# --- The lifecycle, compared with the matrix that was written by hand -----------------------------
 
 
 class Way(NamedTuple):
-    """A transition, and one role that may take it."""
+    """A transition and one role that may take it."""
 
     before: str
     action: str
@@ -185,7 +185,7 @@ class Way(NamedTuple):
     after: str
 
 
-#: All there are.
+#: Every transition of the matrix, once for each role.
 WAYS = sorted(
     Way(verdict.status or "absent", verdict.action, role, verdict.target)
     for verdict in VERDICTS
@@ -195,7 +195,7 @@ WAYS = sorted(
 
 
 def ways(pattern: str, text: str) -> list[Way]:
-    """Every transition of a text; the pattern finds where from, where to, the action and roles."""
+    """Every transition in a text; the pattern finds the two states, the action and the roles."""
     return sorted(
         Way(found["before"], found["action"].lower(), role, found["after"])
         for found in re.finditer(pattern, text, re.MULTILINE)
@@ -204,7 +204,7 @@ def ways(pattern: str, text: str) -> list[Way]:
 
 
 class TestLifecycle:
-    """Every transition exactly once and none more, with who may take it."""
+    """Every transition occurs exactly once, with the roles that may take it."""
 
     def test_arrows(self) -> None:
         found = arrows()
@@ -216,7 +216,7 @@ class TestLifecycle:
         assert ways(pattern, text) == WAYS
 
     def test_mermaid(self) -> None:
-        """The library's own, as the README shows it."""
+        """It is python-statemachine's own text, as in the README."""
         text = lifecycle_mermaid()
         assert text == format(ConnectionLifecycle, "mermaid").rstrip()
         pattern = r"^ +(?P<before>\w+) --> (?P<after>\w+) : (?P<action>\w+) \[by (?P<roles>.*)\]$"
@@ -265,7 +265,7 @@ class TestLifecycle:
 
 
 class TestStories:
-    """Who attempts what, what comes of it, and where the status changes."""
+    """A story's attempts, their results, and the changes of status."""
 
     def test_every_kind_of_step(self) -> None:
         assert drawn("again") == [
@@ -292,7 +292,7 @@ class TestStories:
         ]
 
     def test_title_and_description(self) -> None:
-        assert told("again") == (
+        assert read_aloud("again") == (
             "A title",
             "1. create by org_Source, now pending."
             " 2. activate by org_Source, refused, wrong role."
@@ -306,7 +306,7 @@ class TestStories:
             " 10. activate by org_Destination, now active."
             " 11. create by org_Source, refused, already exists.",
         )
-        assert "4. look at it by org_Destination, done." in told("outsider")[1]
+        assert "4. look at it by org_Destination, done." in read_aloud("outsider")[1]
 
     @pytest.mark.parametrize(
         ("name", "participants"),
@@ -361,7 +361,7 @@ class TestStories:
             "both2--xconnection: 5. read data<br/>inquiry.read<br/>refused, denied",
         ]
 
-    def test_a_look_changes_nothing(self) -> None:
+    def test_a_read_changes_nothing(self) -> None:
         assert drawn("outsider")[-3:] == [
             "outsider2--xconnection: 3. look at it<br/>refused, not found",
             "destination->>connection: 4. look at it",
@@ -390,7 +390,7 @@ class TestStories:
         "verdict", [each for each in VERDICTS if len(each.roles) == 1], ids=str
     )
     def test_the_status_is_that_of_the_table(self, verdict: Verdict) -> None:
-        """Each cell of the matrix as the last step; what it refuses changes no status."""
+        """Each cell of the matrix is the last step of a story. A refusal changes no status."""
         (role,) = verdict.roles
         actor = {Role.SOURCE: OURS, Role.DESTINATION: THEIRS}[role]
         steps = {
@@ -435,7 +435,7 @@ class TestWhatCannotBeDrawn:
             diagrams([story("x", *steps)])
 
     @pytest.mark.parametrize("name", ["../x", "", "x/y", "é", "x y", "X.svg", "--"])
-    def test_names_that_are_no_file_names(self, name: str) -> None:
+    def test_names_that_are_not_file_names(self, name: str) -> None:
         with pytest.raises(ValueError, match="letters, digits and '-' only"):
             diagrams([story(name, create())])
 
@@ -453,7 +453,7 @@ class TestWhatCannotBeDrawn:
 
 
 class TestHostileText:
-    """What comes from outside is shown, never obeyed. `test_mermaid` asks Mermaid itself."""
+    """Hostile text is shown as text. `test_mermaid` checks this with Mermaid itself."""
 
     def test_mermaid_sees_no_syntax(self) -> None:
         assert len(drawn("hostile")) == 7
@@ -464,8 +464,8 @@ class TestHostileText:
                 line,
             ), line
 
-    def test_it_says_what_it_was_given(self) -> None:
+    def test_it_shows_the_given_text(self) -> None:
         assert f"participant source as Source<br/>{HOSTILE}" in map(decoded, drawn("hostile"))
-        title, description = told("hostile")
+        title, description = read_aloud("hostile")
         assert title == HOSTILE
         assert f"1. create by {HOSTILE} ({HOSTILE}, " in description

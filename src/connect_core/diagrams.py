@@ -1,12 +1,12 @@
-"""Diagrams: the rules and the stories as text that other programs draw.
+"""Diagrams of the lifecycle and of stories, as text for programs that draw.
 
-For documentation, wikis and code hosts: the lifecycle for Mermaid and for Graphviz (DOT), a story
-(a vector of the conformance kit, given as plain data) as a Mermaid sequence diagram. All of it is
-derived, and the same input gives the same bytes.
+The texts are for documentation, wikis and code hosts. The lifecycle is available for Mermaid and
+for Graphviz (DOT). A story, which is a vector of the conformance kit as plain data, becomes a
+Mermaid sequence diagram. The same input gives the same bytes.
 
-Nothing is drawn here. There is no layout, no colour and no font; whoever renders the text chooses
-them. No rule is stated here either: the transitions come from the lifecycle, and the statuses in a
-story from the decision table.
+Nothing is drawn here. There is no layout, no colour and no font: the program that renders the text
+chooses them. No rule is stated here either: the transitions come from the lifecycle, and the
+statuses in a story come from the decision table.
 """
 
 import re
@@ -34,7 +34,7 @@ class Arrow(NamedTuple):
     Attributes:
         source: the state it starts from; ``absent`` if there is no Connection yet.
         event: the action.
-        guards: who may take it, as the guards of the lifecycle say it: ``by source``.
+        guards: who may take it, in the words of the lifecycle's guards: ``by source``.
         target: the state it leads to.
     """
 
@@ -73,7 +73,7 @@ def lifecycle_mermaid() -> str:
 def lifecycle_dot() -> str:
     """The lifecycle in DOT, for Graphviz.
 
-    Written here: python-statemachine's own needs pydot, and has memory addresses in it.
+    It is written here because python-statemachine's own needs pydot and contains memory addresses.
     """
     edges = [
         f'  {arrow.source} -> {arrow.target} [label="{arrow.event}\\n{", ".join(arrow.guards)}"];'
@@ -85,9 +85,9 @@ def lifecycle_dot() -> str:
 
 
 def state_diagram() -> str:
-    """The lifecycle as a Mermaid state diagram that also says who may read data, and when.
+    """The lifecycle as a Mermaid state diagram that also says who may read data and when.
 
-    It is narrow enough for a telephone, and has a title and a description for screen readers.
+    It is narrow enough for a phone, and has a title and a description for screen readers.
     """
     lines = [
         "stateDiagram-v2",
@@ -116,21 +116,21 @@ _BREAK: Final = "<br/>"
 
 
 def _escaped(text: str) -> str:
-    """Text in which Mermaid sees no syntax: all but plain characters by their numbers."""
+    """Text without Mermaid syntax: special characters are replaced by their numbers."""
     return re.sub(r"[^A-Za-z0-9 _.,'()]", lambda found: f"#{ord(found.group())};", text)
 
 
 # --- Stories -------------------------------------------------------------------------------------
 
-#: Vectors whose ids begin like this are stories.
+#: The ids of stories begin with this.
 _STORY: Final = "story/"
-#: The scopes of a step that are shown; of more, only how many there are.
+#: How many details of a step are shown at most. Of more, only the number is shown.
 _MOST_DETAILS: Final = 3
 _READ_DATA: Final = "read data"
 
 
 class _Pair(NamedTuple):
-    """A Connection: there is only ever one for each ordered pair."""
+    """The parties of a Connection. They identify it: each ordered pair has at most one."""
 
     source: str
     destination: str
@@ -140,14 +140,14 @@ class _Pair(NamedTuple):
 
 
 class _Attempt(NamedTuple):
-    """One step of a story: what an organization tries, and with what result."""
+    """One step of a story: what an organization tries, and the result."""
 
     by: str
     pair: _Pair
     words: list[str]
-    #: Why it is refused; empty if it is not.
+    #: Why the attempt is refused; empty if it is not.
     refusal: str
-    #: The new status, if there is one.
+    #: The new status, if the attempt changes it.
     status: Status | None
 
     def __str__(self) -> str:
@@ -157,7 +157,7 @@ class _Attempt(NamedTuple):
 
     @property
     def result(self) -> str:
-        """What comes of it, in words."""
+        """The result in words."""
         if self.refusal:
             return f"refused, {self.refusal}"
         if self.reads_data:
@@ -173,15 +173,15 @@ class _Attempt(NamedTuple):
 def sequence_diagram(story: Mapping[str, object]) -> str:
     """A story as a Mermaid sequence diagram.
 
-    An arrow is an attempt; one that ends in a cross was refused. A note is the Connection's new
-    status, looked up in the decision table. The open arrow is the data.
+    An arrow is an attempt. An arrow that ends in a cross is a refused attempt. A note is the
+    Connection's new status, from the decision table. An open arrow is the data that passes.
 
     Args:
-        story: a vector as plain data, with ``id``, ``title`` and ``steps``. Of the outcomes that a
-            step accepts, the first is shown.
+        story: a vector as plain data, with ``id``, ``title`` and ``steps``. The diagram shows the
+            first of the outcomes that a step accepts.
 
     Raises:
-        ValueError: it cannot be drawn; says which story or step, and why.
+        ValueError: the story cannot be drawn. The message says which story or step, and why.
     """
     name = _text(story, "id", "a vector")
     reader = _Reader()
@@ -189,12 +189,12 @@ def sequence_diagram(story: Mapping[str, object]) -> str:
         reader.read(step, f"step {number} of {name}")
     if not reader.attempts:
         raise ValueError(f"{name} has no steps that could be drawn")
-    told = " ".join(f"{number}. {each}." for number, each in enumerate(reader.attempts, 1))
+    description = " ".join(f"{number}. {each}." for number, each in enumerate(reader.attempts, 1))
     title = _text(story, "title", name)
     lines = [
         "sequenceDiagram",
         f"    accTitle: {_escaped(title[:1].upper() + title[1:])}",
-        f"    accDescr: {_escaped(told)}",
+        f"    accDescr: {_escaped(description)}",
     ]
     organizations, connections = _participants(reader)
     first, *others = (
@@ -222,7 +222,7 @@ class _Reader:
         self._statuses: dict[_Pair, Status] = {}
 
     def read(self, step: Mapping[str, object], where: str) -> None:
-        """Read the next step; `where` is for messages."""
+        """Read the next step. Messages use `where`."""
         by = _text(step, "by", where)
         verb = step.get("verb")
         action: Action | None = None
@@ -251,7 +251,7 @@ class _Reader:
         return self._pairs[label]
 
     def _created(self, step: Mapping[str, object], where: str) -> _Pair:
-        """The pair that a creation names, even if it is refused; then it may have no label."""
+        """The pair that a create names. The create may be refused, and then lack a label."""
         source = _text({"source": step["by"]} | dict(step), "source", where)
         pair = _Pair(source, _text(step, "destination", where))
         label = _text({"connection": " to ".join(pair)} | dict(step), "connection", where)
@@ -260,7 +260,7 @@ class _Reader:
         return pair
 
     def _change(self, action: Action, by: str, pair: _Pair) -> Status | None:
-        """The new status, which is remembered; None if the table has none."""
+        """Record and return the new status; None if the decision table has none."""
         cell = Cell(self._statuses.get(pair), action, pair.roles(by))
         status = decision_table()[cell].target if cell in decision_table() else None
         if status is not None:
@@ -276,7 +276,7 @@ def _text(record: Mapping[str, object], name: str, where: str) -> str:
 
 
 def _outcome(step: Mapping[str, object], where: str) -> str:
-    """The first of the outcomes that are accepted."""
+    """The first of the accepted outcomes."""
     accepted = cast("Sequence[Mapping[str, object]]", step["accept"])
     if not accepted:
         raise ValueError(f"{where} accepts no outcome, so that none can be drawn")
@@ -284,7 +284,7 @@ def _outcome(step: Mapping[str, object], where: str) -> str:
 
 
 def _details(step: Mapping[str, object]) -> list[str]:
-    """Scopes and a condition; of very many only the first."""
+    """The scopes and the expected version of a step, shortened if there are many scopes."""
     details = [*cast("Sequence[str]", step.get("scopes", ()))]
     details += [str(step["scope"])] if "scope" in step else []
     if "expected_version" in step:
@@ -296,7 +296,7 @@ def _details(step: Mapping[str, object]) -> list[str]:
 
 
 def _part(reader: _Reader, organization: str) -> str:
-    """What it is in the story: ``Source``, ``Source and destination``, ``Outsider``."""
+    """The part of an organization: ``Source``, ``Source and destination`` or ``Outsider``."""
     held = {role for pair in reader.labels for role in pair.roles(organization)}
     return (" and ".join(role for role in Role if role in held) or "outsider").capitalize()
 
@@ -304,8 +304,8 @@ def _part(reader: _Reader, organization: str) -> str:
 def _participants(reader: _Reader) -> tuple[dict[str, str], dict[_Pair, str]]:
     """The organizations and the Connections, each with its name in the diagram's text.
 
-    The parties of Connections come before outsiders. The names say the role, so that the text can
-    be read and a style sheet can tell roles apart: ``source``, ``outsider2``.
+    The parties of Connections come before outsiders. The names say the role, to make the text
+    readable and to let a style sheet distinguish roles: ``source``, ``outsider2``.
     """
     named = [organization for pair in reader.labels for organization in pair]
     acting = [attempt.by for attempt in reader.attempts]
@@ -322,7 +322,7 @@ def _participants(reader: _Reader) -> tuple[dict[str, str], dict[_Pair, str]]:
 
 
 def _unused(name: str, used: Collection[str]) -> str:
-    """The name, with a number behind it if it is taken."""
+    """The name, followed by a number if it is already in use."""
     same = sum(other.rstrip("0123456789") == name for other in used)
     return f"{name}{same + 1}" if same else name
 
@@ -334,7 +334,7 @@ def _joined(lines: Iterable[str]) -> str:
 def _messages(
     attempt: _Attempt, number: int, organizations: Mapping[str, str], connection: str
 ) -> Iterator[str]:
-    """An attempt and its result. Mermaid's own numbers would count the data, too."""
+    """The lines of an attempt, numbered here: Mermaid's own numbering would count data, too."""
     actor = organizations[attempt.by]
     first, *details = attempt.words
     words = [f"{number}. {first}", *details]
@@ -355,15 +355,15 @@ def diagrams(stories: Iterable[Mapping[str, object]]) -> dict[str, str]:
     """Every diagram, by the name of its file.
 
     Args:
-        stories: vectors as plain data. Those whose id begins with ``story/`` are drawn, the others
-            left out.
+        stories: vectors as plain data. Those whose ids begin with ``story/`` are drawn; the others
+            are left out.
 
     Returns:
-        ``lifecycle.mmd`` and ``lifecycle.dot``, and for each story ``story-<name>.mmd``, in order
-        of the names. Every text ends in one newline.
+        ``lifecycle.mmd``, ``lifecycle.dot``, and ``story-<name>.mmd`` for each story, sorted by
+        name. Every text ends in one newline.
 
     Raises:
-        ValueError: a story cannot be drawn; says which, and why.
+        ValueError: a story cannot be drawn. The message says which one, and why.
     """
     files = {
         "lifecycle.mmd": state_diagram(),
