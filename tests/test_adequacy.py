@@ -1,6 +1,6 @@
-"""Do the vectors find what is wrong? Every table with one wrong cell, and faults with a past.
+"""Whether the vectors find faults: every table with one wrong cell, and behavioural faults.
 
-The numbers are printed, and stand in docs/conformance.md.
+The numbers are printed, and are the same as in docs/conformance.md.
 """
 
 import re
@@ -29,14 +29,14 @@ from connect_core.conformance.runner import run_vector
 from connect_core.conformance.vectors import file_text, parse_vectors
 
 PAGE = Path(__file__).parent.parent / "docs" / "conformance.md"
-#: What a table can claim.
+#: The capabilities of a system that only follows a table.
 PLAIN = Profile(name="a table", claims=("named-source",))
 
 every_fault = pytest.mark.parametrize("name", FAULTS)
 
 
 def killer(make: Callable[[], System], profile: Profile, first: str = "") -> VectorResult | None:
-    """The first vector that a system fails; the one that is likely to find it is tried `first`."""
+    """The first vector that a system fails. The vector `first`, which is likely to, runs first."""
     answers = Answers({})
     for vector in sorted(load_vectors(), key=lambda vector: vector.id != first):
         result = run_vector(make, vector, profile, answers)
@@ -47,7 +47,7 @@ def killer(make: Callable[[], System], profile: Profile, first: str = "") -> Vec
 
 
 def about(cell: Cell) -> str:
-    """The vector that is about a cell."""
+    """The id of the vector about a cell."""
     who = "both" if len(cell.roles) > 1 else next(iter(cell.roles), "outsider")
     return f"transition/{cell.status or 'none'}/{cell.action}/{who}"
 
@@ -66,42 +66,42 @@ def killed_faults() -> dict[str, VectorResult | None]:
 
 
 def test_the_right_table_passes() -> None:
-    """What is changed below is right to begin with."""
+    """The table that is changed below is right."""
     report = run(lambda: TableSystem(right_table()), PLAIN)
     assert report.conforms
     assert report.counts()[Result.PASS] > 150
 
 
 def test_every_wrong_cell_is_found() -> None:
-    """Each of the 52 cells, changed in each of the 8 ways in which it can be wrong.
+    """Each of the 52 cells is changed in each of the 8 ways in which it can be wrong.
 
-    One change is no fault: that a self-connection is refused.
+    One change is permitted: that a self-connection is refused.
     """
     survivors = [name for name, found in killed_tables().items() if found is None]
     assert survivors == []
     assert len(killed_tables()) == 52 * 8 - 1
 
 
-def test_the_one_that_is_permitted_is() -> None:
-    """An implementation that never connects an organization with itself conforms."""
+def test_the_permitted_change_conforms() -> None:
+    """An implementation that never makes self-connections conforms."""
     (cell,) = (cell for cell in right_table() if cell.status is None and len(cell.roles) > 1)
     report = run(lambda: TableSystem({**right_table(), cell: Outcome.SELF_CONNECTION}), PLAIN)
     assert report.conforms
     assert report.answers["CXN-OPEN-005"] == ["never"]
     skipped = [each.vector.id for each in report.results if "excludes" in each.reason]
-    assert len(skipped) == 13 + 2  # the cells of the column; what is asked for; a whole life
+    assert len(skipped) == 13 + 2  # the cells of the column, and two of `self`
 
 
 @every_fault
-def test_every_fault_with_a_past_is_found(name: str) -> None:
-    """By the vectors alone."""
+def test_every_behavioural_fault_is_found(name: str) -> None:
+    """The vectors alone find it."""
     found = killed_faults()[name]
     assert found is not None, FAULTS[name].__doc__
     assert found.blamed
 
 
 def test_no_single_cell_shows_them() -> None:
-    """They are faults of another kind: most of them pass every vector about a cell."""
+    """Most behavioural faults pass every vector about a cell."""
     cells = [vector for vector in load_vectors() if vector.id.startswith("transition/")]
     unseen = [name for name, fault in FAULTS.items() if run(fault, among=cells).conforms]
     assert len(unseen) > 12
@@ -109,7 +109,7 @@ def test_no_single_cell_shows_them() -> None:
 
 @pytest.mark.parametrize("name", HOPELESS)
 def test_systems_that_do_not_look(name: str) -> None:
-    """They accept everything, refuse everything, ignore the role, or ignore the status."""
+    """The systems accept everything, refuse everything, ignore the role, or ignore the status."""
     report = run(HOPELESS[name], PLAIN)
     assert report.exit_code == 1
     assert report.counts()[Result.FAIL] > 20
@@ -117,13 +117,13 @@ def test_systems_that_do_not_look(name: str) -> None:
 
 
 def test_refusing_everything_tests_next_to_nothing() -> None:
-    """What could not be reached is no pass: not one vector passes."""
+    """What could not be tested does not count as a pass: not one vector passes."""
     counts = run(HOPELESS["RefusesEverything"], PLAIN).counts()
     assert counts[Result.PASS] == 0
     assert counts[Result.COULD_NOT_TEST] > 100
 
 
-#: What the explorer finds at once.
+#: The faults that the exploration finds quickly.
 QUICK = ("EventLost", "RefusalTouches", "ScopesWiden", "StaleIsIgnored", "TimeRunsBackwards")
 
 
@@ -131,10 +131,10 @@ QUICK = ("EventLost", "RefusalTouches", "ScopesWiden", "StaleIsIgnored", "TimeRu
     "name",
     [name if name in QUICK else pytest.param(name, marks=pytest.mark.hunt) for name in FAULTS],
 )
-def test_the_explorer_finds_them_too(name: str) -> None:
-    """And the story that it tells is short, fails again as a vector, and only where it should."""
-    hunts = (explore(FAULTS[name], examples=100, steps=50, seed=seed) for seed in (1, 2, 3))
-    found = next(hunt for hunt in hunts if hunt.finding is not None)
+def test_the_exploration_finds_them_too(name: str) -> None:
+    """The counterexample is short, and as a vector it fails again, but not for the reference."""
+    every = (explore(FAULTS[name], examples=100, steps=50, seed=seed) for seed in (1, 2, 3))
+    found = next(each for each in every if each.finding is not None)
     assert found.result is Result.FAIL
     assert found.finding is not None
     vector = found.finding.vector
@@ -147,7 +147,7 @@ def test_the_explorer_finds_them_too(name: str) -> None:
 
 
 def test_the_numbers(capsys: pytest.CaptureFixture[str]) -> None:
-    """Printed, and the same as on the page."""
+    """They are printed, and the same as on the page."""
     tables, faults = killed_tables(), killed_faults()
     assert run(ReferenceSystem).conforms
     unmasked = sum(not run(system, PLAIN).conforms for system in HOPELESS.values())

@@ -1,4 +1,4 @@
-"""The library's own implementations, and the second one, against the whole specification."""
+"""The library's implementations and the one in JavaScript, against the whole specification."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ SERVICE = Profile(
 
 
 class TestReference(ConnectionConformance):
-    """The core alone, with a dict: every vector is a test of its own."""
+    """The core alone, with a dict as its store. Every vector is a test of its own."""
 
     profile = Profile(
         name="the reference",
@@ -49,7 +49,7 @@ class TestReference(ConnectionConformance):
 
 
 def system_on(backend: Backend) -> ServiceSystem:
-    """The service on a store that is emptied at the end of each case."""
+    """The service on a store that is emptied at the end of each execution."""
 
     def empty() -> None:
         with backend.engine.begin() as database:
@@ -60,7 +60,7 @@ def system_on(backend: Backend) -> ServiceSystem:
 
 
 class TestService:
-    """The service, over each store."""
+    """The service, on each store."""
 
     def test_in_memory(self) -> None:
         def make() -> ServiceSystem:
@@ -88,8 +88,8 @@ class TestService:
     def test_somebody_else_s_connection_is_not_supported(self) -> None:
         system = ServiceSystem(ConnectionService(InMemoryStore()))
         report = run(lambda: system, Profile(claims=("named-source",)))
-        told = {each.result for each in report.results if "named-source" in each.vector.needs}
-        assert told == {Result.COULD_NOT_TEST}
+        found = {each.result for each in report.results if "named-source" in each.vector.needs}
+        assert found == {Result.COULD_NOT_TEST}
         assert report.exit_code == 1
 
 
@@ -104,7 +104,7 @@ def peer(*options: str) -> Generator[StdioPeer]:
 
 @pytest.mark.usefixtures("node")
 class TestSecondImplementation:
-    """Written in JavaScript from the specification alone."""
+    """An implementation in JavaScript, written from the specification alone."""
 
     def test_it_conforms(self) -> None:
         with peer() as system:
@@ -116,7 +116,7 @@ class TestSecondImplementation:
         }
 
     @pytest.mark.hunt
-    def test_the_explorer_finds_nothing(self) -> None:
+    def test_the_exploration_finds_nothing(self) -> None:
         with peer() as system:
             found = explore(lambda: system, examples=60, steps=50, seed=1)
         assert found.result is Result.PASS, found.describe()
@@ -131,22 +131,22 @@ class TestSecondImplementation:
         ],
     )
     def test_every_answer_to_an_open_point_conforms(self, point: str, answer: str) -> None:
-        """Told or untold; and whoever tells another does not conform."""
+        """With or without a declaration; but not if another answer is declared."""
         about = [vector for vector in load_vectors() if point in vector.open]
         with peer("--open", f"{point}={answer}") as system:
-            told = run(lambda: system, Profile(answers={point: answer}), among=about)
-            untold = run(lambda: system, among=about)
+            declared = run(lambda: system, Profile(answers={point: answer}), among=about)
+            undeclared = run(lambda: system, among=about)
             others = [each for each in load_specification().answers()[point] if each != answer]
             wrong = run(lambda: system, Profile(answers={point: others[0]}), among=about)
-        assert told.conforms, told.sentence()
-        assert untold.conforms
-        assert untold.answers[point] == [answer]
+        assert declared.conforms, declared.sentence()
+        assert undeclared.conforms
+        assert undeclared.answers[point] == [answer]
         assert wrong.exit_code == 1
 
     @pytest.mark.hunt
     @pytest.mark.parametrize("capability", EVERYTHING)
-    def test_what_is_left_out_is_not_claimed(self, capability: str) -> None:
-        """Whoever does not claim it conforms; whoever claims it all the same does not."""
+    def test_a_capability_that_is_left_out(self, capability: str) -> None:
+        """The implementation conforms if it does not claim the capability, and only then."""
         claims = tuple(each for each in EVERYTHING if each != capability)
         if capability == "versions":
             claims = tuple(each for each in claims if each not in ("history", "expected-version"))
@@ -157,7 +157,7 @@ class TestSecondImplementation:
 
     @pytest.mark.hunt
     def test_all_other_answers_at_once(self) -> None:
-        """The explorer follows them, too."""
+        """The exploration follows them, too."""
         others = {point: answers[-1] for point, answers in load_specification().answers().items()}
         options = [part for choice in others.items() for part in ("--open", "=".join(choice))]
         with peer(*options) as system:

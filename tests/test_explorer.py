@@ -1,4 +1,4 @@
-"""The explorer: it finds nothing where there is nothing, tells what it did not reach, and stops."""
+"""The exploration: it finds faults and only faults, reports the cells it missed, and stops."""
 
 from collections.abc import Callable
 from itertools import count
@@ -31,7 +31,7 @@ def small(
     seed: int = 1,
     answers: Answers | None = None,
 ) -> Exploration:
-    """Large enough to find a fault, and too small to visit every cell."""
+    """An exploration large enough to find a fault, and too small to visit every cell."""
     return explore(make_system, profile, examples=30, steps=30, seed=seed, answers=answers)
 
 
@@ -42,20 +42,20 @@ def test_it_finds_nothing_in_the_reference_and_visits_every_cell() -> None:
     assert found.sentence() == "exploration 60x50 (seed 2) found nothing"
 
 
-def test_a_seed_is_made_up_and_told() -> None:
+def test_each_exploration_has_a_seed_of_its_own() -> None:
     first = explore(ReferenceSystem, examples=1, steps=1)
     second = explore(ReferenceSystem, examples=1, steps=1)
     assert first.seed != second.seed
 
 
-def test_a_seed_gives_the_same_stories() -> None:
+def test_a_seed_gives_the_same_runs() -> None:
     findings = [small(FAULTS["RefusalMutates"], seed=3).finding for _ in range(2)]
     assert findings[0] is not None
     assert findings[1] is not None
     assert findings[0].vector == findings[1].vector
 
 
-def test_too_small_an_exploration_is_no_pass() -> None:
+def test_an_exploration_that_is_too_small_does_not_pass() -> None:
     found = explore(ReferenceSystem, examples=1, steps=2, seed=1)
     assert found.result is Result.COULD_NOT_TEST
     assert "inactive/reactivate/source" in found.unvisited
@@ -64,13 +64,13 @@ def test_too_small_an_exploration_is_no_pass() -> None:
 
 
 @pytest.mark.parametrize(("examples", "steps"), [(0, 1), (1, 0), (-1, 5)])
-def test_a_size_that_is_none(examples: int, steps: int) -> None:
+def test_invalid_sizes(examples: int, steps: int) -> None:
     with pytest.raises(ValueError, match=f"at least 1x1, not {examples}x{steps}"):
         explore(ReferenceSystem, examples=examples, steps=steps)
 
 
-def test_nothing_is_asked_that_is_not_claimed() -> None:
-    """A table knows neither versions nor histories nor times, nor a source that is named."""
+def test_only_claimed_capabilities_are_used() -> None:
+    """A table has no versions, histories or times, and does not accept a named source."""
 
     class Plain(TableSystem):
         def __init__(self) -> None:
@@ -90,7 +90,7 @@ def test_nothing_is_asked_that_is_not_claimed() -> None:
     "answer", ["never", *(pytest.param(each, marks=HUNT) for each in ("always", "on-request"))]
 )
 def test_answers_are_followed(answer: str) -> None:
-    """A system that never connects an organization with itself does not have to visit that."""
+    """A system that never makes self-connections need not visit the cells about them."""
 
     class Ours(ReferenceSystem):
         def create(self, **call: object) -> Answer:
@@ -111,7 +111,7 @@ def test_answers_are_followed(answer: str) -> None:
     assert wrong.result is Result.FAIL
 
 
-def test_what_is_known_of_the_answers_is_held_to_and_not_changed() -> None:
+def test_known_answers_are_required_and_not_changed() -> None:
     known = Answers({"CXN-OPEN-002": "refused"})
     before = known.left()
     assert small(ReferenceSystem, answers=known).result is Result.FAIL
@@ -145,7 +145,7 @@ def test_a_close_that_raises() -> None:
 
 
 def test_a_system_that_is_not_the_same_twice() -> None:
-    """What fails only once cannot be told again."""
+    """A fault that occurs only once cannot be reproduced."""
     calls = count()
 
     class Moody(ReferenceSystem):
@@ -161,7 +161,7 @@ def test_a_system_that_is_not_the_same_twice() -> None:
     assert found.finding.observed.startswith("stale")
 
 
-def test_a_system_that_does_not_have_what_it_claims() -> None:
+def test_a_system_without_a_claimed_capability() -> None:
     class Unable(ReferenceSystem):
         def act(self, **call: object) -> Answer:
             answer = super().act(**call)  # type: ignore[arg-type]
@@ -175,7 +175,7 @@ def test_a_system_that_does_not_have_what_it_claims() -> None:
 
 
 def test_a_system_that_lets_others_create() -> None:
-    """The tale takes a source that is named, and says so."""
+    """The counterexample needs a named source, and says so."""
 
     class Generous(ReferenceSystem):
         def create(self, **call: object) -> Answer:
@@ -187,21 +187,21 @@ def test_a_system_that_lets_others_create() -> None:
     assert found.finding.blamed in {("CXN-CREA-003",), ("CXN-CREA-004",)}
 
 
-def test_what_is_no_answer_ends_it() -> None:
-    asked: list[object] = []
+def test_a_value_that_is_not_an_answer_ends_the_exploration() -> None:
+    calls: list[object] = []
 
     class Broken(ReferenceSystem):
         def share(self, **call: object) -> Answer:
-            asked.append(call)
+            calls.append(call)
             return None  # type: ignore[return-value]
 
     with pytest.raises(BrokenSystemError, match="which is not an Answer"):
         small(Broken)
-    assert len(asked) == 1
+    assert len(calls) == 1
 
 
-def test_a_state_whose_members_do_not_go_together() -> None:
-    """A look fails as a whole, too: an outsider who sees something."""
+def test_a_read_that_fails_as_a_whole() -> None:
+    """An outsider sees a Connection: no single member of the state is wrong."""
 
     class Open(ReferenceSystem):
         def read(self, *, by: str, connection: str) -> Answer:
@@ -216,7 +216,7 @@ def test_a_state_whose_members_do_not_go_together() -> None:
     assert "Expected: not-found or not-a-party" in found.finding.describe()
 
 
-def test_who_takes_part() -> None:
-    """Two ids differ by case alone; every cell can be reached with them."""
+def test_the_organizations() -> None:
+    """Two ids differ by case alone, and there are enough organizations for every cell."""
     assert len({each.lower() for each in ORGANIZATIONS}) == len(ORGANIZATIONS) - 1
     assert len(decision_table()) == 4 + 3 * 4 * len(Action)

@@ -1,4 +1,4 @@
-"""The kit for pytest, as its users see it: run in a pytest of its own."""
+"""The kit for pytest, as its users see it: run by a pytest process of its own."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ import pytest
 
 
 def pytest_on(folder: Path, text: str, *options: str) -> "subprocess.CompletedProcess[str]":
-    """What pytest says of a test module."""
+    """Run pytest on a test module."""
     (folder / "test_ours.py").write_text(HEAD + text)
     return subprocess.run(  # noqa: S603  # our own interpreter
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *options, "test_ours.py"],
@@ -38,7 +38,7 @@ def pytest_on(folder: Path, text: str, *options: str) -> "subprocess.CompletedPr
 
 @pytest.mark.hunt
 def test_an_implementation_that_conforms(tmp_path: Path) -> None:
-    """One test for each vector, and one for the explorer; fixtures work."""
+    """There is one test for each vector, and one for the exploration. Fixtures work."""
     done = pytest_on(
         tmp_path,
         """
@@ -61,7 +61,7 @@ class TestOurs(ConnectionConformance):
     assert f"{len(load_vectors()) + 1} passed" in done.stdout
 
 
-def test_what_is_not_claimed_is_skipped_and_known_failures_are_expected(tmp_path: Path) -> None:
+def test_unclaimed_vectors_are_skipped_and_known_failures_are_expected(tmp_path: Path) -> None:
     done = pytest_on(
         tmp_path,
         """
@@ -92,7 +92,7 @@ class TestOurs(ConnectionConformance):
 
 
 def test_a_failure_says_everything(tmp_path: Path) -> None:
-    """The requirement's text, the steps, what was expected, and what was observed."""
+    """The message has the requirement's text, the steps, and the expected and observed answers."""
     done = pytest_on(
         tmp_path,
         """
@@ -125,7 +125,7 @@ class TestOurs(ConnectionConformance):
     assert "Traceback" not in done.stdout
 
 
-def test_an_exploration_that_is_too_small_is_no_pass(tmp_path: Path) -> None:
+def test_an_exploration_that_is_too_small_does_not_pass(tmp_path: Path) -> None:
     done = pytest_on(
         tmp_path,
         """
@@ -143,22 +143,22 @@ class TestOurs(ConnectionConformance):
     assert "active/reactivate/destination+source" in done.stdout
 
 
-def test_a_profile_that_names_what_there_is_not() -> None:
-    """Is refused where the class is written, before anything runs."""
+def test_a_profile_with_an_unknown_capability() -> None:
+    """It is refused when the class is defined, before anything runs."""
     with pytest.raises(InvalidProfileError, match="there is no capability 'clocks'"):
         type("Ours", (ConnectionConformance,), {"profile": Profile(claims=("clocks",))})
 
 
 def test_the_method_has_to_be_overridden() -> None:
     class Ours(ConnectionConformance):
-        """Forgot to."""
+        """Does not override it."""
 
     with pytest.raises(NotImplementedError, match="Ours has to override make_system"):
         Ours().make_system()
 
 
 class Ours(ConnectionConformance):
-    """Not collected: its tests are called below, one by one."""
+    """pytest does not collect it. The tests below call its methods one by one."""
 
     profile = Profile(claims=("named-source",), known_failures={"story/refused-share": "later"})
     exploration = (1, 1)
@@ -168,24 +168,26 @@ class Ours(ConnectionConformance):
 
 
 @pytest.mark.parametrize(
-    ("vector", "outcome", "told"),
+    ("vector", "outcome", "message"),
     [
         ("share/inactive/destination", pytest.fail.Exception, "CXN-SHAR-002 (stated): While a"),
         ("history/activate/deactivate-source/reactivate", pytest.skip.Exception, "not claim"),
         ("story/refused-share", pytest.xfail.Exception, "later"),
     ],
 )
-def test_what_pytest_is_told(vector: str, outcome: type[BaseException], told: str) -> None:
-    with pytest.raises(outcome) as said:
+def test_results_become_outcomes_of_pytest(
+    vector: str, outcome: type[BaseException], message: str
+) -> None:
+    with pytest.raises(outcome) as raised:
         Ours().test_vector(*select([vector]))
-    assert told in str(said.value)
+    assert message in str(raised.value)
 
 
-def test_a_pass_is_told_by_nothing() -> None:
+def test_a_pass_raises_nothing() -> None:
     Ours().test_vector(*select(["story/withdraw-before-acceptance"]))
 
 
-def test_an_exploration_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exploration_fails_with_its_result(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(pytest.fail.Exception, match="did not reach"):
         Ours().test_explorer()
     monkeypatch.setattr(Ours, "exploration", (60, 40))

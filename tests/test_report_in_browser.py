@@ -1,4 +1,4 @@
-"""The HTML report in a browser: it fits its window, and everybody can read it."""
+"""The HTML report in a browser: it fits the window and is accessible."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

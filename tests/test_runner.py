@@ -1,4 +1,4 @@
-"""The runner: what comes of a vector, of a requirement and of a run; profiles; and the reports."""
+"""The runner: the results of vectors, of requirements and of a run; profiles; and reports."""
 
 import json
 import re
@@ -63,14 +63,14 @@ ONE_CELL = select(["transition/pending/activate/destination"])
 
 
 class Raises(ReferenceSystem):
-    """Fails for reasons of its own when data is read."""
+    """Raises an internal error when data is read."""
 
     def share(self, *, by: str, connection: str, scope: str) -> Answer:
         raise ZeroDivisionError(f"{by} {connection} {scope}")
 
 
 class Unable(ReferenceSystem):
-    """Does not have what it claims."""
+    """Does not support what it claims."""
 
     def share(self, *, by: str, connection: str, scope: str) -> Answer:
         super().share(by=by, connection=connection, scope=scope)
@@ -78,7 +78,7 @@ class Unable(ReferenceSystem):
 
 
 class NoAnswer(ReferenceSystem):
-    """Gives something else."""
+    """Returns something else than an answer."""
 
     def share(self, *, by: str, connection: str, scope: str) -> Answer:
         return super().share(by=by, connection=connection, scope=scope).outcome  # type: ignore[return-value]
@@ -89,7 +89,7 @@ def results(make: Callable[[], System], among: tuple[Vector, ...] = ACCEPT) -> l
 
 
 class TestResults:
-    """Seven of them."""
+    """Each of the seven results of a vector."""
 
     def test_pass(self) -> None:
         report = run(ReferenceSystem, among=ACCEPT)
@@ -135,7 +135,7 @@ class TestResults:
         assert report.results[0].reason.endswith(
             "this is not supported, and the profile claims it."
         )
-        assert report.exit_code == 3  # of what was asked for, nothing was tested
+        assert report.exit_code == 3  # none of the selected vectors was tested
 
     def test_could_not_test_what_was_not_reached(self) -> None:
         report = run(HOPELESS["RefusesEverything"], Profile(claims=()), among=ONE_CELL)
@@ -145,7 +145,7 @@ class TestResults:
         assert found.observed == "wrong-role: the outcome is wrong-role"
         assert report.exit_code == 3
 
-    def test_beside_a_pass_it_is_no_conformance(self) -> None:
+    def test_it_excludes_conformance_also_beside_passes(self) -> None:
         report = run(Unable, among=select(["story", "transition/none"]))
         assert report.counts() == {Result.COULD_NOT_TEST: 4, Result.PASS: 4}
         assert report.exit_code == 1
@@ -179,7 +179,7 @@ class TestResults:
         report = run(ReferenceSystem, profile, among=select([about]))
         assert report.results[0].result is Result.NOT_CLAIMED
 
-    def test_nothing_is_nothing(self) -> None:
+    def test_no_vectors(self) -> None:
         report = run(ReferenceSystem, among=())
         assert report.exit_code == 3
         assert report.sentence() == (
@@ -187,20 +187,20 @@ class TestResults:
             "requirements met; of 0 vectors none run."
         )
 
-    def test_what_is_no_answer_ends_the_run(self) -> None:
+    def test_a_value_that_is_not_an_answer_ends_the_run(self) -> None:
         with pytest.raises(BrokenSystemError, match="which is not an Answer"):
             run(NoAnswer, among=ACCEPT)
 
-    def test_results_are_told_as_they_come(self) -> None:
-        told: list[str] = []
+    def test_results_are_reported_as_they_come(self) -> None:
+        reported: list[str] = []
         run(
             ReferenceSystem,
             among=select(["story"]),
-            on_result=lambda result: told.append(result.vector.id),
+            on_result=lambda result: reported.append(result.vector.id),
         )
-        assert told == [vector.id for vector in select(["story"])]
+        assert reported == [vector.id for vector in select(["story"])]
 
-    def test_each_vector_has_a_world_of_its_own(self) -> None:
+    def test_each_vector_has_a_fresh_system(self) -> None:
         made: list[ReferenceSystem] = []
 
         def make() -> ReferenceSystem:
@@ -212,9 +212,9 @@ class TestResults:
 
 
 class TestRequirements:
-    """A line for each, with the worst that came of a vector."""
+    """Each requirement has the worst result of its vectors."""
 
-    def test_only_what_is_to_blame_fails(self) -> None:
+    def test_only_violated_requirements_fail(self) -> None:
         report = run(FAULTS["SharesForEver"])
         failed = {
             each.requirement.id for each in report.requirements() if each.result is Result.FAIL
@@ -230,7 +230,7 @@ class TestRequirements:
         assert found["CXN-VERS-001"] is Result.NOT_CLAIMED
 
     def test_a_fault_in_a_read_hides_nothing(self) -> None:
-        """Data that passes where it must not changes nothing: what follows is tested."""
+        """A share that should be refused changes nothing: the later steps are tested."""
         report = run(FAULTS["SharesForEver"], among=select(["share/the-moment-counts"]))
         (found,) = report.results
         assert found.blamed == ("CXN-SHAR-002",)
@@ -245,7 +245,7 @@ class TestRequirements:
         assert [each.requirement.id for each in failed] == ["CXN-SHAR-002"]
         assert report.sentence().endswith("; exploration 50x30 (seed 1) found a fault.")
 
-    def test_a_vector_of_ones_own_may_be_about_something_else(self) -> None:
+    def test_a_vector_of_ones_own_may_test_other_requirements(self) -> None:
         text = json.dumps(
             {
                 "specification": "1.0",
@@ -275,9 +275,9 @@ class TestRequirements:
 
 
 class TestOpenPoints:
-    """A choice is held to; without one, the first answer is."""
+    """The chosen answer is required, or else the first one that the system gives."""
 
-    def test_a_choice_is_held_to(self) -> None:
+    def test_a_chosen_answer_is_required(self) -> None:
         profile = Profile(answers={"CXN-OPEN-002": "refused"})
         report = run(
             ReferenceSystem, profile, among=select(["transition/active/activate/outsider"])
@@ -289,10 +289,10 @@ class TestOpenPoints:
     def test_the_same_answer_every_time(self) -> None:
         report = run(FAULTS["ChangesItsMind"])
         assert Result.FAIL in report.counts()
-        told = next(each for each in report.results if each.result is Result.FAIL)
-        assert "CXN-OPEN-001 is answered by role-first elsewhere" in told.observed
+        failed = next(each for each in report.results if each.result is Result.FAIL)
+        assert "CXN-OPEN-001 is answered by role-first elsewhere" in failed.observed
 
-    def test_what_was_answered_is_reported(self) -> None:
+    def test_the_answers_are_reported(self) -> None:
         report = run(ReferenceSystem, among=ONE_CELL)
         assert report.answers["CXN-OPEN-001"] == ["role-first", "status-first"]
         assert run(ReferenceSystem).answers["CXN-OPEN-001"] == ["role-first"]
@@ -302,7 +302,7 @@ class TestOpenPoints:
 
 
 def test_errors_of_the_library_are_answers() -> None:
-    """For systems that are built on it."""
+    """Systems built on the library can turn its errors into answers."""
     stranger = Actor(id="usr_1", organization_id="org_C")
     answer = ReferenceSystem().read(by="org_A", connection="cxn_1")
     assert answer == Answer(Outcome.NOT_FOUND, http=404)
@@ -319,13 +319,13 @@ def test_errors_of_the_library_are_answers() -> None:
 
 
 @pytest.mark.parametrize("error", [InvalidHistoryError(0, "is missing"), ConnectError("what")])
-def test_errors_that_are_no_outcome(error: ConnectError) -> None:
+def test_errors_that_are_not_outcomes(error: ConnectError) -> None:
     with pytest.raises(TypeError, match=f"{type(error).__name__} is not the outcome of an attempt"):
         Answer.to(error)
 
 
 class Lies(ReferenceSystem):
-    """The reference, with its answers changed on the way."""
+    """The reference, with changed members in its states."""
 
     def __init__(self, **state: object) -> None:
         super().__init__()
@@ -339,7 +339,7 @@ class Lies(ReferenceSystem):
 
 
 @pytest.mark.parametrize(
-    ("state", "family", "observed"),
+    ("state", "about", "observed"),
     [
         ({"status": None}, "story", "status is null, not"),
         ({"status": ["active"]}, "story", 'status is ["active"], not'),
@@ -357,8 +357,8 @@ class Lies(ReferenceSystem):
         ({"document": "{}"}, "documents/written", 'document is "{}", not'),
     ],
 )
-def test_states_that_are_wrong(state: dict[str, object], family: str, observed: str) -> None:
-    report = run(lambda: Lies(**state), among=select([family]))
+def test_states_that_are_wrong(state: dict[str, object], about: str, observed: str) -> None:
+    report = run(lambda: Lies(**state), among=select([about]))
     failed = [each for each in report.results if each.result in FAILING]
     assert failed
     assert observed in failed[0].observed
@@ -375,15 +375,15 @@ def test_scopes_come_in_any_order_and_events_do_not() -> None:
             state["events"].reverse()
             return Answer(answer.outcome, state=state, http=answer.http)
 
-    families = set(GENERATORS) - {"history"}
-    assert run(Reversed, among=select(sorted(families))).conforms
+    others = set(GENERATORS) - {"history"}
+    assert run(Reversed, among=select(sorted(others))).conforms
     assert {each.result for each in run(Reversed, among=select(["history"])).results} == {
         Result.FAIL
     }
 
 
 def changed(change: Callable[[dict[str, Any]], None]) -> Callable[[], ReferenceSystem]:
-    """The reference, with its states changed on the way."""
+    """The reference, with states that `change` has changed."""
 
     class Changed(ReferenceSystem):
         def read(self, *, by: str, connection: str) -> Answer:
@@ -397,7 +397,7 @@ def changed(change: Callable[[dict[str, Any]], None]) -> Callable[[], ReferenceS
     return Changed
 
 
-def test_events_may_have_further_members_and_must_have_theirs() -> None:
+def test_events_may_have_more_members_but_not_fewer() -> None:
     def more(state: dict[str, Any]) -> None:
         for event in state["events"]:
             event["note"] = "by hand"
@@ -409,7 +409,7 @@ def test_events_may_have_further_members_and_must_have_theirs() -> None:
     assert not run(changed(less), among=select(["history"])).conforms
 
 
-def test_a_document_lacks_nothing() -> None:
+def test_a_document_must_have_every_member() -> None:
     def less(state: dict[str, Any]) -> None:
         state["document"]["data"]["attributes"].pop("name")
 
@@ -428,7 +428,7 @@ def test_http_statuses_that_are_wrong(http: int | None) -> None:
 
 
 @pytest.mark.parametrize("pointers", [["/data", "/data/x"], ["/zzz"], ["/"], []])
-def test_places_that_are_others(pointers: list[str]) -> None:
+def test_wrong_pointers(pointers: list[str]) -> None:
     class Vague(ReferenceSystem):
         def create(self, **call: Any) -> Answer:
             answer = super().create(**call)
@@ -439,16 +439,16 @@ def test_places_that_are_others(pointers: list[str]) -> None:
 
 
 @pytest.mark.parametrize("given", ["", "zzz", "cxn_"])
-def test_giving_back_another_than_exists(given: str) -> None:
-    """Whatever its id; the right one is permitted."""
+def test_a_second_create_that_returns_an_id(given: str) -> None:
+    """Only the id of the existing Connection is permitted."""
 
     class Returning(ReferenceSystem):
         def create(self, **call: Any) -> Answer:
             answer = super().create(**call)
             if answer.outcome is Outcome.ALREADY_EXISTS:
-                there = self._find(call["source"] or call["by"], call["destination"])
-                assert there is not None
-                return Answer(Outcome.OK, given or str(there.id))
+                existing = self._find(call["source"] or call["by"], call["destination"])
+                assert existing is not None
+                return Answer(Outcome.OK, given or str(existing.id))
             return answer
 
     report = run(Returning, among=select(["transition/active/create/source"]))
@@ -456,7 +456,7 @@ def test_giving_back_another_than_exists(given: str) -> None:
 
 
 def test_the_observation_is_about_the_closest_answer() -> None:
-    """Of several that are permitted, the one with the same outcome says what is wrong."""
+    """Of several permitted answers, the message is about the one with the same outcome."""
     about = select(["scopes/over-a-deactivation"])
     for found in run(changed(lambda state: state.update(scopes=["x.y"])), among=about).results:
         assert 'scopes is ["x.y"], not [' in found.observed
@@ -473,7 +473,7 @@ def test_the_observation_is_about_the_closest_answer() -> None:
 
 
 class Untyped(ReferenceSystem):
-    """Gives outcomes as plain text, and refuses outsiders."""
+    """Returns outcomes as plain text, and refuses outsiders."""
 
     def read(self, *, by: str, connection: str) -> Answer:
         answer = super().read(by=by, connection=connection)
@@ -484,12 +484,12 @@ class Untyped(ReferenceSystem):
         return self.plain(answer, Outcome.DENIED, "unsupported")
 
     def plain(self, answer: Answer, outcome: Outcome, instead: str) -> Answer:
-        told: Any = instead if answer.outcome is outcome else answer.outcome.value
-        return replace(answer, outcome=told)
+        text: Any = instead if answer.outcome is outcome else answer.outcome.value
+        return replace(answer, outcome=text)
 
 
 def test_outcomes_may_be_plain_text() -> None:
-    """They are compared as text."""
+    """Outcomes are compared as text."""
     report = run(Untyped, among=select(["share/active/destination", "share/inactive/destination"]))
     assert [each.result for each in report.results] == [Result.COULD_NOT_TEST] * 2
     assert report.results[1].reason.startswith("org_Destination reads data of")
@@ -502,7 +502,7 @@ def test_outcomes_may_be_plain_text() -> None:
 
 
 def test_numbers_and_arrays_may_be_large() -> None:
-    """They are compared by what they are, not by being the same object."""
+    """They are compared by value, not by identity."""
     events: list[dict[str, object]] = [{} for _ in range(300)]
     execution = Execution(Lies(version=int("1000"), events=events), Answers({}))
     created = (Alternative(outcome=Outcome.OK),)
@@ -514,7 +514,7 @@ def test_numbers_and_arrays_may_be_large() -> None:
     assert execution.read(Check(by="org_A", connection="main", accept=(seen,))) == seen
 
 
-def test_a_document_has_no_further_members() -> None:
+def test_a_document_must_not_have_more_members() -> None:
     class Chatty(ReferenceSystem):
         def read(self, *, by: str, connection: str) -> Answer:
             answer = super().read(by=by, connection=connection)
@@ -531,7 +531,7 @@ def test_a_document_has_no_further_members() -> None:
 
 
 class Stateless(ReferenceSystem):
-    """Gives no state."""
+    """Returns no state."""
 
     def read(self, *, by: str, connection: str) -> Answer:
         return Answer(super().read(by=by, connection=connection).outcome)
@@ -547,8 +547,8 @@ def test_a_read_without_a_state() -> None:
 
 
 @pytest.mark.parametrize("due", [{"unchanged": ("status",)}, {"not_before": ("updated_at",)}])
-def test_a_state_may_be_due_for_what_it_was(due: dict[str, Any]) -> None:
-    """Also where no member is given."""
+def test_an_unchanged_member_requires_a_state(due: dict[str, Any]) -> None:
+    """A state is required, even if the alternative names no value for a member."""
     execution = Execution(Stateless(), Answers({}))
     created = (Alternative(outcome=Outcome.OK),)
     execution.perform(
@@ -560,7 +560,7 @@ def test_a_state_may_be_due_for_what_it_was(due: dict[str, Any]) -> None:
     assert refused.value.observed == "ok: there is no state"
 
 
-def test_what_is_never_told_cannot_be_what_it_was() -> None:
+def test_a_member_that_is_never_there_is_not_unchanged() -> None:
     class Dateless(ReferenceSystem):
         def read(self, *, by: str, connection: str) -> Answer:
             state = dict(super().read(by=by, connection=connection).state or {})
@@ -600,8 +600,8 @@ def test_two_connections_with_one_id() -> None:
     assert found.observed.endswith("the id cxn_1 is that of another Connection")
 
 
-def test_another_connection_is_given_back() -> None:
-    """Who gives the existing one back has to give that one."""
+def test_a_second_create_that_returns_another_connection() -> None:
+    """A system that returns the existing Connection must return the right one."""
 
     class Mixed(ReferenceSystem):
         def create(self, **call: Any) -> Answer:
@@ -616,8 +616,8 @@ def test_another_connection_is_given_back() -> None:
     assert "it gives cxn_other, where cxn_" in found.observed
 
 
-def test_places_that_are_wrong() -> None:
-    """All of them, and no other."""
+def test_the_message_about_wrong_pointers() -> None:
+    """It has the expected and the given pointers."""
 
     class Vague(ReferenceSystem):
         def create(self, **call: Any) -> Answer:
@@ -653,7 +653,7 @@ def test_times_that_are_missing_or_move() -> None:
 class TestProfiles:
     """What is claimed is mandatory; what does not exist cannot be claimed."""
 
-    def test_everything_is_claimed_unless_it_is_said(self) -> None:
+    def test_everything_is_claimed_by_default(self) -> None:
         assert Profile().claims == tuple(load_specification().capabilities)
 
     def test_from_a_file(self, tmp_path: Path) -> None:
@@ -667,14 +667,14 @@ class TestProfiles:
         ("text", "problem"),
         [
             ("", "Invalid JSON"),
-            ("[]", "the whole: "),
+            ("[]", "the whole document: "),
             ('{"claim": []}', "claim: Extra inputs"),
             ('{"claims": "versions"}', "claims: "),
             ('{"name": ""}', "name: "),
             ('{"known_failures": {"a": 1}}', "known_failures/a: "),
         ],
     )
-    def test_a_file_that_is_none(self, text: str, problem: str, tmp_path: Path) -> None:
+    def test_a_file_that_is_not_a_profile(self, text: str, problem: str, tmp_path: Path) -> None:
         path = tmp_path / "profile.json"
         path.write_text(text)
         with pytest.raises(
@@ -683,11 +683,11 @@ class TestProfiles:
             read_profile(path)
         assert problem in str(refused.value)
 
-    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+    def test_a_file_that_does_not_exist(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidProfileError, match="cannot be read"):
             read_profile(tmp_path / "nowhere.json")
 
-    def test_all_that_does_not_exist_is_told(self) -> None:
+    def test_everything_unknown_is_reported(self) -> None:
         profile = Profile(
             name="ours",
             claims=("clocks",),
@@ -696,18 +696,18 @@ class TestProfiles:
         )
         with pytest.raises(InvalidProfileError) as refused:
             run(ReferenceSystem, profile)
-        told = str(refused.value)
-        assert told.startswith(
+        message = str(refused.value)
+        assert message.startswith(
             "The profile of ours is not valid: there is no capability 'clocks' ("
         )
-        assert "there is no open point 'CXN-OPEN-099' (CXN-OPEN-001, " in told
-        assert "CXN-OPEN-002 has no answer 'maybe' (hidden, refused)" in told
-        assert "there is no vector 'story/none'" in told
-        assert told.endswith("the known failure 'story/accept' has no reason.")
+        assert "there is no open point 'CXN-OPEN-099' (CXN-OPEN-001, " in message
+        assert "CXN-OPEN-002 has no answer 'maybe' (hidden, refused)" in message
+        assert "there is no vector 'story/none'" in message
+        assert message.endswith("the known failure 'story/accept' has no reason.")
 
     @pytest.mark.parametrize("capability", ["history", "expected-version"])
-    def test_what_is_claimed_without_what_it_takes(self, capability: str) -> None:
-        """It would not be tested, and so it cannot be claimed."""
+    def test_a_capability_that_depends_on_another(self, capability: str) -> None:
+        """It cannot be claimed alone, because it would not be tested."""
         with pytest.raises(
             InvalidProfileError, match=f"'{capability}' cannot be claimed without 'versions'"
         ):
@@ -724,7 +724,7 @@ class TestProfiles:
 
 @pytest.fixture(scope="module")
 def mixed() -> Report:
-    """A report in which everything occurs."""
+    """A report with every kind of result, an exploration and hostile text."""
 
     class Mixed(Raises):
         def read(self, *, by: str, connection: str) -> Answer:
@@ -744,31 +744,31 @@ def mixed() -> Report:
 
 
 class TestReports:
-    """For programs, for continuous integration, and for people."""
+    """The formats for programs, for continuous integration, and for people."""
 
     def test_json(self, mixed: Report) -> None:
-        told = json.loads(report_json(mixed))
-        assert told == report_dict(mixed)
-        assert told["implementation"] == "<ours> & theirs"
-        assert told["conforms"] is False
-        assert told["sentence"] == mixed.sentence()
-        assert set(told["counts"]) == {each.value for each in Result}
-        assert sum(told["counts"].values()) == len(told["vectors"])
-        assert [each["id"] for each in told["requirements"]] == [
+        written = json.loads(report_json(mixed))
+        assert written == report_dict(mixed)
+        assert written["implementation"] == "<ours> & theirs"
+        assert written["conforms"] is False
+        assert written["sentence"] == mixed.sentence()
+        assert set(written["counts"]) == {each.value for each in Result}
+        assert sum(written["counts"].values()) == len(written["vectors"])
+        assert [each["id"] for each in written["requirements"]] == [
             each.id for each in load_specification().requirements
         ]
-        failed = next(each for each in told["vectors"] if each["result"] == "fail")
+        failed = next(each for each in written["vectors"] if each["result"] == "fail")
         assert failed["expected"]
         assert failed["exchanges"][0]["call"].startswith("org_Source creates main")
-        passed = next(each for each in told["vectors"] if each["result"] == "pass")
+        passed = next(each for each in written["vectors"] if each["result"] == "pass")
         assert set(passed) == {"id", "result", "requirements"}
-        assert told["exploration"]["result"] == "fail"
-        assert told["exploration"]["vector"]["id"].startswith("found/")
+        assert written["exploration"]["result"] == "fail"
+        assert written["exploration"]["vector"]["id"].startswith("found/")
 
     def test_json_of_a_run_without_an_exploration(self) -> None:
-        told = report_dict(run(ReferenceSystem, among=ACCEPT))
-        assert told["exploration"] is None
-        assert told["conforms"] is True
+        written = report_dict(run(ReferenceSystem, among=ACCEPT))
+        assert written["exploration"] is None
+        assert written["conforms"] is True
 
     def test_junit(self, mixed: Report) -> None:
         suite = ET.fromstring(report_junit(mixed))  # noqa: S314  # our own text
@@ -790,8 +790,8 @@ class TestReports:
             assert [child.tag for child in case] == kinds[each.result]
             seen.add(each.result)
         assert seen >= {Result.FAIL, Result.UNEXPECTED_PASS, Result.KNOWN_FAILURE}
-        told = ET.tostring(suite, "unicode")
-        assert "\\x00" in told or "u0000" in told
+        xml = ET.tostring(suite, "unicode")
+        assert "\\x00" in xml or "u0000" in xml
         for attribute, tag in (
             ("failures", "failure"),
             ("errors", "error"),
@@ -816,7 +816,7 @@ class TestReports:
         assert mixed.exploration.finding is not None
         assert f"<code>{mixed.exploration.finding.vector.id}</code>" in page
 
-    def test_html_lists_each_failure_as_it_is_described(self, mixed: Report) -> None:
+    def test_html_describes_each_failure(self, mixed: Report) -> None:
         page = report_html(mixed)
         described = re.findall(
             r'<h3><span class="result result-(\S+)">\1</span> <code>(.+?)</code></h3>\n'
@@ -824,7 +824,7 @@ class TestReports:
             page,
             re.DOTALL,
         )
-        found = [unescape(f"{vector}: {result}\n{told}") for result, vector, told in described]
+        found = [unescape(f"{vector}: {result}\n{text}") for result, vector, text in described]
         assert mixed.exploration is not None
         assert found == [
             *(
@@ -865,7 +865,7 @@ class TestReports:
         assert "<pre>" not in page
 
     def test_hostile_text_in_html(self) -> None:
-        """Nothing in a name or an answer is markup, invisible, or impossible to write as UTF-8."""
+        """No text in the page is markup, invisible, or impossible to encode as UTF-8."""
         hostile = "</title><script>alert(\"1\")</script> <img src=x onerror='1'> {{ 7 * 7 }}"
         unshown = "\x00\x1b\x85\u202e\ufeff\uffff"
 
@@ -883,7 +883,7 @@ class TestReports:
         )  # the title, the heading, the verdict, the failure
 
     def test_the_structure_of_the_page(self, mixed: Report) -> None:
-        """A document in a language, with one main heading, landmarks, and headers of tables."""
+        """It has a language, one main heading, landmarks, and table headers with a scope."""
         page = report_html(mixed)
         assert page.startswith('<!doctype html>\n<html lang="en">')
         tags = Tags.of(page)
@@ -923,13 +923,13 @@ class Tags(HTMLParser):
 
 
 def explored_page(found: Exploration) -> str:
-    """The page of a run that passed, and this exploration."""
+    """The page of a run that passed, with this exploration."""
     passed = run(ReferenceSystem, among=ACCEPT)
     return report_html(Report(passed.profile, passed.specification, passed.results, {}, found))
 
 
 def test_describing_a_failure() -> None:
-    """The requirement's text, what was done, what was expected and what was observed."""
+    """It has the requirement's text, the calls, and the expected and observed answers."""
     (found,) = run(FAULTS["SharesForEver"], among=select(["share/inactive/destination"])).results
     assert found.describe().splitlines() == [
         "share/inactive/destination: fail",
@@ -955,9 +955,9 @@ def test_describing_a_failure() -> None:
 
 
 def test_every_call_in_words() -> None:
-    """Of every kind there is one among what is said."""
+    """The failures have calls of every kind."""
     failed = [*run(Stateless).results, *run(FAULTS["SharesForEver"]).results]
-    said = {exchange.call for each in failed for exchange in each.exchanges}
+    calls = {exchange.call for each in failed for exchange in each.exchanges}
     for words in (
         "org_Source creates main to org_Destination",
         "org_Destination creates main from org_Source to org_Destination with ",
@@ -967,15 +967,15 @@ def test_every_call_in_words() -> None:
         "org_Outsider looks at main",
         'org_Destination reads data of "account.read" through main',
     ):
-        assert any(each.startswith(words) for each in said), words
+        assert any(each.startswith(words) for each in calls), words
 
 
 @pytest.mark.parametrize(
-    ("scope", "told"), [("x" * 158, "x" * 158 + '"'), ("x" * 159, "x" * 156 + "...")]
+    ("scope", "shown"), [("x" * 158, "x" * 158 + '"'), ("x" * 159, "x" * 156 + "...")]
 )
-def test_long_values_are_cut(scope: str, told: str) -> None:
+def test_long_values_are_shortened(scope: str, shown: str) -> None:
     step = ShareStep(by="org_A", connection="main", scope=scope, accept=ACCEPT[0].steps[0].accept)
-    assert call_in_words(step) == f'org_A reads data of "{told} through main'
+    assert call_in_words(step) == f'org_A reads data of "{shown} through main'
 
 
 def test_all_vectors_are_loaded_once() -> None:

@@ -1,4 +1,4 @@
-"""The specification: its text is in order, says what the rules say, and is what the package has."""
+"""The specification: its text is valid, and agrees with the rules and with the package's data."""
 
 import json
 import re
@@ -29,9 +29,9 @@ def specification() -> Specification:
 
 
 class TestTheText:
-    """What stands in it."""
+    """The contents of the text."""
 
-    def test_the_package_has_what_the_text_says(self, specification: Specification) -> None:
+    def test_the_data_of_the_package_agrees_with_it(self, specification: Specification) -> None:
         assert specification == load_specification()
         assert json.loads(specification_text(specification))["version"] == "1.0"
 
@@ -48,13 +48,13 @@ class TestTheText:
             denials = ", ".join(decision.denials).replace("_", " ")
             assert typed[cell] == (f"→ {decision.target}" if decision else denials), cell
 
-    def test_every_requirement_says_what_it_rests_on(self, specification: Specification) -> None:
+    def test_every_requirement_has_a_basis(self, specification: Specification) -> None:
         bases = {each.basis for each in specification.requirements}
         assert bases == {"stated", "inferred", "chosen"}
         assert all(each.why for each in specification.requirements if each.basis == "stated")
 
     def test_sections(self, specification: Specification) -> None:
-        """The letters of an id go with the section, so that ids can be told apart by eye."""
+        """The letters of an id correspond to its section, so that people can recognise ids."""
         sections = {each.id[4:8]: each.section for each in specification.requirements}
         assert sections == {
             "CREA": "Creation",
@@ -88,14 +88,12 @@ class TestTheText:
             assert len(point.answers) > 1
             assert point.ours == next(iter(point.answers))
 
-    def test_an_open_point_is_left_open_by_a_requirement(
-        self, specification: Specification
-    ) -> None:
+    def test_a_requirement_refers_to_every_open_point(self, specification: Specification) -> None:
         left = {point for each in specification.requirements for point in each.open}
         assert left == {point.id for point in specification.open_points}
 
     def test_denials_have_outcomes(self) -> None:
-        """Each reason that the matrix gives is a word of the table of outcomes."""
+        """Each reason in the matrix is in the table of outcomes."""
         reasons = {denial for decision in decision_table().values() for denial in decision.denials}
         assert reasons < set(Denial)
         for reason in reasons:
@@ -111,14 +109,14 @@ class TestTheText:
 
 
 class TestVectorsAndRequirements:
-    """Each has the others."""
+    """Every requirement has vectors, and every vector has requirements."""
 
     def test_every_must_has_two_vectors(self, specification: Specification) -> None:
         for each in specification.requirements:
             about = [vector for vector in load_vectors() if each.id in vector.requirements]
             assert len(about) >= 2 or "MUST" not in each.keyword, each.id
 
-    def test_every_vector_cites_what_there_is(self, specification: Specification) -> None:
+    def test_every_vector_cites_what_exists(self, specification: Specification) -> None:
         requirements = {each.id for each in specification.requirements}
         answers = specification.answers()
         for vector in load_vectors():
@@ -132,7 +130,7 @@ class TestVectorsAndRequirements:
                             assert set(given) <= set(answers[point])
 
     def test_needs_are_those_of_the_requirements(self, specification: Specification) -> None:
-        """A vector that needs a capability tests something that takes it."""
+        """A vector needs every capability that its requirements need."""
         for vector in load_vectors():
             due = {
                 need
@@ -159,13 +157,14 @@ class TestVectorsAndRequirements:
                         assert alternative.answers or len(check.accept) == 1, vector.id
 
     def test_the_snapshot(self) -> None:
-        """Which vectors test which requirement does not change unannounced.
+        """The vectors of each requirement do not change by accident.
 
-        If it is meant to: tell it in CHANGELOG.md, and run ``uv run --group test python -m tests.snapshot``.
+        If they should change, say so in CHANGELOG.md and run
+        ``uv run --group test python -m tests.snapshot``.
         """
         assert json.loads(SNAPSHOT.read_text(encoding="utf-8")) == requirement_vectors()
 
-    def test_no_released_id_is_gone(self) -> None:
+    def test_no_released_id_has_disappeared(self) -> None:
         released = json.loads(SNAPSHOT.read_text(encoding="utf-8"))
         assert parse(TEXT, released).version == "1.0"
         with pytest.raises(InvalidSpecificationError, match=r"CXN-LIFE-099 was released; keep it"):
@@ -173,14 +172,14 @@ class TestVectorsAndRequirements:
 
 
 def requirement_vectors() -> dict[str, list[str]]:
-    """For each requirement the ids of its vectors, sorted."""
+    """The ids of each requirement's vectors, sorted."""
     return {
         each.id: sorted(vector.id for vector in load_vectors() if each.id in vector.requirements)
         for each in load_specification().requirements
     }
 
 
-# --- Texts that are not in order -----------------------------------------------------------------
+# --- Texts that are not valid --------------------------------------------------------------------
 
 LIFE_5 = "### CXN-LIFE-005\n"
 
@@ -188,57 +187,57 @@ LIFE_5 = "### CXN-LIFE-005\n"
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("Version 1.0", "Version one", "it does not say which version it is"),
+        ("Version 1.0", "Version one", "the version is missing; write it in a line such as"),
         ("## The matrix", "## The table", "there is no section 'The matrix'"),
         ("## Capabilities", "## Powers", "there is no section 'Capabilities'"),
         ("## Retired ids", "## Gone", "there is no section 'Retired ids'"),
-        (LIFE_5, "### CXN-LIFE-004\n", "CXN-LIFE-004 stands twice"),
-        ("\nNone.\n", "\nCXN-LIFE-005\n", "CXN-LIFE-005 is retired, and cannot be used again"),
+        (LIFE_5, "### CXN-LIFE-004\n", "CXN-LIFE-004 occurs twice"),
+        ("\nNone.\n", "\nCXN-LIFE-005\n", "CXN-LIFE-005 is retired and cannot be used again"),
         (LIFE_5, "### CXN-LIFE-050\n", "CXN-LIFE-005 was released; keep it, or list it"),
-        ("as CXN-LIFE-004.", "as CXN-LIFE-044.", "CXN-LIFE-044 is referred to, and is not there"),
+        ("as CXN-LIFE-004.", "as CXN-LIFE-044.", "CXN-LIFE-044 is referred to, but does not exist"),
         ("Needs: times.", "Needs: clocks.", "CXN-PERM-004 needs 'clocks', which is not among"),
         (
             "Open: CXN-OPEN-006.",
             "Open: CXN-OPEN-060.",
             "CXN-SCOP-006 leaves CXN-OPEN-060 open, which is not in the register",
         ),
-        ("MUST leave every", "leaves every", r"CXN-REFU-001 has the key words \[\]; it takes one"),
+        ("MUST leave every", "leaves every", r"CXN-REFU-001 has the key words \[\]; it needs one"),
         (
             "A refusal MUST leave every",
             "A refusal MUST and SHOULD leave every",
-            r"CXN-REFU-001 has the key words \['MUST', 'SHOULD'\]; it takes one",
+            r"CXN-REFU-001 has the key words \['MUST', 'SHOULD'\]; it needs one",
         ),
-        ("A refusal MUST leave every", "A refusal SHALL leave every", r"\['SHALL'\]; it takes one"),
+        ("A refusal MUST leave every", "A refusal SHALL leave every", r"\['SHALL'\]; it needs one"),
         (
             "A refusal MUST leave every Connection as it was.\n\nBasis: chosen.",
             "A refusal leaves every Connection as it was.\n\nBasis: chosen, it MUST.",
-            r"CXN-REFU-001 has the key words \['MUST'\]; it takes one",
+            r"CXN-REFU-001 has the key words \['MUST'\]; it needs one",
         ),
         (
             "MUST leave every Connection as it was.\n",
             "MUST leave every Connection as it was.\n\nReally.\n",
-            "CXN-REFU-001 has 3 paragraphs; it takes two",
+            "CXN-REFU-001 has 3 paragraphs; it needs two",
         ),
         (
             "it was.\n\nBasis: chosen.",
             "it was.\n\nBasis: guessed.",
             "CXN-REFU-001 does not say its basis",
         ),
-        ("it was.\n\nBasis: chosen.", "it was.", "CXN-REFU-001 has 1 paragraphs; it takes two"),
-        (" (ours)", "", "takes one answer that is marked as (ours)"),
-        ("| none | create | → pending |", "| none | create |", "takes 6 cells"),
+        ("it was.\n\nBasis: chosen.", "it was.", "CXN-REFU-001 has 1 paragraphs; it needs two"),
+        (" (ours)", "", "needs one answer that is marked as (ours)"),
+        ("| none | create | → pending |", "| none | create |", "of the matrix needs 6 cells"),
     ],
 )
-def test_what_is_not_in_order_is_told(old: str, new: str, problem: str) -> None:
+def test_a_problem_is_reported(old: str, new: str, problem: str) -> None:
     assert old in TEXT
     released = [each.id for each in load_specification().requirements]
     with pytest.raises(InvalidSpecificationError) as refused:
         parse(TEXT.replace(old, new, 1), released)
-    told = str(refused.value)
-    assert re.search(problem.replace("(ours)", r"\(ours\)"), told), told
+    message = str(refused.value)
+    assert re.search(problem.replace("(ours)", r"\(ours\)"), message), message
 
 
-def test_every_problem_is_told_at_once_with_its_line() -> None:
+def test_all_problems_are_reported_at_once_with_their_lines() -> None:
     text = TEXT.replace("A refusal MUST leave", "A refusal leaves", 1).replace(
         "Needs: times.", "Needs: clocks."
     )

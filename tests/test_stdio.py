@@ -1,4 +1,4 @@
-"""The line protocol: what is sent, what is understood, and peers that do not keep to it."""
+"""The line protocol: requests, answers, and peers that violate it."""
 
 import json
 import sys
@@ -24,13 +24,13 @@ from connect_core.conformance import (
     select,
 )
 
-#: Says what it was sent, as the id of a Connection.
+#: A peer that answers with the request itself, as the id of a Connection.
 ECHO = peers.program("answer['connection'] = line")
 ONE = select(["story/accept"])
 
 
 def sent(verb: str, **call: Any) -> Any:
-    """What a peer is sent for a call."""
+    """The request that a peer receives for a call."""
     with StdioPeer(ECHO) as peer:
         answer = getattr(peer, verb)(**call)
         assert answer.connection is not None
@@ -38,7 +38,7 @@ def sent(verb: str, **call: Any) -> Any:
 
 
 class TestRequests:
-    """Nothing is sent that is not in the schema, and nothing is null."""
+    """Requests follow the schema, and have no null members."""
 
     def test_a_creation(self) -> None:
         assert sent("create", by="org_A", destination="org_B") == {
@@ -58,19 +58,25 @@ class TestRequests:
             "scopes": ("a.b", "a.b"),
             "allow_self": True,
         }
-        told = sent("create", **call)
-        assert told == {"protocol": 1, "id": 1, "verb": "create", **call, "scopes": ["a.b", "a.b"]}
+        request = sent("create", **call)
+        assert request == {
+            "protocol": 1,
+            "id": 1,
+            "verb": "create",
+            **call,
+            "scopes": ["a.b", "a.b"],
+        }
 
-    def test_the_source_is_told_only_if_somebody_else_acts(self) -> None:
+    def test_the_source_is_sent_only_if_somebody_else_acts(self) -> None:
         assert "source" not in sent("create", by="org_A", source="org_A", destination="org_B")
 
-    def test_an_empty_list_of_scopes_is_told(self) -> None:
+    def test_an_empty_list_of_scopes_is_sent(self) -> None:
         assert sent("create", by="org_A", destination="org_B", scopes=())["scopes"] == []
 
     def test_a_document(self) -> None:
-        told = sent("create", by="org_A", body='{"data": "\\ud800"}')
-        assert told["body"] == '{"data": "\\ud800"}'
-        assert "destination" not in told
+        request = sent("create", by="org_A", body='{"data": "\\ud800"}')
+        assert request["body"] == '{"data": "\\ud800"}'
+        assert "destination" not in request
 
     def test_the_others(self) -> None:
         call = {"by": "org_A", "connection": "cxn_1"}
@@ -85,8 +91,8 @@ class TestRequests:
         assert sent("share", **call, scope="")["scope"] == ""
         assert sent("read", **call)["verb"] == "read"
 
-    def test_everything_that_is_sent_keeps_to_the_schema(self, node: str, tmp_path: Path) -> None:
-        """And everything that the second implementation answers."""
+    def test_every_request_follows_the_schema(self, node: str, tmp_path: Path) -> None:
+        """So does every answer of the second implementation."""
         log = tmp_path / "log"
         tap = (
             "import subprocess, sys\n"
@@ -110,7 +116,7 @@ class TestRequests:
 
 
 class TestAnswers:
-    """What is understood."""
+    """What the kit accepts as an answer."""
 
     @pytest.mark.parametrize(
         ("what", "due"),
@@ -144,26 +150,26 @@ class TestMalformedPeers:
     """Never a hang, and never a pass."""
 
     @pytest.mark.parametrize("name", peers.MALFORMED)
-    def test_they_are_told_from_implementations(self, name: str) -> None:
-        command, told = peers.MALFORMED[name]
+    def test_they_end_the_run(self, name: str) -> None:
+        command, message = peers.MALFORMED[name]
         begun = time.monotonic()
         with (
             pytest.raises(PeerError) as refused,
             StdioPeer(command, timeout=1) as peer,
         ):
             run(lambda: peer, among=ONE)
-        assert told in str(refused.value)
+        assert message in str(refused.value)
         assert str(refused.value).startswith(sys.executable)
         assert time.monotonic() - begun < 10
 
-    def test_the_explorer_stops_as_well(self) -> None:
+    def test_they_end_an_exploration(self) -> None:
         with (
             pytest.raises(PeerError, match="gave no answer within"),
             StdioPeer(peers.HANGS_LATER, timeout=0.5) as peer,
         ):
             explore(lambda: peer, examples=20, steps=20)
 
-    def test_a_command_that_is_not_there(self) -> None:
+    def test_a_command_that_does_not_exist(self) -> None:
         with pytest.raises(PeerError, match="nowhere-at-all cannot be started: "):
             StdioPeer(["nowhere-at-all"])
 
@@ -174,7 +180,7 @@ class TestMalformedPeers:
             with pytest.raises(PeerError, match="takes no more requests; the request was"):
                 peer.read(by="org_A", connection="cxn_1")
 
-    def test_what_broke_it_stays_the_answer(self) -> None:
+    def test_every_later_call_raises_the_same_error(self) -> None:
         with StdioPeer(peers.CRASHES, timeout=2) as peer:
             with pytest.raises(PeerError) as first:
                 peer.read(by="org_A", connection="cxn_1")
@@ -188,7 +194,7 @@ class TestMalformedPeers:
             pass
         assert time.monotonic() - begun < 10
 
-    def test_a_known_failure_is_no_excuse(self) -> None:
+    def test_a_known_failure_does_not_excuse_it(self) -> None:
         profile = Profile(known_failures={"story/accept": "it hangs"})
         with pytest.raises(PeerError), StdioPeer(peers.HANGS, timeout=0.5) as peer:
             run(lambda: peer, profile, among=ONE)

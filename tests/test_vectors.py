@@ -1,4 +1,4 @@
-"""The vectors: well formed, complete, and what the rules give."""
+"""The vectors: well formed, complete, and equal to what the generators derive from the rules."""
 
 import json
 import re
@@ -46,7 +46,7 @@ BY_ID = {vector.id: vector for vector in load_vectors()}
 
 
 def validator(name: str) -> Callable[[object], list[str]]:
-    """What finds everything in a document that does not keep to this schema."""
+    """A function that returns every violation of this schema in a document."""
     found = json.loads((DATA / f"{name}.schema.json").read_text(encoding="utf-8"))
     Draft202012Validator.check_schema(found)
     schema: Any = Draft202012Validator(found)
@@ -60,35 +60,35 @@ def checks(vector: Vector) -> Iterator[Check]:
 
 
 class TestTheFiles:
-    """What comes with the package."""
+    """The files that come with the package."""
 
-    def test_they_are_what_the_rules_give(self) -> None:
-        """Byte for byte."""
+    def test_they_are_generated(self) -> None:
+        """They are equal byte for byte."""
         for name, text in vector_files(load_specification().version).items():
             assert (DATA / "vectors" / name).read_text(encoding="utf-8") == text
 
-    def test_they_keep_to_the_schema(self) -> None:
+    def test_they_follow_the_schema(self) -> None:
         problems = validator("vectors")
         for file in (DATA / "vectors").iterdir():
             assert problems(json.loads(file.read_text(encoding="utf-8"))) == []
 
-    def test_a_file_for_each_family(self) -> None:
+    def test_a_file_for_each_generator(self) -> None:
         assert {file.name for file in (DATA / "vectors").iterdir()} == {
-            f"{family}.json" for family in GENERATORS
+            f"{name}.json" for name in GENERATORS
         }
-        for name, family in GENERATORS.items():
-            assert {vector.id.split("/")[0] for vector in family()} == {name}
+        for name, generator in GENERATORS.items():
+            assert {vector.id.split("/")[0] for vector in generator()} == {name}
 
-    def test_reading_and_writing_go_together(self) -> None:
+    def test_reading_what_was_written(self) -> None:
         for vector in load_vectors():
             (again,) = parse_vectors(file_text("1.0", [vector]), "again")
             assert again == vector
 
-    def test_ids_are_unique_and_say_what_they_are_about(self) -> None:
+    def test_ids_are_unique_names(self) -> None:
         assert len(set(IDS)) == len(IDS)
         assert not [each for each in IDS if re.search(r"\d{2,}", each)]  # no numbering
 
-    def test_nobody_acts_in_a_role(self) -> None:
+    def test_calls_name_organizations_not_roles(self) -> None:
         for vector in load_vectors():
             assert all(check.by.startswith("org_") for check in checks(vector))
 
@@ -102,15 +102,15 @@ class TestTheFiles:
             assert list(vector.open) == sorted(points)
 
     def test_refusals_are_read_back_as_often_as_successes(self) -> None:
-        """After an action that is tested, somebody looks, whatever came of it."""
-        for family in ("transition", "walk", "refusals", "versions", "history"):
-            for vector in select([family]):
+        """Every tested action is followed by a read-back, whatever its outcome."""
+        for name in ("transition", "walk", "refusals", "versions", "history"):
+            for vector in select([name]):
                 for step in vector.steps:
                     if isinstance(step, ActStep) and step.requirements:
                         assert step.then, vector.id
 
 
-class TestTheFamilies:
+class TestTheGenerators:
     """Each is complete."""
 
     def test_every_cell_of_the_matrix(self) -> None:
@@ -124,7 +124,7 @@ class TestTheFamilies:
         assert len(due) == 52
 
     def test_the_cells_expect_what_the_matrix_says(self) -> None:
-        """By the table that the tests have typed, not by the policy."""
+        """The matrix is the one that the tests have by hand, not the policy's."""
         for verdict in VERDICTS:
             who = "both" if len(verdict.roles) > 1 else next(iter(verdict.roles), "outsider")
             vector = BY_ID[f"transition/{verdict.status or 'none'}/{verdict.action}/{who}"]
@@ -132,9 +132,9 @@ class TestTheFamilies:
             ours = tested.accept[0]
             if verdict.target is not None:
                 assert ours.outcome is Outcome.OK
-                looked = [check.accept[0].state.get("status") for check in tested.then]
-                assert verdict.target.value in looked
-                assert set(looked) <= {verdict.target.value, None}
+                read = [check.accept[0].state.get("status") for check in tested.then]
+                assert verdict.target.value in read
+                assert set(read) <= {verdict.target.value, None}
             elif not verdict.roles and verdict.action is not Action.CREATE:
                 assert ours.outcome is Outcome.NOT_FOUND
             else:
@@ -143,7 +143,7 @@ class TestTheFamilies:
                 assert others == [each.replace("_", "-") for each in verdict.denials[1:]]
 
     def test_every_legal_walk_of_six_steps(self) -> None:
-        """Counted by the rules as the tests have typed them."""
+        """The number follows from the rules that the tests have by hand."""
 
         def count(status: str, left: int) -> int:
             moves = [
@@ -153,7 +153,7 @@ class TestTheFamilies:
 
         assert len(select(["walk"])) == len(walks(6)) == count("pending", 6) == 44
 
-    def test_a_walk_has_bystanders_and_shares(self) -> None:
+    def test_a_walk_has_other_connections_and_shares(self) -> None:
         for vector in select(["walk"]):
             names = {check.connection for check in checks(vector)}
             assert names == {"main", "reverse", "partner"}
@@ -170,8 +170,8 @@ class TestTheFamilies:
         assert all(found[route] == 3 for route in (*routes, "inactive-never-accepted"))
 
     @pytest.mark.parametrize("name", INVALID_DOCUMENTS)
-    def test_an_invalid_document_is_otherwise_well_formed(self, name: str) -> None:
-        """One thing is wrong with it: there is one place."""
+    def test_an_invalid_document_has_exactly_one_problem(self, name: str) -> None:
+        """Its JSON is well formed."""
         with pytest.raises(InvalidDocumentError) as refused:
             parse_create(json.dumps(INVALID_DOCUMENTS[name]))
         assert len(refused.value.problems) == 1
@@ -185,13 +185,13 @@ class TestTheFamilies:
         assert not refused.value.malformed
 
     @pytest.mark.parametrize("name", MALFORMED_TEXTS)
-    def test_what_is_not_json_is_not(self, name: str) -> None:
+    def test_malformed_texts_are_not_json(self, name: str) -> None:
         with pytest.raises(InvalidDocumentError) as refused:
             parse_create(MALFORMED_TEXTS[name])
         assert refused.value.malformed
 
-    def test_a_document_is_told_by_its_place(self) -> None:
-        """Typed by hand, for a few of each kind."""
+    def test_the_places_of_problems(self) -> None:
+        """For a few of each kind, the expected pointers are written by hand."""
         attributes = "/data/attributes"
         due = {
             "no-object/array": [""],
@@ -212,9 +212,9 @@ class TestTheFamilies:
             "twice/in-other-words": ["/data/type"],
         }
         for name, pointers in due.items():
-            told = BY_ID[f"documents/invalid/{name}"].steps[1].accept[0].pointers
-            assert told is not None
-            assert list(told) == pointers, name
+            expected = BY_ID[f"documents/invalid/{name}"].steps[1].accept[0].pointers
+            assert expected is not None
+            assert list(expected) == pointers, name
         for name in MALFORMED_TEXTS:
             assert BY_ID[f"documents/not-json/{name}"].steps[1].accept[0].pointers == ("",)
         several = BY_ID["documents/several-problems"].steps[1].accept[0].pointers
@@ -280,7 +280,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
 
 
 BAD_FILES: dict[str, tuple[object, str]] = {
-    "no-object": ([], "the whole"),
+    "no-object": ([], "the whole document"),
     "no-version": ({"vectors": []}, "specification"),
     "a-member-too-many": ({**FILE, "more": 1}, "more"),
     "no-steps": ({**FILE, "vectors": [{**VECTOR, "steps": []}]}, "vectors/0/steps"),
@@ -297,12 +297,13 @@ BAD_FILES: dict[str, tuple[object, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_a_file_that_holds_no_vectors(name: str, tmp_path: Path) -> None:
-    """The reader and the schema agree, and the message tells the place."""
+def test_a_file_that_is_not_valid(name: str, tmp_path: Path) -> None:
+    """The reader and the schema agree, and the message names the place."""
     content, place = BAD_FILES[name]
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(InvalidVectorsError, match=rf"mine\.json holds no vectors: .*{place}"):
+    message = rf"mine\.json is not a valid file of vectors: .*{place}"
+    with pytest.raises(InvalidVectorsError, match=message):
         read_vectors(path)
     assert validator("vectors")(content) != []
 
@@ -314,18 +315,19 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InvalidVectorsError, match=r"bytes\.json cannot be read"):
         read_vectors(tmp_path / "bytes.json")
     (tmp_path / "text.json").write_text("{")
-    with pytest.raises(InvalidVectorsError, match=r"text\.json holds no vectors: the whole"):
+    message = r"text\.json is not a valid file of vectors: the whole document: "
+    with pytest.raises(InvalidVectorsError, match=message):
         read_vectors(tmp_path / "text.json")
 
 
-def test_two_vectors_of_one_id() -> None:
+def test_two_vectors_with_the_same_id() -> None:
     text = json.dumps({**FILE, "vectors": [VECTOR, VECTOR]})
-    with pytest.raises(InvalidVectorsError, match="two vectors of one id: mine/first"):
+    with pytest.raises(InvalidVectorsError, match="two vectors with the same id: mine/first"):
         parse_vectors(text, "mine")
 
 
 class TestSelect:
-    """By id, by family, by requirement, and by patterns."""
+    """By id, by generator, by requirement, and by pattern."""
 
     @pytest.mark.parametrize(
         ("pattern", "count"),
@@ -358,8 +360,8 @@ def test_create_steps_are_from_terms_or_from_a_document() -> None:
                 assert (step.destination is None) is (step.body is not None)
 
 
-def test_every_pair_of_parties_and_outsiders_tries_everything() -> None:
-    """The refusals of a walk are all there are: whoever acts, and whatever they try."""
+def test_everybody_tries_every_action() -> None:
+    """The refusals of a walk are complete: every organization tries every action."""
     vector = BY_ID["refusals/activate/deactivate-source/reactivate"]
     tried = Counter(
         (step.by, step.action)

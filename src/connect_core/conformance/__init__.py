@@ -1,8 +1,11 @@
-"""The conformance kit: the specification as data, vectors, and what puts an implementation to them.
+"""The conformance kit: checks an implementation against the specification.
 
-An implementation is a `System` with five verbs. In Python, subclass `ConnectionConformance` in your
-tests, or `run` the vectors and `explore` yourself; in any language, speak the line protocol and let
-``connect-core conformance run`` do it. Comes with the extra ``testing``.
+It has the specification as data, test vectors, a runner and a random exploration. It does not know
+how an implementation works inside: it sees a `System` with five verbs.
+
+In Python, subclass `ConnectionConformance` in your tests, or call `run` and `explore` yourself. In
+any other language, implement the line protocol and use ``connect-core conformance run``. The kit
+needs the extra ``testing``.
 """
 
 from connect_core.conformance.execution import BrokenSystemError, Exchange

@@ -1,4 +1,4 @@
-"""The address under which `Exchange` was first documented. It lives in `execution`."""
+"""An alias: `Exchange` was first documented here. It is defined in `execution`."""
 
 from connect_core.conformance.execution import Exchange
 

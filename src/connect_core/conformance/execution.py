@@ -1,6 +1,8 @@
-"""One case: the calls that are made to a system in one world, and what it may answer.
+"""One execution: makes calls to a fresh system and compares the answers with the permitted ones.
 
-The runner puts vectors through a case, the explorer its own steps.
+The runner executes vectors; the exploration executes steps of its own. An execution does not know
+the rules: each step comes with its permitted answers. It does not decide on a result either; that
+is the runner's task.
 """
 
 import json
@@ -22,7 +24,7 @@ from connect_core.conformance.vectors import (
 )
 
 _TIME: Final = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z"
-#: Stands for a member that a state does not have: equal to nothing.
+#: Stands for a member that a state does not have. It is equal to nothing else.
 _MISSING: Final = object()
 
 
@@ -30,8 +32,8 @@ class Exchange(NamedTuple):
     """One call and its answer.
 
     Attributes:
-        check: what was asked.
-        given: what was answered.
+        check: the call and its permitted answers.
+        given: the answer that the system gave.
     """
 
     check: Check
@@ -49,16 +51,16 @@ class Exchange(NamedTuple):
 
     @property
     def is_look(self) -> bool:
-        """Whether it only reads back."""
+        """True if the call only reads a Connection's state."""
         return not isinstance(self.check, (CreateStep, ActStep, ShareStep))
 
 
 class NotPermittedError(Exception):
-    """An answer is none of those that are permitted.
+    """An answer is not permitted.
 
     Attributes:
-        check: what was asked, and what is permitted.
-        answer: what was answered.
+        check: the call and its permitted answers.
+        answer: the answer that the system gave.
         expected: the permitted answers, in words.
         observed: the answer in words, and what is wrong with it.
     """
@@ -72,49 +74,49 @@ class NotPermittedError(Exception):
 
 
 class UnsupportedError(Exception):
-    """The system does not have what it was asked for."""
+    """The system does not support a call."""
 
 
 class BrokenSystemError(Exception):
-    """The answer is none at all: the system does not do what a `System` does."""
+    """The system breaks the protocol of `System`: what it returned is not an answer at all."""
 
 
 class Execution:
-    """The calls of one case. Mutable; use it once.
+    """The calls of one execution. Mutable; use it once.
 
     Args:
-        system: a fresh one.
-        answers: what is known of its answers to open points; narrowed by what is seen.
+        system: a fresh system.
+        answers: the answers to open points that are still possible; each answer narrows them.
     """
 
     def __init__(self, system: System, answers: Answers) -> None:
         self._system = system
         self._answers = answers
         self._ids: dict[str, str] = {}
-        #: The states that were read before the present step, and those that are read since.
+        #: The last states read before the current step, and those read since it began.
         self._before: dict[str, Mapping[str, object]] = {}
         self._since: dict[str, Mapping[str, object]] = {}
-        #: What was said so far, oldest first.
+        #: The exchanges so far, oldest first.
         self.exchanges: list[Exchange] = []
-        #: The requirements about which an answer was permitted.
+        #: The requirements of the calls that had a permitted answer.
         self.met: set[str] = set()
 
     def perform(self, step: AnyStep) -> Alternative:
-        """Make the call, and find its answer among those that are permitted.
+        """Make the call of a step and its read-backs; return the permitted answer that it gave.
 
         Raises:
-            NotPermittedError: it is none of them.
-            UnsupportedError: the system does not have what it takes.
-            BrokenSystemError: what the system gave is no answer.
+            NotPermittedError: an answer is not permitted.
+            UnsupportedError: the system does not support a call.
+            BrokenSystemError: what the system returned is not an answer.
         """
         self._before |= self._since
-        found = self.judge(step, self._call(step))
-        for check in () if found.ends else step.then:
+        given = self.judge(step, self._call(step))
+        for check in () if given.ends else step.then:
             self.read(check)
-        return found
+        return given
 
     def read(self, check: Check) -> Alternative:
-        """Read a Connection back, and find the answer among those that are permitted.
+        """Read a Connection back, and return the permitted answer that the system gave.
 
         Raises:
             NotPermittedError, UnsupportedError, BrokenSystemError: as `perform`.
@@ -157,33 +159,34 @@ class Execution:
         return self._system.read(by=check.by, connection=connection)
 
     def judge(self, check: Check, answer: Answer) -> Alternative:
-        """Find an answer among those that are permitted.
+        """Find the permitted answer that an answer is equal to.
 
         Raises:
-            NotPermittedError: it is none of them.
+            NotPermittedError: there is none.
         """
         closest: Sequence[str] | None = None
         for alternative in check.accept:
-            wrong = list(self._differences(check, alternative, answer))
-            if not wrong:
+            differences = list(self._differences(check, alternative, answer))
+            if not differences:
                 self._answers.narrow(alternative)
-                self._note(check, answer)
+                self._remember(check, answer)
                 self.met.update(check.requirements)
                 return alternative
+            # The message is about the alternative with the same outcome, or else about the first.
             if closest is None or alternative.outcome == answer.outcome:
-                closest = wrong
+                closest = differences
         expected = " or ".join(_alternative_in_words(each) for each in check.accept)
         observed = f"{_answer_in_words(answer)}: {'; '.join(closest or ())}"
         raise NotPermittedError(check, answer, expected, observed)
 
-    def _note(self, check: Check, answer: Answer) -> None:
-        """Remember what later steps refer to."""
+    def _remember(self, check: Check, answer: Answer) -> None:
+        """Keep the id and the state of a Connection, to which later steps refer."""
         if answer.connection is not None:
             self._ids.setdefault(check.connection, answer.connection)
         if answer.state is not None:
             self._since[check.connection] = answer.state
 
-    # --- What is wrong with an answer ---
+    # --- Comparing an answer with an alternative ---
 
     def _differences(self, check: Check, due: Alternative, answer: Answer) -> Iterator[str]:
         if answer.outcome != due.outcome:
@@ -219,27 +222,27 @@ class Execution:
         last = self._before.get(check.connection, {})
         for name, value in due.state.items():
             found = state.get(name, _MISSING)
-            if not self._is(found, value, name, check.connection):
-                yield f"{name} is {_shown(found)}, not {_shown(value)}"
+            if not self._matches(found, value, name, check.connection):
+                yield f"{name} is {_json(found)}, not {_json(value)}"
         for name in due.unchanged:
             found = state.get(name, _MISSING)
             if found != last.get(name, found):
-                yield f"{name} is {_shown(found)}, and was {_shown(last[name])}"
+                yield f"{name} is {_json(found)}, and was {_json(last[name])}"
             elif found is _MISSING:
                 yield f"{name} is missing"
         for name in due.not_before:
             found, before = state.get(name, _MISSING), last.get(name, "")
             if not isinstance(found, str) or found < str(before):
-                yield f"{name} is {_shown(found)}, and was {_shown(before)}"
+                yield f"{name} is {_json(found)}, and was {_json(before)}"
 
-    def _is(self, found: object, due: object, name: str, connection: str) -> bool:
-        """Whether a member of a state is what it should be. Scopes come in any order."""
+    def _matches(self, found: object, due: object, name: str, connection: str) -> bool:
+        """Whether a member of a state has the expected value. Scopes may be in any order."""
         if name == "scopes":
-            found, due = _in_order(found), _in_order(due)
+            found, due = _sorted(found), _sorted(due)
         return self._equal(found, due, self._ids.get(connection), exactly=name == "document")
 
     def _equal(self, found: object, due: object, id: str | None, *, exactly: bool) -> bool:
-        """Deeply. Objects may have further members unless `exactly`; places stand for values."""
+        """Compare deeply, with placeholders. Objects may have more members unless `exactly`."""
         if due == TIME_PLACE:
             return isinstance(found, str) and re.fullmatch(_TIME, found) is not None
         if isinstance(due, str):
@@ -264,8 +267,8 @@ class Execution:
         return type(found) is type(due) and found == due
 
 
-def _in_order(value: object) -> object:
-    """An array of texts, sorted; anything else as it is."""
+def _sorted(value: object) -> object:
+    """An array as sorted texts; any other value unchanged."""
     if not isinstance(value, (list, tuple)):
         return value
     return sorted(map(str, cast("Sequence[object]", value)))
@@ -275,14 +278,14 @@ def _in_order(value: object) -> object:
 
 
 def call_in_words(check: Check) -> str:
-    """A call, for people: ``org_A activates main``."""
+    """A call in words: ``org_A activates main``."""
     if isinstance(check, CreateStep):
         if check.body is not None:
             return f"{check.by} creates {check.connection} from the document {check.body}"
         source = f"from {check.source} " if check.source not in (None, check.by) else ""
         terms = {"name": check.name, "scopes": check.scopes, "allow_self": check.allow_self or None}
         given = ", ".join(
-            f"{name}={_shown(value)}" for name, value in terms.items() if value is not None
+            f"{name}={_json(value)}" for name, value in terms.items() if value is not None
         )
         with_terms = f" with {given}" if given else ""
         return f"{check.by} creates {check.connection} {source}to {check.destination}{with_terms}"
@@ -294,12 +297,12 @@ def call_in_words(check: Check) -> str:
         )
         return f"{check.by} {check.action}s {check.connection}{version}"
     if isinstance(check, ShareStep):
-        return f"{check.by} reads data of {_shown(check.scope)} through {check.connection}"
+        return f"{check.by} reads data of {_json(check.scope)} through {check.connection}"
     return f"{check.by} looks at {check.connection}"
 
 
 def _alternative_in_words(due: Alternative) -> str:
-    details = [f"{name} {_shown(value)}" for name, value in due.state.items()]
+    details = [f"{name} {_json(value)}" for name, value in due.state.items()]
     details += [f"{name} as it was" for name in due.unchanged]
     details += [f"{name} not earlier" for name in due.not_before]
     if due.pointers is not None:
@@ -308,21 +311,21 @@ def _alternative_in_words(due: Alternative) -> str:
         details.append(f"HTTP {due.http}")
     if due.existing:
         details.append("the existing one")
-    return _with(due.outcome, details)
+    return _with_details(due.outcome, details)
 
 
 def _answer_in_words(answer: Answer) -> str:
     details = {"state": answer.state, "pointers": answer.pointers, "HTTP": answer.http}
-    shown = [f"{name} {_shown(value)}" for name, value in details.items() if value is not None]
-    return _with(answer.outcome, shown)
+    shown = [f"{name} {_json(value)}" for name, value in details.items() if value is not None]
+    return _with_details(answer.outcome, shown)
 
 
-def _with(outcome: str, details: Sequence[str]) -> str:
+def _with_details(outcome: str, details: Sequence[str]) -> str:
     return f"{outcome} ({', '.join(details)})" if details else str(outcome)
 
 
-def _shown(value: object) -> str:
-    """A value as JSON, as far as it is; of a long one the beginning."""
+def _json(value: object) -> str:
+    """A value as JSON text, shortened if it is long."""
     if value is _MISSING:
         return "missing"
     text = json.dumps(value, default=str)

@@ -1,10 +1,13 @@
-"""The explorer: Hypothesis hunts for the sequence of calls that breaks an implementation.
+"""Exploration: Hypothesis generates random runs to find a sequence of calls with a wrong answer.
 
-Where vectors are fixed, the explorer makes up stories: several organizations, two of them with ids
-that differ by case alone, and Connections between any of them; moves that the rules permit, and
-others; and after each call it reads every Connection back. It goes wherever the system leads, where
-several answers are permitted. A story that ends in an answer that is not permitted is made as short
-as can be, and told as a vector, ready to be kept.
+Vectors are fixed; the exploration generates its calls. There are several organizations, two of them
+with ids that differ by case alone, and Connections between any of them. The calls are permitted or
+not, and after each call every Connection is read back. Where several answers are permitted, the
+exploration follows the one that the system gives. A trace that ends in an answer that is not
+permitted is shrunk to a counterexample, which is also a vector to keep.
+
+This module only chooses calls. `connect_core.conformance.trace` makes them, checks the answers and
+shrinks: Hypothesis' own shrinking is not used.
 """
 
 import random
@@ -28,35 +31,32 @@ from connect_core.conformance.model import NEVER, SELF, Move
 from connect_core.conformance.profile import Answers, Profile
 from connect_core.conformance.runner import Exploration, MakeSystem, Result
 from connect_core.conformance.subject import actor_of
-from connect_core.conformance.trace import ORGANIZATIONS, CounterexampleError, Search, Trace, shrunk
+from connect_core.conformance.trace import ORGANIZATIONS, CounterexampleError, Search, Trace, shrink
 from connect_core.conformance.vectors import AnyStep, CreateStep
 from connect_core.decision import Cell
 from connect_core.lifecycle import SHARING_STATUS, Action, Role, Status
 from connect_core.parties import roles_of
 from connect_core.policy import decision_table, steps_to
 
-#: What may be shared.
+#: The scopes that Connections are created with.
 SCOPES: Final = ("inquiry.read", "account.read", "case.read")
-#: What may be asked for.
+#: The scopes that readers ask for.
 ASKED: Final = (*SCOPES, "inquiry.write", "Inquiry.read", "inquiry")
 
 _organizations = st.sampled_from(ORGANIZATIONS)
-#: Whether data may pass depends on the status: mostly it is one in which it may.
+#: The status to bring a Connection to before a share: mostly the one in which data may pass.
 _sharing = st.sampled_from([None, SHARING_STATUS, SHARING_STATUS, *Status])
 _scopes = st.none() | st.lists(st.sampled_from(SCOPES), min_size=1, max_size=3)
 _names = st.sampled_from([None, "Partner"])
-#: How far the version that an actor expects is from what it is; mostly they expect none.
+#: The expected version, relative to the current one; mostly the actor expects none.
 _expected = st.sampled_from([None, None, None, 0, -1, -2, 1])
 
 
 class Explorer(RuleBasedStateMachine):
-    """Anybody tries anything, and every Connection is read back after each call.
-
-    `explore` makes a subclass with the system that is explored.
-    """
+    """Chooses the calls of a random run. `explore` makes a subclass for the system under test."""
 
     search: ClassVar[Search]
-    #: The cells of the matrix that were tried so far, in all stories.
+    #: The cells of the matrix that were tried so far, in all runs.
     visited: ClassVar[set[Cell]]
 
     def __init__(self) -> None:
@@ -66,25 +66,25 @@ class Explorer(RuleBasedStateMachine):
         self._model = self._trace.model
 
     def teardown(self) -> None:
-        """The story is over."""
+        """End the run."""
         self._trace.close()
 
     @initialize(by=_organizations, partner=_organizations, third=_organizations)
     def begin(self, by: str, partner: str, third: str) -> None:
-        """There are some Connections to begin with, two of them the reverse of each other."""
+        """Create some Connections to begin with, two of them in opposite directions."""
         for source, destination in dict.fromkeys([(by, partner), (partner, by), (by, third)]):
             self._create(source, source, destination)
 
     @rule(data=st.data())
     def go_on(self, data: st.DataObject) -> None:
-        """Something happens. One rule draws what: of several, Hypothesis would leave some out."""
-        chapters = [self._create_another]
+        """Make the next call. There is one rule: of several, Hypothesis would disable some."""
+        kinds = [self._create_another]
         if self._model.names():
-            chapters += [self._move, self._attempt, self._share]
-        data.draw(st.sampled_from(chapters))(data)
+            kinds += [self._move, self._attempt, self._share]
+        data.draw(st.sampled_from(kinds))(data)
 
     def _create_another(self, data: st.DataObject) -> None:
-        """Somebody creates a Connection, for themselves or for others, a first or a second one."""
+        """Create a Connection, by its source or somebody else, the first of its pair or not."""
         by, destination = data.draw(_organizations), data.draw(_organizations)
         source = by
         if "named-source" in self.search.profile.claims and data.draw(st.booleans()):
@@ -111,57 +111,56 @@ class Explorer(RuleBasedStateMachine):
                 destination=destination,
                 called=called,
                 scopes=scopes,
-                # Of a second one that is not asked for, either reason may be told.
+                # Without `allow_self`, a second self-connection could be refused for two reasons.
                 allow_self=origin == destination and (asked or name is not None),
             )
         )
 
     def _move(self, data: st.DataObject) -> None:
-        """A party does what it may do now."""
+        """Make a permitted move."""
         move = data.draw(st.sampled_from(self._model.moves(ORGANIZATIONS, legal=True)))
         self._act(move, data.draw(_expected))
 
     def _attempt(self, data: st.DataObject) -> None:
-        """A Connection is brought to a status, and somebody tries something, permitted or not.
+        """Bring a Connection to a status, and try something, permitted or not.
 
-        A cell of the matrix is drawn, if there is one that this story has not been to.
+        Cells of the matrix that this run has not tried yet come first.
         """
-        chances = self._chances()
-        cells = [cell for cell in chances if cell not in self._tried] or list(chances)
+        candidates = self._candidates()
+        cells = [cell for cell in candidates if cell not in self._tried] or list(candidates)
         cell = data.draw(st.sampled_from(cells))
-        name, by = data.draw(st.sampled_from(chances[cell]))
-        self._lead(data, name, Status(str(cell.status)))
+        name, by = data.draw(st.sampled_from(candidates[cell]))
+        self._bring_to(data, name, Status(str(cell.status)))
         if cell.action is Action.CREATE:
-            there = self._model.connection(name)
-            source, destination = there.source_organization_id, there.destination_organization_id
+            first = self._model.connection(name)
+            source, destination = first.source_organization_id, first.destination_organization_id
             self._create(by, str(source), str(destination))
         else:
             self._act(Move(name, by, cell.action), data.draw(_expected))
 
-    def _chances(self) -> dict[Cell, list[tuple[str, str]]]:
-        """The cells that there are Connections for: which, and who would act."""
-        chances: dict[Cell, list[tuple[str, str]]] = {}
+    def _candidates(self) -> dict[Cell, list[tuple[str, str]]]:
+        """The cells that can be tried, each with the possible Connections and actors."""
+        candidates: dict[Cell, list[tuple[str, str]]] = {}
         for name, by, status, action in product(self._model.names(), ORGANIZATIONS, Status, Action):
-            there = self._model.connection(name)
-            roles = roles_of(actor_of(by), there)
+            roles = roles_of(actor_of(by), self._model.connection(name))
             if (
                 action is not Action.CREATE
                 or Role.SOURCE in roles
                 or "named-source" in self.search.profile.claims
             ):
-                chances.setdefault(Cell(status, action, roles), []).append((name, by))
-        return chances
+                candidates.setdefault(Cell(status, action, roles), []).append((name, by))
+        return candidates
 
     def _share(self, data: st.DataObject) -> None:
-        """Somebody wants to read data, now or once the Connection has a status."""
+        """Ask to read data, in the current status or after bringing the Connection to another."""
         name, status = data.draw(st.sampled_from(self._model.names())), data.draw(_sharing)
         if status is not None:
-            self._lead(data, name, status)
+            self._bring_to(data, name, status)
         by, scope = data.draw(_organizations), data.draw(st.sampled_from(ASKED))
         self._do(self._model.share(name, by=by, scope=scope))
 
     def _act(self, move: Move, expected: int | None) -> None:
-        """Act, expecting so many versions less or more than there are, if that is claimed."""
+        """Act, with an expected version relative to the current one, if that is claimed."""
         version = None
         if expected is not None and {"versions", "expected-version"} <= set(
             self.search.profile.claims
@@ -169,8 +168,8 @@ class Explorer(RuleBasedStateMachine):
             version = max(1, self._model.connection(move.connection).version + expected)
         self._do(self._model.act(move, version))
 
-    def _lead(self, data: st.DataObject, name: str, status: Status) -> None:
-        """The parties bring a Connection to a status."""
+    def _bring_to(self, data: st.DataObject, name: str, status: Status) -> None:
+        """Bring a Connection to a status by permitted moves."""
         for step in steps_to(self._model.connection(name), status):
             role = data.draw(st.sampled_from(sorted(step.roles)))
             by = str(self._model.connection(name).organization_of(role))
@@ -182,6 +181,7 @@ class Explorer(RuleBasedStateMachine):
             self.visited.add(cell)
             self._tried.add(cell)
         answer = self._trace.do(step)
+        # Without self-connections, the cells of an actor with both roles cannot be reached.
         if isinstance(step, CreateStep) and NEVER in answer.answers.get(SELF, ()):
             self.visited.update(cell for cell in decision_table() if len(cell.roles) > 1)
 
@@ -195,23 +195,25 @@ def explore(
     seed: int | None = None,
     answers: Answers | None = None,
 ) -> Exploration:
-    """Let Hypothesis look for a story that an implementation does not tell as it should.
+    """Test an implementation with random runs, generated by Hypothesis.
 
     Args:
-        make_system: gives a fresh system; called once for each story.
-        profile: what is claimed; everything, if omitted.
-        examples: how many stories.
-        steps: how many calls there are at most in each, besides those that read back.
-        seed: gives the same stories as it gave before; a new one if omitted.
-        answers: what is known of the answers to open points; nothing but what the profile chooses,
-            if omitted.
+        make_system: makes a fresh system; called once for each run.
+        profile: the profile of the implementation; if omitted, every capability is claimed.
+        examples: the number of runs.
+        steps: the maximum number of steps in each run. A step is one call, after the calls that
+            bring a Connection to the status that it needs; read-backs are not counted.
+        seed: the seed; the same seed gives the same runs. A new one if omitted.
+        answers: the answers to open points that are still possible. If omitted, only the answers
+            that the profile chooses are known.
 
     Raises:
-        BrokenSystemError: what the system gave is no answer, or it cannot be reached any more.
+        BrokenSystemError: what the system returned is not an answer, or it cannot be reached any
+            more.
         ValueError: `examples` or `steps` is less than 1.
     """
     if min(examples, steps) < 1:
-        raise ValueError(f"an exploration takes at least 1x1, not {examples}x{steps}")
+        raise ValueError(f"an exploration needs at least 1x1, not {examples}x{steps}")
     profile = Profile() if profile is None else profile
     number = random.SystemRandom().randrange(10**6) if seed is None else seed
     known = Answers(profile.answers) if answers is None else answers.copy()
@@ -220,23 +222,24 @@ def explore(
     result, finding, reason = Result.PASS, None, ""
     try:
         _run(hypothesis.seed(number)(machine), examples, steps)
-    except CounterexampleError as found:
-        finding = shrunk(search, found).result
+    except CounterexampleError as counterexample:
+        finding = shrink(search, counterexample).result
         result = finding.result
     except (BrokenSystemError, Flaky):
-        pass  # the hunt knows, also where Hypothesis has made something else of it
+        pass  # Hypothesis may raise either of them; `search` has the original exception
     if search.broken is not None:
         raise search.broken
-    if search.found is not None and finding is None:
-        result, finding = Result.ERROR, search.found.result
+    # A counterexample that did not occur again is reported as an error.
+    if search.counterexample is not None and finding is None:
+        result, finding = Result.ERROR, search.counterexample.result
         reason = "the same story does not end the same way twice"
-    unvisited = sorted(map(_in_words, _due(profile) - visited))
+    unvisited = sorted(map(_in_words, _required_cells(profile) - visited))
     if result is Result.PASS and unvisited:
         result = Result.COULD_NOT_TEST
     return Exploration(examples, steps, number, result, tuple(unvisited), finding, reason)
 
 
-#: A slow system, and long stories, are nobody's fault here.
+#: Health checks of Hypothesis that do not apply: systems may be slow, and runs long.
 _TOLERATED: Final = (
     HealthCheck.too_slow,
     HealthCheck.data_too_large,
@@ -254,7 +257,7 @@ def _run(machine: type[RuleBasedStateMachine], examples: int, steps: int) -> Non
             deadline=None,
             database=None,
             derandomize=False,
-            phases=(Phase.generate,),  # what is found is shortened here
+            phases=(Phase.generate,),  # `shrink` does the shrinking
             print_blob=False,
             report_multiple_bugs=False,
             suppress_health_check=_TOLERATED,
@@ -263,8 +266,8 @@ def _run(machine: type[RuleBasedStateMachine], examples: int, steps: int) -> Non
     )
 
 
-def _due(profile: Profile) -> set[Cell]:
-    """The cells that an exploration has to visit."""
+def _required_cells(profile: Profile) -> set[Cell]:
+    """The cells that an exploration has to try."""
     everything = set(decision_table())
     if "named-source" in profile.claims:
         return everything

@@ -1,8 +1,10 @@
-"""What is derived in this library's repository: from the specification's text, and from the rules.
+"""Derived files of this library's repository: their paths and texts, and whether they have drifted.
 
-The requirements as data, the vectors, the diagrams and the tables of the documentation are files
-that nobody edits. They are written by ``connect-core conformance generate``, and compared by it
-with what they should be.
+The requirements as data, the vectors, and the documentation's diagrams and tables are derived from
+the specification's text and from the rules. Nobody edits them. ``connect-core conformance
+generate`` writes them, or compares them with what they should be.
+
+This module is for the checkout of this library only. Nothing is derived when the kit runs.
 """
 
 import json
@@ -20,19 +22,19 @@ from connect_core.diagrams import diagrams
 _DATA_FOLDER: Final = "src/connect_core/conformance/data"
 _VECTORS_FOLDER: Final = f"{_DATA_FOLDER}/vectors"
 _DIAGRAMS_FOLDER: Final = "docs/diagrams"
-#: The folders in which nothing else may lie.
+#: The folders that contain derived files only.
 _DERIVED_FOLDERS: Final = (_VECTORS_FOLDER, _DIAGRAMS_FOLDER)
 
 
 def derived(root: Path) -> dict[str, str]:
-    """Every file of the repository that is derived: its path below the root, and its text.
+    """Every derived file of the repository: its text, by its path below the root.
 
     Args:
         root: the root of a checkout.
 
     Raises:
-        FileNotFoundError: it is none: the specification is not there.
-        InvalidSpecificationError: the specification is not in order.
+        FileNotFoundError: the root is not a checkout: it has no specification.
+        InvalidSpecificationError: the specification is not valid.
     """
     text = (root / "docs" / "specification.md").read_text(encoding="utf-8")
     requirements = root / _DATA_FOLDER / "requirements.json"
@@ -40,14 +42,14 @@ def derived(root: Path) -> dict[str, str]:
     files = {f"{_DATA_FOLDER}/requirements.json": specification_text(specification)}
     for name, vectors in vector_files(specification.version).items():
         files[f"{_VECTORS_FOLDER}/{name}"] = vectors
-    told = [vector_dict(vector) for vector in stories()]
-    for name, page in (diagrams(told) | tables()).items():
+    drawn = [vector_dict(vector) for vector in stories()]
+    for name, page in (diagrams(drawn) | tables()).items():
         files[f"{_DIAGRAMS_FOLDER}/{name}"] = page
     return files
 
 
 def _released(requirements: Path) -> list[str]:
-    """The ids that stood in the file the last time."""
+    """The ids in the existing file. They count as released."""
     if not requirements.exists():
         return []
     before = json.loads(requirements.read_text(encoding="utf-8"))
@@ -56,7 +58,7 @@ def _released(requirements: Path) -> list[str]:
 
 
 def drifted(root: Path, files: Mapping[str, str]) -> list[str]:
-    """The paths of files that are not, byte for byte, as they would be, or should not be there."""
+    """The paths of files that differ from these, are missing, or should not exist."""
     changed = [
         path
         for path, text in files.items()
@@ -66,16 +68,16 @@ def drifted(root: Path, files: Mapping[str, str]) -> list[str]:
 
 
 def _left_over(root: Path, files: Mapping[str, str]) -> list[str]:
-    there = [
+    present = [
         path.relative_to(root).as_posix()
         for folder in _DERIVED_FOLDERS
         for path in (root / folder).glob("*")
     ]
-    return [path for path in there if path not in files]
+    return [path for path in present if path not in files]
 
 
 def write_derived(root: Path, files: Mapping[str, str]) -> None:
-    """Write the files, and remove what lies in their folders besides."""
+    """Write the files, and remove all others from the folders of derived files."""
     for path in _left_over(root, files):
         (root / path).unlink()
     for path, text in files.items():

@@ -1,4 +1,7 @@
-"""The kit for pytest: a class with one method to override."""
+"""The kit for pytest: a test class with one method to override.
+
+It makes a pytest test of each vector, and one of the exploration. It adds no checks of its own.
+"""
 
 from typing import ClassVar
 
@@ -12,9 +15,9 @@ from connect_core.conformance.vectors import Vector, load_vectors
 
 
 class ConnectionConformance:
-    """Every vector of the specification, and the explorer, as tests of your implementation.
+    """Every vector of the specification, and the exploration, as tests of your implementation.
 
-    Subclass it in a test module, and give it your system::
+    Subclass it in a test module, and return your system::
 
         from connect_core.conformance import ConnectionConformance, Profile
 
@@ -24,16 +27,16 @@ class ConnectionConformance:
             def make_system(self):
                 return OurSystem()
 
-    Fixtures work as in any test class: let one that is used automatically put what `make_system`
-    needs into an attribute. A vector that passes though it is listed as a known failure fails; one
+    Fixtures work as in any test class: an ``autouse`` fixture can put what `make_system` needs into
+    an attribute. A vector that is listed as a known failure, but passes, fails the test. A vector
     whose capabilities are not claimed is skipped, with the reason.
     """
 
-    #: What is claimed: everything, unless you say otherwise.
+    #: The profile of the implementation. By default every capability is claimed.
     profile: ClassVar[Profile] = Profile()
-    #: How many stories the explorer tells, and how long they are.
+    #: The number of random runs, and the maximum number of steps in each.
     exploration: ClassVar[tuple[int, int]] = (100, 50)
-    #: Gives the same stories every time; new ones each time, unless you say which.
+    #: The seed of the runs. By default every exploration has a new one.
     seed: ClassVar[int | None] = None
 
     _answers: ClassVar[Answers]
@@ -44,18 +47,18 @@ class ConnectionConformance:
         cls._answers = Answers(cls.profile.answers)
 
     def make_system(self) -> System:
-        """A fresh implementation, in a world without Connections. Override this."""
+        """Make a fresh system that holds no Connections. Override this method."""
         raise NotImplementedError(f"{type(self).__name__} has to override make_system")
 
     @pytest.mark.parametrize("vector", load_vectors(), ids=lambda vector: vector.id)
     def test_vector(self, vector: Vector) -> None:
-        """The implementation gives permitted answers only."""
-        _tell(run_vector(self.make_system, vector, self.profile, self._answers))
+        """Every answer to a call of the vector is permitted."""
+        _report(run_vector(self.make_system, vector, self.profile, self._answers))
 
     def test_explorer(self) -> None:
-        """No story is found that ends in an answer that is not permitted."""
+        """Random runs try every cell of the matrix, and find no answer that is not permitted."""
         examples, steps = self.exploration
-        found = explore(
+        done = explore(
             self.make_system,
             self.profile,
             examples=examples,
@@ -63,14 +66,14 @@ class ConnectionConformance:
             seed=self.seed,
             answers=self._answers.copy(),
         )
-        if found.finding is not None:
-            pytest.fail(found.describe(), pytrace=False)
-        if found.result is not Result.PASS:
-            pytest.fail(f"{found.sentence()}: {', '.join(found.unvisited)}", pytrace=False)
+        if done.finding is not None:
+            pytest.fail(done.describe(), pytrace=False)
+        if done.result is not Result.PASS:
+            pytest.fail(f"{done.sentence()}: {', '.join(done.unvisited)}", pytrace=False)
 
 
-def _tell(result: VectorResult) -> None:
-    """Say it as pytest says it."""
+def _report(result: VectorResult) -> None:
+    """Turn a result into pytest's pass, skip, xfail or fail."""
     match result.result:
         case Result.PASS:
             return

@@ -1,9 +1,11 @@
-"""What the rules permit: for any call, in any world, the answers that conform.
+"""The model: for any call, in any state, the permitted answers.
 
-A `World` holds the Connections of a case as they should be. It words a call as a step, with the
-requirements that it tests and the answers that are permitted, by asking the policy; then it follows
-the answer that was given. The vectors are what it says, written down; the explorer goes wherever a
-system leads it.
+A `Model` holds the Connections of one execution as they should be. For each call it builds a step
+with the requirements that the call tests and the permitted answers. Then it applies the answer that
+was given. The generators write these steps down as vectors; the exploration builds them as it goes
+and follows the answers of the implementation.
+
+The model states no rule: it asks the policy. It makes no calls and compares no answers.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,14 +30,14 @@ from connect_core.parties import roles_of
 from connect_core.policy import decide, decide_access, decide_create, steps_to
 from connect_core.scopes import DEFAULT_SCOPES
 
-#: The open points, and the answers to them, as the specification has them. Ours comes first.
+#: The open points of the specification and their answers. Ours comes first.
 ROLE_AND_STATUS, ROLE_FIRST, STATUS_FIRST = "CXN-OPEN-001", "role-first", "status-first"
 OUTSIDERS, HIDDEN, REFUSED = "CXN-OPEN-002", "hidden", "refused"
 SECOND_CREATE, DUPLICATE_REFUSED, RETURNED = "CXN-OPEN-004", "refused", "returned"
 SELF, ON_REQUEST, NEVER, ALWAYS = "CXN-OPEN-005", "on-request", "never", "always"
 SCOPES_WHILE_INACTIVE, KEPT, SUSPENDED = "CXN-OPEN-006", "kept", "suspended"
 
-#: When everything happens. No vector tells an implementation what time it is.
+#: The time of every change. No vector tells an implementation what time it is.
 _AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 _OUTCOMES: Final[Mapping[Denial, Outcome]] = {
@@ -46,7 +48,7 @@ _OUTCOMES: Final[Mapping[Denial, Outcome]] = {
     Denial.SELF_CONNECTION: Outcome.SELF_CONNECTION,
 }
 
-#: The requirement that an action tests, by the actor's role and whether it is allowed.
+#: The requirement that an action tests, by the action, the actor's role and whether it is allowed.
 _ACTIONS: Final[Mapping[tuple[Action, Role, bool], str]] = {
     (Action.ACTIVATE, Role.DESTINATION, True): "CXN-LIFE-001",
     (Action.ACTIVATE, Role.SOURCE, False): "CXN-LIFE-002",
@@ -59,7 +61,7 @@ _ACTIONS: Final[Mapping[tuple[Action, Role, bool], str]] = {
     (Action.REACTIVATE, Role.DESTINATION, False): "CXN-LIFE-008",
     (Action.REACTIVATE, Role.SOURCE, False): "CXN-LIFE-009",
 }
-#: The requirement that a refused access tests, by each reason for it.
+#: The requirement that a refused read of data tests, by the reason for the refusal.
 _ACCESS: Final[Mapping[Denial, str]] = {
     Denial.NOT_A_PARTY: "CXN-SHAR-005",
     Denial.NOT_ACTIVE: "CXN-SHAR-002",
@@ -67,12 +69,12 @@ _ACCESS: Final[Mapping[Denial, str]] = {
     Denial.SCOPE_NOT_GRANTED: "CXN-SHAR-004",
 }
 
-#: What is fixed when a Connection is created, of the members that every implementation reports.
+#: The members of the state that every implementation reports and that never change.
 TERMS: Final = ("source", "destination", "name")
 
 
 class _Entry(NamedTuple):
-    """A Connection as it should be, its history, and what it looks like."""
+    """A Connection as it should be, its history, and its state as seen from outside."""
 
     connection: Connection
     events: tuple[ConnectionEvent, ...]
@@ -80,7 +82,7 @@ class _Entry(NamedTuple):
 
 
 class Move(NamedTuple):
-    """An action that somebody could take on a Connection."""
+    """An action that an organization could take on a Connection."""
 
     connection: str
     by: str
@@ -88,19 +90,19 @@ class Move(NamedTuple):
 
 
 class Model:
-    """The Connections of a case as they should be, by the names that the case has for them."""
+    """The Connections of one execution as they should be, by their names in that execution."""
 
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
 
     def copy(self) -> "Model":
-        """The same, to go on from separately."""
+        """A copy that changes independently."""
         copied = Model()
         copied._entries = dict(self._entries)
         return copied
 
     def names(self) -> tuple[str, ...]:
-        """The names of the Connections that there are, oldest first."""
+        """The names of all Connections, oldest first."""
         return tuple(self._entries)
 
     def connection(self, name: str) -> Connection:
@@ -120,7 +122,7 @@ class Model:
         return None
 
     def cell(self, step: AnyStep) -> Cell | None:
-        """The cell of the matrix that a step is about; None if it is about no cell."""
+        """The cell of the matrix that a step is about; None if it is about none."""
         if isinstance(step, CreateStep):
             source, destination = step.source or step.by, str(step.destination)
             name = self.named(source, destination)
@@ -138,11 +140,11 @@ class Model:
         return Cell(connection.status, move.action, roles_of(actor_of(move.by), connection))
 
     def moves(self, organizations: Iterable[str], *, legal: bool) -> list[Move]:
-        """What these organizations could do to the Connections there are.
+        """The moves that these organizations could make on the existing Connections.
 
         Args:
-            organizations: who acts.
-            legal: what they may do, or what they may not.
+            organizations: the organizations that act.
+            legal: True for the permitted moves, False for the others.
         """
         actors = {each: actor_of(each) for each in organizations}
         return [
@@ -153,7 +155,7 @@ class Model:
             if action is not Action.CREATE and decide(actor, action, connection).allowed is legal
         ]
 
-    # --- Calls, and what they may come to ---
+    # --- Calls and their permitted answers ---
 
     def create(
         self,
@@ -166,16 +168,16 @@ class Model:
         scopes: Sequence[str] | None = None,
         allow_self: bool = False,
     ) -> CreateStep:
-        """Somebody creates a Connection. A second one has to be named as the first is.
+        """A step that creates a Connection. A second create for a pair uses the name of the first.
 
         Args:
-            name: what the case calls the Connection.
-            by: who acts.
+            name: the name of the Connection in this execution.
+            by: the organization that acts.
             destination: the organization to share with.
-            source: the organization whose data is shared; that of `by` if omitted.
-            called: the name that it is to have for people.
-            scopes: what to share; the defaults if omitted.
-            allow_self: a self-connection is asked for.
+            source: the organization whose data is shared; `by` if omitted.
+            called: the Connection's own name, for people to read.
+            scopes: the scopes to share; the defaults if omitted.
+            allow_self: True if a self-connection is intended.
         """
         origin = by if source is None else source
         existing = self._entries.get(name)
@@ -202,11 +204,11 @@ class Model:
         )
 
     def act(self, move: Move, expected_version: int | None = None) -> ActStep:
-        """Somebody acts on a Connection, whether they may or not.
+        """A step that acts on a Connection, permitted or not.
 
         Args:
-            move: who does what.
-            expected_version: the version that they expect, if they name one.
+            move: which organization does what.
+            expected_version: the version that it expects, if it names one.
         """
         connection = self.connection(move.connection)
         decision = decide(actor_of(move.by), move.action, connection)
@@ -231,12 +233,12 @@ class Model:
         )
 
     def share(self, name: str, *, by: str, scope: str) -> ShareStep:
-        """Somebody wants to read data of a scope through a Connection."""
+        """A step that asks to read data of a scope through a Connection."""
         decision = decide_access(actor_of(by), scope, self.connection(name))
         if decision:
             return _share(by, name, scope, ("CXN-SHAR-001",), Alternative(outcome=Outcome.OK))
         tested = tuple(_ACCESS[denial] for denial in decision.denials)
-        refusals = (_refusal(Outcome.DENIED),) if decision.roles else _to_an_outsider()
+        refusals = (_refusal(Outcome.DENIED),) if decision.roles else _outsider_refusals()
         return _share(by, name, scope, tested, *refusals)
 
     def read(
@@ -249,20 +251,20 @@ class Model:
         unchanged: Sequence[str] = (),
         not_before: Sequence[str] = (),
     ) -> Check:
-        """Somebody looks at a Connection.
+        """A check that reads a Connection.
 
         Args:
-            name: what the case calls the Connection.
-            by: who looks.
-            members: the members of the state that have to be as they should be.
-            requirements: what that tests; for an outsider that is given.
-            unchanged: members that have to be as they were when it was last read before the step.
-            not_before: times that must not be earlier than they were then.
+            name: the name of the Connection in this execution.
+            by: the organization that reads.
+            members: the members of the state to compare with the model.
+            requirements: the requirements that the check tests; ignored for an outsider.
+            unchanged: members that must be equal to what the last read before the step showed.
+            not_before: times that must not be earlier than that read showed.
         """
         entry = self._entries[name]
         if not roles_of(actor_of(by), entry.connection):
             return Check(
-                by=by, connection=name, requirements=("CXN-PERM-003",), accept=_to_an_outsider()
+                by=by, connection=name, requirements=("CXN-PERM-003",), accept=_outsider_refusals()
             )
         due = Alternative(
             outcome=Outcome.OK,
@@ -279,10 +281,10 @@ class Model:
             )
         return Check(by=by, connection=name, requirements=tuple(requirements), accept=accept)
 
-    # --- What came of them ---
+    # --- Applying answers ---
 
     def follow(self, step: AnyStep, answer: Alternative) -> None:
-        """Be as the world is after this answer to this step."""
+        """Apply the effect of this answer to this step."""
         if (
             answer.outcome is not Outcome.OK
             or answer.existing
@@ -300,40 +302,42 @@ class Model:
                 id=f"cxn_{step.connection}",
                 at=_AT,
             )
-            self._keep(step.connection, change, ())
+            self._record(step.connection, change, ())
         else:
             connection, events, _ = self._entries[step.connection]
             change = connection.take(Action(step.action), by=actor, at=_AT)
-            self._keep(step.connection, change, events)
+            self._record(step.connection, change, events)
 
-    def _keep(self, name: str, change: Change, events: Iterable[ConnectionEvent]) -> None:
+    def _record(self, name: str, change: Change, events: Iterable[ConnectionEvent]) -> None:
         history = (*events, change.event)
         self._entries[name] = _Entry(
             change.connection, history, state_of(change.connection, history)
         )
 
 
-def followed(step: AnyStep, answer: Alternative) -> AnyStep:
-    """The step in a story that goes on as it does after this answer.
+def continued_with(step: AnyStep, answer: Alternative) -> AnyStep:
+    """The step in a vector whose later steps assume this answer.
 
-    The answer is the first that the step accepts. Another that leaves another world ends the story.
+    The answer becomes the first alternative. An alternative that leaves other Connections ends the
+    vector.
     """
     others = [
-        each.model_copy(update={"ends": _makes(step, each) != _makes(step, answer)})
+        each.model_copy(update={"ends": _creates(step, each) != _creates(step, answer)})
         for each in step.accept
         if each != answer
     ]
     return step.model_copy(update={"accept": (answer, *others)})
 
 
-def _makes(step: AnyStep, answer: Alternative) -> bool:
-    """Whether the answer tells of a Connection that was not there before."""
+def _creates(step: AnyStep, answer: Alternative) -> bool:
+    """Whether the answer means that the step created a new Connection."""
     created = answer.outcome is Outcome.OK and not answer.existing
     return isinstance(step, CreateStep) and created
 
 
-# --- What is permitted, and what that tests -----------------------------------------------------
+# --- Requirements and permitted answers ----------------------------------------------------------
 
+#: The requirements that a call tests, and its permitted answers.
 _Permitted = tuple[tuple[str, ...], tuple[Alternative, ...]]
 
 
@@ -347,7 +351,7 @@ def _refusal(outcome: Outcome, point: str | None = None, *answers: str) -> Alter
     return Alternative(outcome=outcome, answers={} if point is None else {point: answers})
 
 
-def _to_an_outsider() -> tuple[Alternative, ...]:
+def _outsider_refusals() -> tuple[Alternative, ...]:
     return (
         _refusal(Outcome.NOT_FOUND, OUTSIDERS, HIDDEN),
         _refusal(Outcome.NOT_A_PARTY, OUTSIDERS, REFUSED),
@@ -355,7 +359,7 @@ def _to_an_outsider() -> tuple[Alternative, ...]:
 
 
 def _refusals(decision: Decision) -> Iterator[Alternative]:
-    """The outcomes of what a party may not do: one, or either of two that hold at once."""
+    """The permitted refusals of a party: one, or either of two if two reasons hold at once."""
     first, *others = (_OUTCOMES[denial] for denial in decision.denials)
     if not others:
         yield _refusal(first)
@@ -386,18 +390,18 @@ def _creation(decision: Decision, *, self_connection: bool, asked: bool) -> _Per
 def _action(decision: Decision, connection: Connection) -> _Permitted:
     action, roles = Action(str(decision.action)), decision.roles
     if not roles:
-        return ("CXN-LIFE-011",), _to_an_outsider()
+        return ("CXN-LIFE-011",), _outsider_refusals()
     requirements: tuple[str, ...] = ("CXN-CREA-007",)
     if len(roles) == 1:
         requirements = (_ACTIONS[action, next(iter(roles)), decision.allowed],)
-    if connection.version > _SHORTEST[connection.status]:
+    if connection.version > _LOWEST_VERSION[connection.status]:
         requirements += ("CXN-LIFE-010",)
     if decision:
         return requirements, (Alternative(outcome=Outcome.OK),)
     return requirements, tuple(_refusals(decision))
 
 
-#: A Connection that has just been created.
+#: A newly created Connection.
 CREATED: Final = Connection.create(by=actor_of("org_A"), destination="org_B").connection
-#: The version with which a Connection comes to a status first. With a greater one it has a past.
-_SHORTEST: Final = {status: 1 + len(steps_to(CREATED, status)) for status in Status}
+#: The lowest version of a Connection in each status. With a higher one it came by a longer way.
+_LOWEST_VERSION: Final = {status: 1 + len(steps_to(CREATED, status)) for status in Status}

@@ -1,4 +1,8 @@
-"""Profiles: what an implementation claims, what it chose, and what it is known to fail."""
+"""Profiles: an implementation's claims, its answers to open points, and its known failures.
+
+`Answers` keeps track of the answers to open points that are still possible during a run. This
+module tests nothing.
+"""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,7 +16,7 @@ from connect_core.parties import Immutable
 
 
 class InvalidProfileError(ValueError):
-    """A profile is not one. Nothing was run."""
+    """A profile is not valid. Nothing was run."""
 
 
 def _every_capability() -> tuple[str, ...]:
@@ -20,20 +24,20 @@ def _every_capability() -> tuple[str, ...]:
 
 
 class Profile(Immutable):
-    """What is claimed of an implementation. What is claimed is mandatory.
+    """What is claimed for an implementation. What is claimed is mandatory.
 
     Attributes:
-        name: what reports call the implementation.
-        claims: the capabilities that it has; all of them, unless you say otherwise.
-        answers: for open points of the specification, the answer that was chosen. The
-            implementation is held to it. Where none is declared, it has to give the same one every
-            time.
-        known_failures: vectors that it is known to fail, by id, each with the reason. One that
-            passes after all is a failure, too: strike it from the list.
+        name: the name of the implementation in reports.
+        claims: the capabilities that it has; all of them by default.
+        answers: the chosen answers to open points of the specification. The implementation is held
+            to them. Where none is declared, it has to give the same answer every time.
+        known_failures: the ids of vectors that it is known to fail, each with a reason. If one of
+            them passes, that counts as a failure: remove it from the list.
 
     Raises:
         pydantic.ValidationError: a field is not valid.
-        InvalidProfileError: from `checked`: it names what the specification does not have.
+        InvalidProfileError: from `checked`: it names something that the specification does not
+            have.
     """
 
     name: str = Field(default="the implementation", min_length=1)
@@ -42,13 +46,13 @@ class Profile(Immutable):
     known_failures: dict[str, str] = Field(default={})
 
     def checked(self, vector_ids: Iterable[str]) -> Self:
-        """This profile, if all that it names exists.
+        """This profile, if everything that it names exists.
 
         Args:
-            vector_ids: the ids of the vectors there are.
+            vector_ids: the ids of all vectors.
 
         Raises:
-            InvalidProfileError: with everything that does not exist.
+            InvalidProfileError: with every problem of the profile.
         """
         specification = load_specification()
         points = specification.answers()
@@ -60,7 +64,7 @@ class Profile(Immutable):
         problems += [
             f"{each!r} cannot be claimed without {' and '.join(map(repr, lacking))}"
             for each in self.claims
-            if (lacking := self.lacks(_always_with(each)))
+            if (lacking := self.lacks(_required_with(each)))
         ]
         for point, answer in self.answers.items():
             if point not in points:
@@ -83,12 +87,12 @@ class Profile(Immutable):
         return self
 
     def lacks(self, needs: Iterable[str]) -> list[str]:
-        """What of these capabilities is not claimed."""
+        """Those of these capabilities that are not claimed."""
         return [each for each in needs if each not in self.claims]
 
 
-def _always_with(capability: str) -> list[str]:
-    """What every requirement that needs this capability needs besides."""
+def _required_with(capability: str) -> list[str]:
+    """The capabilities that are needed by every requirement that needs this one."""
     needs = [each.needs for each in load_specification().requirements if capability in each.needs]
     return sorted(set(needs[0]).intersection(*needs[1:])) if needs else []
 
@@ -97,7 +101,7 @@ def read_profile(path: Path) -> Profile:
     """The profile in a JSON file.
 
     Raises:
-        InvalidProfileError: it cannot be read, or is not a profile.
+        InvalidProfileError: the file cannot be read, or is not a profile.
     """
     try:
         return Profile.model_validate_json(path.read_bytes())
@@ -109,10 +113,10 @@ def read_profile(path: Path) -> Profile:
 
 
 class Answers:
-    """Which answers to the open points are still possible, given what was seen. Mutable.
+    """The answers to open points that agree with everything observed so far. Mutable.
 
     Args:
-        chosen: the answers that were declared.
+        chosen: the answers that the profile declares.
     """
 
     def __init__(self, chosen: Mapping[str, str]) -> None:
@@ -122,13 +126,13 @@ class Answers:
         }
 
     def copy(self) -> "Answers":
-        """The same, to go on from separately."""
+        """A copy that changes independently."""
         copied = Answers({})
         copied._left = dict(self._left)
         return copied
 
     def contradiction(self, alternative: Alternative) -> str | None:
-        """Why this alternative is not open any more; None if it is."""
+        """Why earlier answers exclude this alternative; None if they do not."""
         for point, answers in alternative.answers.items():
             left = self._left[point]
             if not left & set(answers):
@@ -136,10 +140,10 @@ class Answers:
         return None
 
     def narrow(self, alternative: Alternative) -> None:
-        """Note that this alternative was seen."""
+        """Keep only the answers that agree with this alternative."""
         for point, answers in alternative.answers.items():
             self._left[point] &= set(answers)
 
     def left(self) -> dict[str, list[str]]:
-        """For each open point, the answers that are still possible, sorted."""
+        """The answers to each open point that are still possible, sorted."""
         return {point: sorted(answers) for point, answers in self._left.items()}

@@ -1,8 +1,11 @@
-"""The runner: vectors against a system, and what came of them.
+"""The runner: executes vectors and reports a result for each vector and each requirement.
 
-A vector passes if every answer was permitted. What could not be tested is said, and never counts as
-a pass: a vector whose preparation fails, one that the implementation does not support though it
-claims to, a requirement that nothing reached.
+A vector passes if every answer was permitted. What could not be tested is reported, and never
+counts as a pass: a vector whose preparation fails, a call that the implementation claims to support
+but does not, a requirement that no call reached.
+
+The runner does not judge single answers (`connect_core.conformance.execution` does) and does not
+format reports (`connect_core.conformance.report` does).
 """
 
 from collections import Counter
@@ -32,41 +35,41 @@ from connect_core.conformance.vectors import (
 
 
 class Result(StrEnum):
-    """What came of a vector, or of a requirement; the worst first."""
+    """The result of a vector or a requirement, the worst first."""
 
     #: An answer was not permitted.
     FAIL = "fail"
-    #: The implementation failed on its own: it raised, or gave an error in place of an answer.
+    #: The implementation itself failed: it raised, or returned an error instead of an answer.
     ERROR = "error"
-    #: It is listed as a known failure, and passes: strike it from the list.
+    #: It is listed as a known failure, but passes: remove it from the list.
     UNEXPECTED_PASS = "unexpected-pass"  # noqa: S105  # no password
-    #: What it tests was not reached. This is no pass.
+    #: The run did not reach what it tests. This is not a pass.
     COULD_NOT_TEST = "could-not-test"
-    #: It does not pass, and the profile says so, with the reason.
+    #: It does not pass, and the profile says so, with a reason.
     KNOWN_FAILURE = "known-failure"
     #: Every answer was permitted.
     PASS = "pass"  # noqa: S105  # no password
-    #: The profile does not claim what it takes, or a chosen answer excludes it.
+    #: The profile does not claim what it needs, or an answer to an open point excludes it.
     NOT_CLAIMED = "not-claimed"
 
 
-#: With one of these an implementation does not conform.
+#: An implementation with one of these results does not conform.
 FAILING: Final = (Result.FAIL, Result.ERROR, Result.UNEXPECTED_PASS, Result.COULD_NOT_TEST)
 
 
 @dataclass(frozen=True)
 class VectorResult:
-    """What came of one vector. Immutable.
+    """The result of one vector. Immutable.
 
     Attributes:
         vector: the vector.
-        result: what came of it.
+        result: the result.
         reason: why, in one sentence; empty for a pass.
-        blamed: the requirements that answers that were not permitted are about.
-        met: the requirements about which an answer was permitted, whatever came later.
-        exchanges: what was said, up to the first answer that was not permitted.
-        expected: what was permitted there.
-        observed: what was answered.
+        blamed: the requirements that answers violated.
+        met: the requirements of the calls that had a permitted answer, whatever followed.
+        exchanges: the calls and answers, up to the first answer that was not permitted.
+        expected: the permitted answers to that call, in words.
+        observed: the answer to that call, in words.
     """
 
     vector: Vector
@@ -79,15 +82,15 @@ class VectorResult:
     observed: str = ""
 
     def describe(self) -> str:
-        """All of it, for whoever has to mend the implementation."""
+        """The whole result in words, for whoever has to fix the implementation."""
         lines = [f"{self.vector.id}: {self.result}", self.vector.title, ""]
         for each in self.blamed or self.vector.requirements:
             lines += [requirement_text(each), ""]
         lines += [f"{self.reason}", ""] if self.reason else []
-        told = [each for each in self.exchanges[:-1] if not each.is_look]
-        told += self.exchanges[-1:]
-        lines += ["What was done:"] if told else []
-        for number, exchange in enumerate(told, 1):
+        shown = [each for each in self.exchanges[:-1] if not each.is_look]
+        shown += self.exchanges[-1:]
+        lines += ["What was done:"] if shown else []
+        for number, exchange in enumerate(shown, 1):
             lines.append(f"{number:>3}. {exchange.call}")
             lines.append(f"     -> {exchange.answer}")
         if self.expected:
@@ -96,7 +99,7 @@ class VectorResult:
 
 
 def requirement_text(id: str) -> str:
-    """A requirement with its id, in one line; of one that is not the specification's, the id."""
+    """A requirement with its id, in one line; only the id if the specification does not have it."""
     try:
         requirement = load_specification().requirement(id)
     except KeyError:
@@ -106,12 +109,12 @@ def requirement_text(id: str) -> str:
 
 @dataclass(frozen=True)
 class RequirementResult:
-    """What came of one requirement.
+    """The result of one requirement.
 
     Attributes:
         requirement: the requirement.
-        result: the worst that came of a vector that tests it.
-        counts: how many vectors came to what.
+        result: the worst result of the vectors that test it.
+        counts: the number of these vectors with each result.
     """
 
     requirement: Requirement
@@ -121,14 +124,14 @@ class RequirementResult:
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a run.
+    """The results of a run.
 
     Attributes:
-        profile: what was claimed.
-        specification: what it was tested against.
-        results: what came of each vector.
-        answers: for each open point, the answers that what was seen is in keeping with.
-        exploration: what the explorer found, if it ran.
+        profile: the profile of the implementation.
+        specification: the specification that it was tested against.
+        results: the result of each vector.
+        answers: for each open point, the answers that agree with everything observed.
+        exploration: the result of the exploration, if there was one.
     """
 
     profile: Profile
@@ -138,36 +141,36 @@ class Report:
     exploration: "Exploration | None" = None
 
     def counts(self) -> Counter[Result]:
-        """How many vectors came to what."""
+        """The number of vectors with each result."""
         return Counter(each.result for each in self.results)
 
     def requirements(self) -> tuple[RequirementResult, ...]:
-        """What came of each requirement, in the order of the specification."""
-        found: dict[str, Counter[Result]] = {
+        """The result of each requirement, in the order of the specification."""
+        counts: dict[str, Counter[Result]] = {
             each.id: Counter() for each in self.specification.requirements
         }
         finding = None if self.exploration is None else self.exploration.finding
         for each in (*self.results, *([finding] if finding else [])):
             for about in each.vector.requirements:
-                if about in found:  # a vector of the user's own may be about something else
-                    found[about][_result_for(about, each)] += 1
+                if about in counts:  # a vector of the user's own may test something else
+                    counts[about][_result_for(about, each)] += 1
         return tuple(
             RequirementResult(
                 requirement,
-                next((each for each in Result if found[requirement.id][each]), Result.NOT_CLAIMED),
-                found[requirement.id],
+                next((each for each in Result if counts[requirement.id][each]), Result.NOT_CLAIMED),
+                counts[requirement.id],
             )
             for requirement in self.specification.requirements
         )
 
     @property
     def conforms(self) -> bool:
-        """Whether something was tested, and nothing that was claimed failed or went untested."""
+        """True if something was tested, and everything claimed was tested and did not fail."""
         return self.exit_code == 0
 
     @property
     def exit_code(self) -> int:
-        """0: it conforms; 1: it does not; 3: nothing was tested."""
+        """0 if the implementation conforms, 1 if it does not, 3 if nothing was tested."""
         counts = self.counts()
         if self.exploration is not None:
             counts[self.exploration.result] += 1
@@ -179,14 +182,14 @@ class Report:
         """The verdict in one sentence that can be quoted."""
         verdict = {0: "conforms to", 1: "does not conform to", 3: "was not tested against"}
         counts = self.counts()
-        told = [f"{counts[each]} {_WORDS[each]}" for each in Result if counts[each]]
+        by_result = [f"{counts[each]} {_WORDS[each]}" for each in Result if counts[each]]
         binding = [each for each in self.requirements() if "MUST" in each.requirement.keyword]
         met = sum(each.result is Result.PASS for each in binding)
         explored = "" if self.exploration is None else f"; {self.exploration.sentence()}"
         return (
             f"{self.profile.name} {verdict[self.exit_code]} the Connection specification "
             f"{self.specification.version}: {met} of {len(binding)} requirements met; "
-            f"of {len(self.results)} vectors {', '.join(told) or 'none run'}{explored}."
+            f"of {len(self.results)} vectors {', '.join(by_result) or 'none run'}{explored}."
         )
 
 
@@ -204,16 +207,16 @@ _WORDS: Final = {
 
 @dataclass(frozen=True)
 class Exploration:
-    """What came of letting Hypothesis explore a system. Immutable.
+    """The result of an exploration of a system by Hypothesis. Immutable.
 
     Attributes:
-        examples: how many stories were asked for.
-        steps: how many steps each was to have at most.
-        seed: gives the same stories again.
-        result: what came of it; `COULD_NOT_TEST` if cells of the matrix were not reached.
+        examples: the number of random runs requested.
+        steps: the maximum number of steps in each run.
+        seed: the seed; it gives the same runs again.
+        result: the result; `COULD_NOT_TEST` if some cells of the matrix were not reached.
         unvisited: these cells, in words.
-        finding: the shortest story that ends in an answer that is not permitted, as a vector.
-        reason: if there is no such story, what went wrong.
+        finding: the shrunk counterexample as a vector, with its result, if there is one.
+        reason: what went wrong, if there is no reproducible counterexample.
     """
 
     examples: int
@@ -225,7 +228,7 @@ class Exploration:
     reason: str = ""
 
     def sentence(self) -> str:
-        """What came of it, without a full stop."""
+        """The result in words, without a full stop."""
         size = f"exploration {self.examples}x{self.steps} (seed {self.seed})"
         if self.result is Result.PASS:
             return f"{size} found nothing"
@@ -235,7 +238,7 @@ class Exploration:
         return f"{size} found {'a fault' if self.result is Result.FAIL else 'an error'}{because}"
 
     def describe(self) -> str:
-        """All of it: the story, as it went and as a vector; or what was not tried."""
+        """The whole result: the counterexample in words and as a vector, or the cells missed."""
         if self.finding is None:
             return "\n".join([self.sentence(), *self.unvisited])
         vector = file_text(self.finding.vector.since, [self.finding.vector])
@@ -243,33 +246,33 @@ class Exploration:
 
 
 def _result_for(id: str, result: VectorResult) -> Result:
-    """What a vector's result means for one of its requirements."""
+    """The result of one requirement, according to a vector that tests it."""
     if result.result is Result.FAIL and id not in result.blamed:
-        return Result.PASS if id in result.met else Result.COULD_NOT_TEST  # it was not reached
+        return Result.PASS if id in result.met else Result.COULD_NOT_TEST  # not reached
     return result.result
 
 
 # --- Running -------------------------------------------------------------------------------------
 
-#: What makes a fresh system for a case.
+#: A function that makes a fresh system for one execution.
 MakeSystem = Callable[[], System]
 
 
 def select(patterns: Sequence[str], among: Iterable[Vector] | None = None) -> tuple[Vector, ...]:
-    """The vectors that one of the patterns is about; all of them, if there is no pattern.
+    """The vectors that match one of the patterns; all of them if there is no pattern.
 
     Args:
-        patterns: the id of a vector or requirement, the beginning of a vector's id up to a slash,
-            or either with ``*`` and ``?``.
-        among: which vectors; those of the specification if omitted.
+        patterns: ids of vectors or requirements, also with ``*`` and ``?``, or the beginning of a
+            vector's id up to a slash.
+        among: the vectors to select from; those of the specification if omitted.
     """
-    found = load_vectors() if among is None else tuple(among)
+    vectors = load_vectors() if among is None else tuple(among)
     if not patterns:
-        return found
-    return tuple(vector for vector in found if any(_is_about(vector, each) for each in patterns))
+        return vectors
+    return tuple(vector for vector in vectors if any(_matches(vector, each) for each in patterns))
 
 
-def _is_about(vector: Vector, pattern: str) -> bool:
+def _matches(vector: Vector, pattern: str) -> bool:
     names = (vector.id, *vector.requirements)
     return vector.id.startswith(f"{pattern.rstrip('/')}/") or any(
         fnmatchcase(name, pattern) for name in names
@@ -284,19 +287,20 @@ def run(
     on_result: Callable[[VectorResult], object] = lambda _: None,
     answers: Answers | None = None,
 ) -> Report:
-    """Put vectors to an implementation.
+    """Test an implementation with vectors.
 
     Args:
-        make_system: gives a fresh system; called once for each vector.
-        profile: what is claimed; everything, if omitted.
-        among: which vectors; those of the specification if omitted.
-        on_result: told of each result as it comes.
-        answers: what is known of the answers to open points; nothing but what the profile chooses,
-            if omitted.
+        make_system: makes a fresh system; called once for each vector.
+        profile: the profile of the implementation; if omitted, every capability is claimed.
+        among: the vectors; those of the specification if omitted.
+        on_result: called with each result as soon as it is known.
+        answers: the answers to open points that are still possible; each vector narrows them. If
+            omitted, only the answers that the profile chooses are known.
 
     Raises:
-        InvalidProfileError: the profile names what does not exist.
-        BrokenSystemError: what the system gave is no answer, or it cannot be reached any more.
+        InvalidProfileError: the profile names something that does not exist.
+        BrokenSystemError: what the system returned is not an answer, or it cannot be reached any
+            more.
     """
     profile = Profile() if profile is None else profile
     chosen = load_vectors() if among is None else tuple(among)
@@ -313,72 +317,74 @@ def run(
 def run_vector(
     make_system: MakeSystem, vector: Vector, profile: Profile, answers: Answers
 ) -> VectorResult:
-    """Put one vector to a fresh system.
+    """Test a fresh system with one vector.
 
     Args:
-        make_system: gives the system.
+        make_system: makes the system.
         vector: the vector.
-        profile: what is claimed.
-        answers: what is known of the answers to open points. It is narrowed by what is seen.
+        profile: the profile of the implementation.
+        answers: the answers to open points that are still possible; each answer narrows them.
 
     Raises:
-        BrokenSystemError: what the system gave is no answer, or it cannot be reached any more.
+        BrokenSystemError: what the system returned is not an answer, or it cannot be reached any
+            more.
     """
     lacking = profile.lacks(vector.needs)
     if lacking:
         reason = f"The profile does not claim {', '.join(lacking)}."
         return VectorResult(vector, Result.NOT_CLAIMED, reason)
-    result = _attempt(make_system, vector, answers)
-    excuse = profile.known_failures.get(vector.id)
-    if excuse is None or result.result is Result.NOT_CLAIMED:
+    result = _execute(make_system, vector, answers)
+    known = profile.known_failures.get(vector.id)
+    if known is None or result.result is Result.NOT_CLAIMED:
         return result
     if result.result is Result.PASS:
-        reason = f"It passes. It is listed as a known failure ({excuse}): strike it from the list."
+        reason = f"It passes. It is listed as a known failure ({known}): strike it from the list."
         return VectorResult(vector, Result.UNEXPECTED_PASS, reason)
-    return VectorResult(vector, Result.KNOWN_FAILURE, excuse)
+    return VectorResult(vector, Result.KNOWN_FAILURE, known)
 
 
-def _attempt(make_system: MakeSystem, vector: Vector, answers: Answers) -> VectorResult:
-    """One vector, whatever the profile says of it."""
+def _execute(make_system: MakeSystem, vector: Vector, answers: Answers) -> VectorResult:
+    """Test a fresh system with one vector, whatever the profile says about the vector."""
     execution: Execution | None = None
     try:
         system = make_system()
         execution = Execution(system, answers)
         try:
-            played = _play(execution, vector)
+            performed = _perform_steps(execution, vector)
         finally:
             system.close()
     except BrokenSystemError:
         raise
     except Exception as error:
         return result_of(error, vector, () if execution is None else execution.exchanges)
-    if played.faults:
-        result = result_of(played.faults[0], vector, played.exchanges)
-        blamed = [each for fault in played.faults for each in fault.check.requirements]
+    if performed.faults:
+        result = result_of(performed.faults[0], vector, performed.exchanges)
+        blamed = [each for fault in performed.faults for each in fault.check.requirements]
         return replace(result, blamed=tuple(dict.fromkeys(blamed)), met=frozenset(execution.met))
-    return VectorResult(vector, Result.NOT_CLAIMED if played.ended else Result.PASS, played.ended)
+    excluded = performed.excluded
+    return VectorResult(vector, Result.NOT_CLAIMED if excluded else Result.PASS, excluded)
 
 
-class _Played(NamedTuple):
-    """How far a vector went."""
+class _Performed(NamedTuple):
+    """The steps of a vector, as far as they were performed."""
 
     #: The answers that were not permitted.
     faults: tuple[NotPermittedError, ...]
-    #: What was said, up to the first of them.
+    #: The exchanges up to the first of these answers.
     exchanges: tuple[Exchange, ...]
-    #: Why it ended early, if a permitted answer ended it.
-    ended: str = ""
+    #: Why a permitted answer excludes the remaining steps, if one does.
+    excluded: str = ""
 
 
-def _play(execution: Execution, vector: Vector) -> _Played:
-    """Take the steps. A fault in a read changes nothing: what follows is tested all the same."""
+def _perform_steps(execution: Execution, vector: Vector) -> _Performed:
+    """Perform the steps. Go on after a fault in a read or share step, which changes nothing."""
     faults: list[NotPermittedError] = []
-    said: tuple[Exchange, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
     for step in vector.steps:
         try:
             answer = execution.perform(step)
         except NotPermittedError as fault:
-            said = said or tuple(execution.exchanges)
+            exchanges = exchanges or tuple(execution.exchanges)
             faults.append(fault)
             if fault.check is not step or not isinstance(step, ShareStep | ReadStep):
                 break
@@ -387,20 +393,19 @@ def _play(execution: Execution, vector: Vector) -> _Played:
             points = ", ".join(
                 f"{point} by {' or '.join(each)}" for point, each in answer.answers.items()
             )
-            ended = f"The implementation answers {points}, which excludes what follows."
-            return _Played(tuple(faults), said, ended)
-    return _Played(tuple(faults), said)
+            excluded = f"The implementation answers {points}, which excludes what follows."
+            return _Performed(tuple(faults), exchanges, excluded)
+    return _Performed(tuple(faults), exchanges)
 
 
 def result_of(error: Exception, vector: Vector, exchanges: Sequence[Exchange]) -> VectorResult:
-    """The result of a vector that ended in this error.
+    """The result of a vector that ended in an error.
 
     Args:
-        error: what was raised: by the case, or by the implementation.
+        error: the exception that the execution or the implementation raised.
         vector: the vector.
-        exchanges: what was said until then.
+        exchanges: the exchanges until then.
     """
-    said = tuple(exchanges)
     if isinstance(error, NotPermittedError):
         result, reason = Result.FAIL, ""
         if not error.check.requirements:
@@ -410,12 +415,12 @@ def result_of(error: Exception, vector: Vector, exchanges: Sequence[Exchange]) -
             result,
             reason,
             blamed=error.check.requirements,
-            exchanges=said,
+            exchanges=tuple(exchanges),
             expected=error.expected,
             observed=error.observed,
         )
     if isinstance(error, UnsupportedError):
         reason = f"{error}, and the profile claims it."
-        return VectorResult(vector, Result.COULD_NOT_TEST, reason, exchanges=said)
+        return VectorResult(vector, Result.COULD_NOT_TEST, reason, exchanges=tuple(exchanges))
     reason = f"The implementation failed: {type(error).__name__}: {error}"
-    return VectorResult(vector, Result.ERROR, reason, exchanges=said)
+    return VectorResult(vector, Result.ERROR, reason, exchanges=tuple(exchanges))

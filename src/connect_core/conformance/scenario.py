@@ -1,12 +1,14 @@
-"""How vectors are told: who takes part, the ways that lead to a status, and stories.
+"""Scenarios: build vectors step by step, with the parties and routes that vectors use.
 
-A `Story` goes through a `World`, which knows what is permitted, and writes down what it says.
+A `Scenario` asks a `Model` for each step with its permitted answers, and writes the steps down as a
+vector. It states no rule, and it runs nothing. Which vectors there are is decided in
+`connect_core.conformance.generators`.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from connect_core.conformance.model import CREATED, TERMS, Model, Move, followed
+from connect_core.conformance.model import CREATED, TERMS, Model, Move, continued_with
 from connect_core.conformance.subject import Outcome
 from connect_core.conformance.vectors import (
     Alternative,
@@ -34,12 +36,12 @@ WORDS: Final = {SOURCE: "source", DESTINATION: "destination", OUTSIDER: "outside
 SCOPES: Final = ("account.read", "inquiry.read")
 READ: Final = "inquiry.read"
 
-#: What is done with a Connection after it was created: who does what.
+#: The actions on a Connection after its creation, each with the organization that acts.
 Walk = tuple[tuple[str, Action], ...]
 
 
 class Scenario:
-    """A vector while it is told. Each call is answered as we would, and the world goes on so."""
+    """A vector under construction. The model applies our answer, the first, to each step."""
 
     def __init__(self, id: str, title: str, *needs: str) -> None:
         self._id = id
@@ -49,11 +51,11 @@ class Scenario:
         self.model = Model()
 
     def vector(self) -> Vector:
-        """What was told."""
+        """The vector of the steps so far."""
         return Vector.of(self._id, self._title, SINCE, self._steps, self._needs)
 
     def prepare(self, step: AnyStep) -> None:
-        """Do what has to have been done. If that fails, nothing was tested."""
+        """Add a step that only prepares later steps. If it fails, nothing was tested."""
         self.add(step.model_copy(update={"requirements": ()}))
 
     def given(
@@ -65,7 +67,7 @@ class Scenario:
         walk: Walk = (),
         scopes: Sequence[str] | None = SCOPES,
     ) -> None:
-        """There is a Connection, and this was done with it."""
+        """Prepare a Connection, and the actions of a walk on it."""
         self.prepare(
             self.model.create(
                 name, by=by, destination=to, scopes=scopes, called="Partner", allow_self=by == to
@@ -81,30 +83,30 @@ class Scenario:
         then: Sequence[Check] = (),
         meaning: AnyStep | None = None,
     ) -> None:
-        """A call, and what is read back afterwards.
+        """Add a step with its read-backs.
 
         Args:
-            step: the call.
-            also: what else it tests.
-            then: what is read back.
-            meaning: a call that the world understands, if `step` is in other words.
+            step: the step.
+            also: more requirements that it tests.
+            then: the read-backs.
+            meaning: the step that the model applies, if it differs from `step` in form.
         """
         ours = step.accept[0]
         changes = {
             "requirements": tuple(dict.fromkeys((*step.requirements, *also))),
             "then": tuple(then),
         }
-        step = followed(step, ours).model_copy(update=changes)
+        step = continued_with(step, ours).model_copy(update=changes)
         self._steps.append(step)
         self.model.follow(step if meaning is None else meaning, ours)
 
     def act(self, by: str, action: Action, *also: str, name: str = "main") -> None:
-        """Somebody acts; then both parties look, and everything else is as it was."""
+        """Add an action; read its Connection back as both parties, and the other Connections."""
         step = self.model.act(Move(name, by, action))
-        self.add(step, *also, then=self.seen_after(step, name))
+        self.add(step, *also, then=self.read_backs_after(step, name))
 
-    def seen_after(self, step: AnyStep, name: str = "main") -> list[Check]:
-        """What is to be seen after a step: of its Connection, and of the others."""
+    def read_backs_after(self, step: AnyStep, name: str = "main") -> list[Check]:
+        """The read-backs after a step: of its Connection, and of every other Connection."""
         after = self.model.copy()
         after.follow(step, step.accept[0])
         done = step.accept[0].outcome is Outcome.OK and not isinstance(step, ShareStep)
@@ -118,14 +120,14 @@ class Scenario:
                 checks.append(after.read(other, by=by, requirements=tested))
         return checks
 
-    def look(self, name: str = "main", *members: str, by: str = SOURCE, tests: str) -> None:
-        """Somebody looks at these members of the state."""
+    def read(self, name: str = "main", *members: str, by: str = SOURCE, tests: str) -> None:
+        """Add a read of these members of the state."""
         check = self.model.read(name, by=by, members=members, requirements=(tests,))
         self.add(as_step(check))
 
 
 def read_backs(model: Model, name: str, tested: tuple[str, ...], *, fixed: bool) -> list[Check]:
-    """Both parties look at the status; the source, at what never changes."""
+    """Read-backs of the status by both parties, and of what never changes by the source."""
     connection = model.connection(name)
     source = str(connection.source_organization_id)
     destination = str(connection.destination_organization_id)
@@ -138,7 +140,7 @@ def read_backs(model: Model, name: str, tested: tuple[str, ...], *, fixed: bool)
 
 
 def as_step(check: Check) -> ReadStep:
-    """A read as a step of its own."""
+    """A check as a step of its own."""
     return ReadStep(
         by=check.by,
         connection=check.connection,
@@ -147,26 +149,26 @@ def as_step(check: Check) -> ReadStep:
     )
 
 
-# --- Ways ----------------------------------------------------------------------------------------
+# --- Walks ---------------------------------------------------------------------------------------
 
 
-def way_to(status: Status) -> Walk:
-    """The shortest way from a new Connection to a status; the source goes it, where it may."""
+def shortest_walk_to(status: Status) -> Walk:
+    """The shortest walk from a new Connection to a status, by the source where it may act."""
     return tuple(
         (HOLDERS[sorted(step.roles)[-1]], step.action) for step in steps_to(CREATED, status)
     )
 
 
 def walks(length: int) -> list[Walk]:
-    """Every legal walk of so many steps after the creation."""
-    found: list[Walk] = [()]
+    """Every legal walk of this length."""
+    longer: list[Walk] = [()]
     for _ in range(length):
-        found = [(*walk, move) for walk in found for move in moves_after(walk)]
-    return found
+        longer = [(*walk, move) for walk in longer for move in moves_after(walk)]
+    return longer
 
 
 def moves_after(walk: Walk) -> list[tuple[str, Action]]:
-    """What the parties may do after a walk."""
+    """The actions that the parties may take after a walk."""
     model = Model()
     step: AnyStep = model.create("main", by=SOURCE, destination=DESTINATION)
     model.follow(step, step.accept[0])
@@ -176,27 +178,27 @@ def moves_after(walk: Walk) -> list[tuple[str, Action]]:
     return [(move.by, move.action) for move in model.moves(PARTIES, legal=True)]
 
 
-def named(walk: Walk) -> str:
-    """A walk in an id: who acted is told where both could have."""
+def walk_id(walk: Walk) -> str:
+    """A walk as part of an id. It names the actor where both parties could have acted."""
     return "/".join(
         f"{action}-{WORDS[by]}" if action is Action.DEACTIVATE else str(action)
         for by, action in walk
     )
 
 
-#: Where a Connection can stand, and the ways that lead there, the roundabout ones too.
+#: The situations of a Connection, each with the walk that leads to it, some of them roundabout.
 ROUTES: Final[Mapping[str, Walk]] = {
-    "pending": way_to(Status.PENDING),
-    "active": way_to(Status.ACTIVE),
-    "inactive": (*way_to(Status.ACTIVE), (DESTINATION, Action.DEACTIVATE)),
-    "inactive-never-accepted": way_to(Status.INACTIVE),
+    "pending": shortest_walk_to(Status.PENDING),
+    "active": shortest_walk_to(Status.ACTIVE),
+    "inactive": (*shortest_walk_to(Status.ACTIVE), (DESTINATION, Action.DEACTIVATE)),
+    "inactive-never-accepted": shortest_walk_to(Status.INACTIVE),
     "pending-again": (
-        *way_to(Status.ACTIVE),
+        *shortest_walk_to(Status.ACTIVE),
         (DESTINATION, Action.DEACTIVATE),
         (SOURCE, Action.REACTIVATE),
     ),
     "active-again": (
-        *way_to(Status.ACTIVE),
+        *shortest_walk_to(Status.ACTIVE),
         (SOURCE, Action.DEACTIVATE),
         (SOURCE, Action.REACTIVATE),
         (DESTINATION, Action.ACTIVATE),
@@ -205,14 +207,14 @@ ROUTES: Final[Mapping[str, Walk]] = {
 
 
 def describe(steps: Walk) -> str:
-    """A walk, for people."""
+    """A walk in words."""
     return ", ".join(f"the {WORDS[by]} {action}s" for by, action in steps)
 
 
 def invalid(
     requirement: str, *, pointers: Sequence[str] | None = None, **call: object
 ) -> CreateStep:
-    """A creation by the source that is refused as invalid; `call` has its terms or its text."""
+    """A step: a create by the source that is refused as invalid. `call` has its terms or text."""
     due = Alternative(
         outcome=Outcome.INVALID, pointers=None if pointers is None else tuple(pointers)
     )

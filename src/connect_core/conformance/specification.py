@@ -1,17 +1,19 @@
-"""The specification as data: read from its text, never typed.
+"""The specification as data, read from its text.
 
 ``docs/specification.md`` is for people, and the only place where a requirement is written. `parse`
-reads it, and refuses it if it is not in order: one BCP 14 key word in a requirement, ids that are
-unique, references that lead somewhere. What it read comes with the package as
-``requirements.json``, which `load_specification` gives back.
+reads it and checks it: each requirement has one BCP 14 key word, ids are unique, and references
+lead somewhere. The result comes with the package as ``requirements.json``, which
+`load_specification` reads.
+
+No requirement is written in this module, and it does not test implementations.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
-from typing import Final, Literal, NamedTuple, TypeVar, cast
+from typing import Final, Literal, NamedTuple, cast
 
 from pydantic import TypeAdapter
 
@@ -35,14 +37,14 @@ class Requirement(Immutable):
     """One requirement.
 
     Attributes:
-        id: opaque, and never used for anything else.
-        section: the section that it stands in.
+        id: opaque, and never used again for anything else.
+        section: the section that contains it.
         keyword: its BCP 14 key word.
         text: what it requires, in one sentence.
         basis: `stated` by the guide, `inferred` from it, or `chosen` by us.
-        why: more about the basis.
-        needs: the capabilities without which it does not bind.
-        open: the open points that it leaves room for.
+        why: a reason or a remark about the basis.
+        needs: the capabilities that it depends on; it binds only an implementation that has them.
+        open: the open points that it leaves open.
     """
 
     id: str
@@ -56,12 +58,12 @@ class Requirement(Immutable):
 
 
 class OpenPoint(Immutable):
-    """What the guide leaves open.
+    """A question that the guide leaves open.
 
     Attributes:
-        id: opaque, like those of requirements.
-        title: what it is about.
-        answers: each permitted answer with what it means.
+        id: opaque, like the id of a requirement.
+        title: the subject in a few words.
+        answers: each permitted answer with its meaning.
         ours: the answer that this library gives.
     """
 
@@ -72,7 +74,7 @@ class OpenPoint(Immutable):
 
 
 class MatrixRow(Immutable):
-    """One row of the matrix: the cells as they are typed, by column."""
+    """One row of the matrix: the text of each cell, by column."""
 
     status: str
     action: str
@@ -83,15 +85,15 @@ class MatrixRow(Immutable):
 
 
 class Specification(Immutable):
-    """The whole of it.
+    """The whole specification.
 
     Attributes:
-        version: of the specification.
-        requirements: in the order of the text.
+        version: the version of the specification.
+        requirements: the requirements, in the order of the text.
         matrix: the transition matrix.
-        open_points: the register.
-        capabilities: each with what it means.
-        retired: ids that were released and are not in force any more.
+        open_points: the register of open points.
+        capabilities: each capability with its meaning.
+        retired: ids that were released and are no longer in force.
     """
 
     version: str
@@ -110,7 +112,7 @@ class Specification(Immutable):
         return {each.id: each for each in self.requirements}[id]
 
     def answers(self) -> dict[str, tuple[str, ...]]:
-        """For each open point, the permitted answers."""
+        """The permitted answers to each open point."""
         return {point.id: tuple(point.answers) for point in self.open_points}
 
 
@@ -122,7 +124,7 @@ def load_specification() -> Specification:
 
 
 def specification_text(specification: Specification) -> str:
-    """What stands in ``requirements.json``."""
+    """The text of ``requirements.json``."""
     written = json.dumps(specification.model_dump(mode="json"), indent=1, ensure_ascii=False)
     return f"{written}\n"
 
@@ -131,11 +133,11 @@ def specification_text(specification: Specification) -> str:
 
 
 class InvalidSpecificationError(ValueError):
-    """The text is not in order. Each problem is a line of the message."""
+    """The text of the specification is not valid. Each problem is a line of the message."""
 
 
 class _Section(NamedTuple):
-    """A heading and what stands below it, up to the next heading of any depth."""
+    """A heading and the text below it, up to the next heading of any depth."""
 
     line: int
     depth: int
@@ -143,15 +145,12 @@ class _Section(NamedTuple):
     body: str
 
 
-_Found = TypeVar("_Found")
-
-
 def parse(text: str, released: Iterable[str] = ()) -> Specification:
-    """Read the text of the specification, and check that it is in order.
+    """Read and check the text of the specification.
 
     Args:
         text: the Markdown.
-        released: ids that were released before; each has to be there still, or to be retired.
+        released: ids that were released before; each must still exist, or be retired.
 
     Raises:
         InvalidSpecificationError: with every problem, and its line where it has one.
@@ -159,14 +158,9 @@ def parse(text: str, released: Iterable[str] = ()) -> Specification:
     problems: list[str] = []
     sections = list(_sections(text))
 
-    def each(read: Callable[[_Section, list[str]], _Found], pattern: str) -> list[_Found]:
-        return [
-            read(section, problems) for section in sections if re.fullmatch(pattern, section.title)
-        ]
-
     version = re.search(r"^Version (\d+\.\d+)$", text, re.MULTILINE)
     if version is None:
-        problems.append("it does not say which version it is, in a line such as: Version 1.0")
+        problems.append("the version is missing; write it in a line such as: Version 1.0")
     chapter = ""
     requirements: list[Requirement] = []
     for section in sections:
@@ -174,7 +168,11 @@ def parse(text: str, released: Iterable[str] = ()) -> Specification:
             chapter = section.title
         elif re.fullmatch(_REQUIREMENT_ID, section.title):
             requirements.append(_requirement(section, chapter, problems))
-    points = each(_open_point, f"{_POINT_ID} .+")
+    points = [
+        _open_point(section, problems)
+        for section in sections
+        if re.fullmatch(f"{_POINT_ID} .+", section.title)
+    ]
     capabilities = dict(_rows(_body(sections, "Capabilities", problems)))
     specification = Specification(
         version=version.group(1) if version else "",
@@ -184,7 +182,7 @@ def parse(text: str, released: Iterable[str] = ()) -> Specification:
         capabilities={name.strip("`"): meaning for name, meaning in capabilities.items()},
         retired=tuple(re.findall(_REQUIREMENT_ID, _body(sections, "Retired ids", problems))),
     )
-    problems += _loose_ends(specification, text, released)
+    problems += _inconsistencies(specification, text, released)
     if problems:
         raise InvalidSpecificationError("\n".join(problems))
     return specification
@@ -207,16 +205,16 @@ def _body(sections: Iterable[_Section], title: str, problems: list[str]) -> str:
 
 
 def _requirement(section: _Section, chapter: str, problems: list[str]) -> Requirement:
-    """A block: one paragraph that requires, and one that says where that comes from."""
+    """Read a requirement: a paragraph with the requirement, and a paragraph with its basis."""
     here = f"line {section.line}: {section.title}"
     paragraphs = [" ".join(each.split()) for each in re.split(r"\n\s*\n", section.body)]
     text, about = (*paragraphs, "", "")[:2]
     if len(paragraphs) != 2:
-        problems.append(f"{here} has {len(paragraphs)} paragraphs; it takes two")
-    found = _ANY_KEYWORD.findall(" ".join(paragraphs))
-    if len(found) != 1 or found[0] not in _KEYWORDS or found[0] not in text:
+        problems.append(f"{here} has {len(paragraphs)} paragraphs; it needs two")
+    keywords = _ANY_KEYWORD.findall(" ".join(paragraphs))
+    if len(keywords) != 1 or keywords[0] not in _KEYWORDS or keywords[0] not in text:
         problems.append(
-            f"{here} has the key words {found}; it takes one, of {', '.join(_KEYWORDS)}"
+            f"{here} has the key words {keywords}; it needs one of {', '.join(_KEYWORDS)}"
         )
     labels = _labels(section.body)
     basis = re.match(r"(stated|inferred|chosen)\b[,.;]? ?(.*)", labels.get("Basis", ""))
@@ -225,7 +223,7 @@ def _requirement(section: _Section, chapter: str, problems: list[str]) -> Requir
     return Requirement(
         id=section.title,
         section=chapter,
-        keyword=found[0] if found else "",
+        keyword=keywords[0] if keywords else "",
         text=text,
         basis=cast("Basis", basis[1]) if basis else "chosen",
         why=basis[2] if basis else about,
@@ -235,7 +233,7 @@ def _requirement(section: _Section, chapter: str, problems: list[str]) -> Requir
 
 
 def _labels(body: str) -> dict[str, str]:
-    """What follows ``Basis:``, ``Needs:`` and ``Open:``, each up to the next."""
+    """The text after each of ``Basis:``, ``Needs:`` and ``Open:``, up to the next label."""
     parts = re.split(r"^(Basis|Needs|Open): ", body, flags=re.MULTILINE)
     values = [" ".join(value.split()) for value in parts[2::2]]
     return dict(zip(parts[1::2], values, strict=True))
@@ -246,7 +244,7 @@ def _listed(value: str) -> tuple[str, ...]:
 
 
 def _rows(body: str) -> Iterator[list[str]]:
-    """The rows of the table in a section, without its head."""
+    """The rows of the table in a section, without the header."""
     lines = [line for line in body.splitlines() if line.startswith("|")]
     for line in lines[2:]:
         yield [cell.strip() for cell in line.strip("|").split("|")]
@@ -258,7 +256,7 @@ def _matrix(body: str, problems: list[str]) -> Iterator[MatrixRow]:
         if len(row) == len(names):
             yield MatrixRow.model_validate(dict(zip(names, row, strict=True)))
         else:
-            problems.append(f"the row of the matrix {row} takes {len(names)} cells")
+            problems.append(f"the row {row} of the matrix needs {len(names)} cells")
 
 
 def _open_point(section: _Section, problems: list[str]) -> OpenPoint:
@@ -266,24 +264,26 @@ def _open_point(section: _Section, problems: list[str]) -> OpenPoint:
     answers = {answer.strip("`"): meaning for answer, meaning in _rows(section.body)}
     ours = [answer for answer, meaning in answers.items() if "(ours" in meaning]
     if len(ours) != 1:
-        problems.append(f"line {section.line}: {name} takes one answer that is marked as (ours)")
+        problems.append(f"line {section.line}: {name} needs one answer that is marked as (ours)")
     return OpenPoint(id=name, title=title, answers=answers, ours="".join(ours[:1]))
 
 
-def _loose_ends(specification: Specification, text: str, released: Iterable[str]) -> Iterator[str]:
-    """Ids that stand twice, or are gone; references to what is not there."""
+def _inconsistencies(
+    specification: Specification, text: str, released: Iterable[str]
+) -> Iterator[str]:
+    """Ids that occur twice or have disappeared, and references to what does not exist."""
     requirements = [each.id for each in specification.requirements]
     points = [each.id for each in specification.open_points]
     present = [*requirements, *points]
     for one in sorted({each for each in present if present.count(each) > 1}):
-        yield f"{one} stands twice"
+        yield f"{one} occurs twice"
     for one in sorted(set(present) & set(specification.retired)):
-        yield f"{one} is retired, and cannot be used again"
+        yield f"{one} is retired and cannot be used again"
     for one in sorted(set(released) - set(present) - set(specification.retired)):
         yield f"{one} was released; keep it, or list it under Retired ids"
     known = {*present, *specification.retired}
     for one in sorted(set(re.findall(_REQUIREMENT_ID, text)) - known):
-        yield f"{one} is referred to, and is not there"
+        yield f"{one} is referred to, but does not exist"
     for each in specification.requirements:
         for name in each.needs:
             if name not in specification.capabilities:

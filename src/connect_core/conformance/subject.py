@@ -1,9 +1,12 @@
-"""What is tested: five verbs, and the answers to them.
+"""The subject: the implementation under test, as five verbs and the answers to them.
 
-An implementation takes part by being a `System`: create, act, share, read and close. The library's
-own take part in the same way: `ReferenceSystem` is the core alone, `ServiceSystem` is a
-`ConnectionService` over any store. In other languages the same five verbs go over a line protocol;
-`connect_core.conformance.transports.stdio` is the `System` that speaks it.
+Every implementation is tested as a `System`: create, act, share, read and close. `ReferenceSystem`
+is the core alone; `ServiceSystem` is a `ConnectionService` on any store. Implementations in other
+languages receive the same five verbs over a line protocol, through
+`connect_core.conformance.transports.stdio`.
+
+This module does not judge answers. What is permitted is in `connect_core.conformance.model` and in
+the vectors.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,46 +42,47 @@ from connect_core.service import ConnectionService
 
 
 class Outcome(StrEnum):
-    """What came of an attempt. Everything but `OK` and `UNSUPPORTED` is a refusal."""
+    """The outcome of an attempt. Everything but `OK` and `UNSUPPORTED` is a refusal."""
 
-    #: It was done, or it is permitted.
+    #: The attempt succeeded, or it is permitted.
     OK = "ok"
     #: The actor is an outsider.
     NOT_A_PARTY = "not-a-party"
-    #: There is no such Connection, or none that the actor may know of.
+    #: There is no such Connection, or the actor may not know of it.
     NOT_FOUND = "not-found"
-    #: No role that the actor holds may ever do this.
+    #: None of the actor's roles may ever do this.
     WRONG_ROLE = "wrong-role"
-    #: A role that the actor holds may do this, but not from this status.
+    #: One of the actor's roles may do this, but not from this status.
     WRONG_STATUS = "wrong-status"
-    #: There is a Connection for this ordered pair.
+    #: There already is a Connection for this ordered pair.
     ALREADY_EXISTS = "already-exists"
     #: Source and destination are the same organization.
     SELF_CONNECTION = "self-connection"
-    #: The Connection has another version than the actor expected.
+    #: The Connection does not have the version that the actor expects.
     STALE = "stale"
-    #: What was sent is not valid.
+    #: The document or the terms are not valid.
     INVALID = "invalid"
-    #: Data of this scope may not be read by this actor now.
+    #: This actor may not read data of this scope now.
     DENIED = "denied"
-    #: The implementation does not have what it was asked for. Nothing was tested.
+    #: The implementation does not support the call. Nothing was tested.
     UNSUPPORTED = "unsupported"
 
 
-#: What a Connection looks like from outside: the members of `state` in the line protocol.
+#: A Connection as seen from outside: the members of `state` in the line protocol.
 State = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a `System` answers to one call.
+    """The answer of a `System` to one call.
 
     Attributes:
-        outcome: what came of it.
-        connection: of a creation that was `ok`: the id of the Connection, any text.
-        state: of a read that was `ok`: `status`, `source`, `destination`, `name`, `scopes`; and as
-            far as they are claimed `version`, `events`, `created_at`, `updated_at`, `document`.
-        pointers: of an invalid document: the JSON Pointer of each problem, if that is claimed.
+        outcome: the outcome.
+        connection: after a creation that was `ok`, the id of the Connection: any text.
+        state: after a read that was `ok`, `status`, `source`, `destination`, `name` and `scopes`;
+            if the profile claims them, also `version`, `events`, `created_at`, `updated_at` and
+            `document`.
+        pointers: for an invalid document, the JSON Pointer of each problem, if that is claimed.
         http: the HTTP status, if that is claimed.
     """
 
@@ -90,7 +94,7 @@ class Answer:
 
     @classmethod
     def to(cls, error: ConnectError | ValidationError) -> "Answer":
-        """The answer that an error of this library amounts to: for systems built on it.
+        """The answer that corresponds to an error of this library, for systems built on it.
 
         Raises:
             TypeError: the error is not the outcome of an attempt.
@@ -122,10 +126,10 @@ _OUTCOMES: Final[dict[type, Outcome]] = {
 
 
 class System(Protocol):
-    """An implementation under test: a world that holds no Connections at first.
+    """An implementation under test. A fresh one holds no Connections.
 
-    `by` is the id of the organization that acts; the implementation takes any actor of it. What a
-    verb refuses is an `Answer`; an exception is a fault of the implementation.
+    `by` is the id of the organization that acts; the implementation chooses any actor of that
+    organization. A refusal is an `Answer`; an exception is a fault of the implementation.
     """
 
     def create(
@@ -142,24 +146,24 @@ class System(Protocol):
         """Create a Connection from terms, or from the text of a create document.
 
         Args:
-            by: who acts.
+            by: the organization that acts.
             destination: the organization to share with.
-            source: the organization whose data is shared; that of `by` if None.
-            name: for people.
-            scopes: what to share; the defaults if None.
-            allow_self: a Connection from an organization to itself is asked for.
-            body: the text of what ought to be a create document, instead of all these.
+            source: the organization whose data is shared; `by` if None.
+            name: a name for people to read.
+            scopes: the scopes to share; the defaults if None.
+            allow_self: True if a Connection from an organization to itself is intended.
+            body: text that should be a create document; it replaces all the other terms.
         """
         ...
 
     def act(
         self, *, by: str, connection: str, action: str, expected_version: int | None = None
     ) -> Answer:
-        """Activate, deactivate or reactivate a Connection; if a version is given, only that."""
+        """Activate, deactivate or reactivate a Connection, only at the expected version if any."""
         ...
 
     def share(self, *, by: str, connection: str, scope: str) -> Answer:
-        """Whether data of `scope`, any text, may be read through a Connection now."""
+        """Whether `by` may read data of a scope through a Connection now. A scope is any text."""
         ...
 
     def read(self, *, by: str, connection: str) -> Answer:
@@ -167,18 +171,18 @@ class System(Protocol):
         ...
 
     def close(self) -> None:
-        """The case is over. Forget everything; nothing else will be asked of this object."""
+        """End the execution and forget everything. No other call follows on this object."""
         ...
 
 
 @lru_cache(maxsize=256)
 def actor_of(organization: str) -> Actor:
-    """The actor who acts for an organization: its API key."""
+    """The API key that acts for an organization."""
     return Actor(id=organization.replace("org_", "api_", 1), organization_id=organization)
 
 
 def state_of(connection: Connection, events: Iterable[ConnectionEvent]) -> State:
-    """The state of a Connection and its history, with every member that can be claimed."""
+    """The state of a Connection and its history, with every member that a profile can claim."""
     return {
         "status": connection.status.value,
         "source": str(connection.source_organization_id),
@@ -202,21 +206,21 @@ def state_of(connection: Connection, events: Iterable[ConnectionEvent]) -> State
     }
 
 
-def _requested(
+def _terms(
     destination: str | None,
     name: str | None,
     scopes: Sequence[str] | None,
     body: str | None,
 ) -> tuple[str, str | None, Iterable[str]]:
-    """The terms of a creation, read from the document if there is one."""
+    """The destination, name and scopes of a creation, read from the document if there is one."""
     if body is not None:
         request: CreateRequest = parse_create(body)
         return request.destination_organization_id, request.name, request.scopes
     return str(destination), name, DEFAULT_SCOPES if scopes is None else scopes
 
 
-def _answered(attempt: Callable[[], Answer]) -> Answer:
-    """What `attempt` answers, or what its refusal amounts to."""
+def _answer_to(attempt: Callable[[], Answer]) -> Answer:
+    """The answer of `attempt`, or the answer that corresponds to the error it raises."""
     try:
         return attempt()
     except (ConnectError, ValidationError) as refusal:
@@ -224,9 +228,9 @@ def _answered(attempt: Callable[[], Answer]) -> Answer:
 
 
 class ReferenceSystem:
-    """The core alone, with a dict for a store: what the specification calls ours.
+    """The core alone, with a dict as its store: the answers that the specification calls ours.
 
-    It has every capability, and outsiders are told that there is no such Connection.
+    It has every capability. To outsiders it answers that there is no such Connection.
     """
 
     def __init__(self) -> None:
@@ -248,7 +252,7 @@ class ReferenceSystem:
 
         def attempt() -> Answer:
             actor = actor_of(by)
-            to, named, shared = _requested(destination, name, scopes, body)
+            to, named, shared = _terms(destination, name, scopes, body)
             origin = by if source is None else source
             existing = self._find(origin, to)
             authorize_create(
@@ -261,7 +265,7 @@ class ReferenceSystem:
             self._events[connection.id] = [event]
             return Answer(Outcome.OK, connection.id, http=201)
 
-        return _answered(attempt)
+        return _answer_to(attempt)
 
     def act(
         self, *, by: str, connection: str, action: str, expected_version: int | None = None
@@ -279,7 +283,7 @@ class ReferenceSystem:
             self._events[connection].append(event)
             return Answer(Outcome.OK, http=200)
 
-        return _answered(attempt)
+        return _answer_to(attempt)
 
     def share(self, *, by: str, connection: str, scope: str) -> Answer:
         """See `System.share`."""
@@ -288,7 +292,7 @@ class ReferenceSystem:
             authorize_access(actor_of(by), scope, self._visible(connection, by))
             return Answer(Outcome.OK, http=200)
 
-        return _answered(attempt)
+        return _answer_to(attempt)
 
     def read(self, *, by: str, connection: str) -> Answer:
         """See `System.read`."""
@@ -297,7 +301,7 @@ class ReferenceSystem:
             state = state_of(self._visible(connection, by), self._events[connection])
             return Answer(Outcome.OK, state=state, http=200)
 
-        return _answered(attempt)
+        return _answer_to(attempt)
 
     def close(self) -> None:
         """See `System.close`."""
@@ -311,7 +315,7 @@ class ReferenceSystem:
         return None
 
     def _visible(self, connection_id: str, by: str) -> Connection:
-        """The Connection, if `by` may know of it."""
+        """The Connection with this id, if `by` may know of it."""
         found = self._connections.get(connection_id)
         if found is None or not roles_of(actor_of(by), found):
             raise ConnectionNotFoundError(connection_id)
@@ -319,14 +323,16 @@ class ReferenceSystem:
 
 
 class ServiceSystem:
-    """A `ConnectionService`, over whatever store: for those who write one.
+    """A `ConnectionService` on any store, for testing a store of your own.
 
-    It has every capability but ``named-source``: a service takes the source from who acts.
+    It has every capability but ``named-source``: in a service the actor's organization is the
+    source.
 
     Args:
-        service: the service; or, for a store with transactions, what gives a context with it for
-            one call. The context is left without an exception when the call was refused.
-        close: called at the end of the case.
+        service: the service; or, for a store with transactions, a function that returns a context
+            manager that gives the service for one call. A refusal leaves the context without an
+            exception.
+        close: called at the end of each execution.
     """
 
     def __init__(
@@ -353,7 +359,7 @@ class ServiceSystem:
             return Answer(Outcome.UNSUPPORTED)
 
         def attempt(service: ConnectionService) -> Answer:
-            to, named, shared = _requested(destination, name, scopes, body)
+            to, named, shared = _terms(destination, name, scopes, body)
             connection, _ = service.create(
                 by=actor_of(by), destination=to, name=named, scopes=shared, allow_self=allow_self
             )
@@ -401,8 +407,8 @@ class ServiceSystem:
         self._close()
 
     def _call(self, attempt: Callable[[ConnectionService], Answer]) -> Answer:
-        """One call, in a transaction of its own."""
+        """Make one call, in a transaction of its own if the store has transactions."""
         if isinstance(self._service, ConnectionService):
-            return _answered(partial(attempt, self._service))
+            return _answer_to(partial(attempt, self._service))
         with self._service() as service:
-            return _answered(partial(attempt, service))
+            return _answer_to(partial(attempt, service))

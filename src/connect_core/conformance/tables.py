@@ -1,7 +1,7 @@
-"""The decision table as Markdown, for people.
+"""The decision table as Markdown: two derived pages of the documentation.
 
-Two pages of the documentation: the whole matrix, and for each role what it can do. Both are derived
-from the policy's answers; no rule and no explanation is written here.
+One page is the whole matrix; the other says what each role can do. No rule and no explanation is
+written here: both pages come from the policy's answers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ def tables() -> dict[str, str]:
 
 
 def decision_matrix() -> str:
-    """The decision table as a page of Markdown: each status and action, for each role."""
+    """The decision table as a page of Markdown: a row for each status and action."""
     columns = _role_sets()
     rows = [
         [status or _NO_CONNECTION, action]
@@ -43,8 +43,8 @@ def decision_matrix() -> str:
 def role_tables() -> str:
     """What each role can do, as a page of Markdown.
 
-    First the steps that are left from each status until data may pass. Then, for each role, what
-    it can do and read in each status, and what it is refused, why, and what would help.
+    The page begins with the steps from each status until data may pass. Then it says for each role
+    what it can do and read in each status, what it is refused and why, and what would help.
     """
     lines = [
         "# What each role can do",
@@ -53,7 +53,7 @@ def role_tables() -> str:
         "",
         *_table(
             ["status", "steps"],
-            *([status or _NO_CONNECTION, _left(status)] for status in _STATUSES),
+            *([status or _NO_CONNECTION, _steps_left(status)] for status in _STATUSES),
         ),
     ]
     for roles in _role_sets():
@@ -66,12 +66,12 @@ def role_tables() -> str:
 _NO_CONNECTION: Final = "none"
 _CAN: Final = ["status", "can do now", "may read data"]
 _CANNOT: Final = ["status", "refused", "why", "what would help"]
-#: Every status, and that there is no Connection yet.
+#: None, for no Connection yet, and every status.
 _STATUSES: Final = (None, *Status)
 
 
 def _table(*rows: Sequence[str]) -> Iterator[str]:
-    """The head, the rule below it, and the rest."""
+    """The lines of a table. The first row is the header."""
     for number, row in enumerate(rows):
         yield f"| {' | '.join(row)} |"
         if number == 0:
@@ -95,8 +95,8 @@ def _answer(decision: Decision) -> str:
     return ", ".join(decision.denials).replace("_", " ")
 
 
-def _left(status: Status | None) -> str:
-    """The steps that are left until data may pass."""
+def _steps_left(status: Status | None) -> str:
+    """The steps from a status until data may pass."""
     steps: list[str] = []
     if status is None:
         status = next(target for cell, target in TARGETS.items() if cell.status is None)
@@ -105,7 +105,7 @@ def _left(status: Status | None) -> str:
     return ", then ".join(steps) or "none"
 
 
-def _here(status: Status | None, roles: frozenset[Role]) -> list[tuple[Action, Decision]]:
+def _decisions(status: Status | None, roles: frozenset[Role]) -> list[tuple[Action, Decision]]:
     return [
         (cell.action, decision)
         for cell, decision in decision_table().items()
@@ -117,13 +117,15 @@ def _permitted(roles: frozenset[Role]) -> Iterator[list[str]]:
     """A row for each status."""
     for status in _STATUSES:
         able = [
-            f"{action} → {decision.target}" for action, decision in _here(status, roles) if decision
+            f"{action} → {decision.target}"
+            for action, decision in _decisions(status, roles)
+            if decision
         ]
         yield [status or _NO_CONNECTION, ", ".join(able) or "nothing", _reading(status, roles)]
 
 
 class _Row(NamedTuple):
-    """The least that the policy can be asked about."""
+    """The attributes of a Connection that the policy needs."""
 
     source_organization_id: str
     destination_organization_id: str
@@ -132,7 +134,7 @@ class _Row(NamedTuple):
 
 
 def _reading(status: Status | None, roles: frozenset[Role]) -> str:
-    """Whether data of a scope that is granted may be read; if not, why."""
+    """Whether data of a granted scope may be read; if not, why."""
     if status is None:
         return "no: there is no Connection"
     reader = Actor(id="usr_Reader", organization_id="org_Reader")
@@ -142,9 +144,11 @@ def _reading(status: Status | None, roles: frozenset[Role]) -> str:
 
 
 def _refused(roles: frozenset[Role]) -> Iterator[list[str]]:
-    """A row for each status and reason; the actions that are refused in the same words together."""
+    """A row for each status and reason, with all actions that are refused in the same words."""
     for status in _STATUSES:
-        refused = [(decision, action) for action, decision in _here(status, roles) if not decision]
+        refused = [
+            (decision, action) for action, decision in _decisions(status, roles) if not decision
+        ]
         for (why, advice), same in groupby(
             refused, key=lambda each: (each[0].explanation, each[0].advice)
         ):

@@ -1,7 +1,10 @@
-"""Tales: stories that are made up while they are told, and what is wrong with the answers.
+"""Traces: the calls of one random run, and the counterexample that a faulty run shrinks to.
 
-After every call every Connection is read back, by everybody. A tale that ends in an answer that is
-not permitted is told again without what it does not take, and as a vector.
+After each call, every organization reads every Connection back. A trace that ends in an answer that
+is not permitted becomes a counterexample: a vector that fails again. `shrink` leaves out the calls
+that the fault does not need.
+
+This module does not choose the calls. `connect_core.conformance.exploration` does.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +13,7 @@ from hashlib import sha256
 from typing import Final, TypeVar, cast
 
 from connect_core.conformance.execution import BrokenSystemError, Execution, NotPermittedError
-from connect_core.conformance.model import TERMS, Model, Move, followed
+from connect_core.conformance.model import TERMS, Model, Move, continued_with
 from connect_core.conformance.profile import Answers, Profile
 from connect_core.conformance.runner import MakeSystem, VectorResult, result_of
 from connect_core.conformance.specification import load_specification
@@ -26,37 +29,37 @@ from connect_core.conformance.vectors import (
 )
 from connect_core.lifecycle import Action
 
-#: Who takes part. Two ids differ by case alone.
+#: The organizations that take part. Two ids differ by case alone.
 ORGANIZATIONS: Final = ("org_A", "org_B", "org_b")
 
-_Given = TypeVar("_Given")
+_Result = TypeVar("_Result")
 
 
 @dataclass
 class Search:
-    """What the tales of one exploration have in common.
+    """What all traces of one exploration share.
 
     Attributes:
-        make_system: gives a fresh system.
-        profile: what is claimed.
-        answers: what was known of the answers to open points at the beginning.
-        found: the first fault that was seen, if one was.
-        broken: why the system cannot be asked any more, if that is so.
+        make_system: makes a fresh system.
+        profile: the profile of the implementation.
+        answers: the answers to open points that were possible at the beginning.
+        counterexample: the first counterexample, if there is one.
+        broken: why the system cannot be called any more, if that is so.
     """
 
     make_system: MakeSystem
     profile: Profile
     answers: Answers
-    found: "CounterexampleError | None" = field(default=None, init=False)
+    counterexample: "CounterexampleError | None" = field(default=None, init=False)
     broken: BrokenSystemError | None = field(default=None, init=False)
 
 
 class CounterexampleError(AssertionError):
-    """A tale ended in an answer that is not permitted.
+    """A trace ended in an answer that is not permitted, or in an exception.
 
     Attributes:
-        result: the tale as a vector, and what came of it.
-        steps: its calls.
+        result: the trace as a vector, with its result.
+        steps: the steps of the trace.
     """
 
     def __init__(self, result: VectorResult, steps: Sequence[AnyStep]) -> None:
@@ -69,10 +72,10 @@ class CounterexampleError(AssertionError):
 
 
 class Trace:
-    """One tale, in a fresh system. Mutable.
+    """The calls to one fresh system. Mutable.
 
     Raises:
-        BrokenSystemError: the system could not be asked any more before.
+        BrokenSystemError: an earlier trace found that the system cannot be called any more.
     """
 
     def __init__(self, search: Search) -> None:
@@ -86,31 +89,31 @@ class Trace:
         self._execution = Execution(self._system, search.answers.copy())
 
     def do(self, step: AnyStep) -> Alternative:
-        """Make a call, follow its answer, and look at everything.
+        """Make a call, follow its answer, and read everything back.
 
         Raises:
-            FoundError: an answer was not permitted, or the implementation failed.
-            BrokenSystemError: what the system gave is no answer.
+            CounterexampleError: an answer is not permitted, or the implementation failed.
+            BrokenSystemError: what the system returned is not an answer.
         """
         self._steps.append(step)
-        answer = self._guarded(lambda: self._execution.perform(step))
-        self._steps[-1] = followed(step, answer)
+        answer = self._or_counterexample(lambda: self._execution.perform(step))
+        self._steps[-1] = continued_with(step, answer)
         self.model.follow(step, answer)
         for check in self._read_backs():
             self._read_back(check)
         return answer
 
     def close(self) -> None:
-        """The tale is over.
+        """End the trace.
 
         Raises:
-            FoundError, BrokenSystemError: as `do`.
+            CounterexampleError, BrokenSystemError: as `do`.
         """
         if self._search.broken is None:
-            self._guarded(self._system.close)
+            self._or_counterexample(self._system.close)
 
     def _read_backs(self) -> Iterator[Check]:
-        """Each Connection, as both parties see it and as an outsider does."""
+        """A check of each Connection by each organization."""
         last = self._steps[-1]
         refused = last.accept[0].outcome is not Outcome.OK
         for name in self.model.names():
@@ -118,7 +121,7 @@ class Trace:
             version = self.model.connection(name).version
             for by in ORGANIZATIONS:
                 key = (name, by, version, tested, refused)
-                if key not in self._checks:  # most are as they were before this call
+                if key not in self._checks:  # most checks are the same as after the last call
                     self._checks[key] = self._check(name, by, tested, refused=refused)
                 yield self._checks[key]
 
@@ -139,20 +142,21 @@ class Trace:
         )
 
     def _read_back(self, check: Check) -> None:
-        def look() -> None:
+        def read() -> None:
             try:
                 self._execution.read(check)
             except NotPermittedError as error:
-                for each in _parts(check):
+                # Judge each member alone, so that the counterexample is about the wrong one.
+                for each in _single_member_checks(check):
                     self._execution.judge(each, error.answer)
-                raise  # no single member is wrong, but they do not go together
+                raise  # no single member is wrong, but the whole answer is
 
-        self._guarded(look)
+        self._or_counterexample(read)
 
     # --- Faults ---
 
-    def _guarded(self, call: Callable[[], _Given]) -> _Given:
-        """What `call` gives; whatever it raises ends the tale, which is told as a vector."""
+    def _or_counterexample(self, call: Callable[[], _Result]) -> _Result:
+        """Return the result of `call`, or raise its exception as a counterexample."""
         try:
             return call()
         except BrokenSystemError as error:
@@ -161,54 +165,52 @@ class Trace:
         except Exception as error:
             result = result_of(error, self._vector(error), self._execution.exchanges)
             met = frozenset(self._execution.met)
-            found = CounterexampleError(replace(result, met=met), self._steps)
-            self._search.found = self._search.found or found
-            raise found from error
+            counterexample = CounterexampleError(replace(result, met=met), self._steps)
+            self._search.counterexample = self._search.counterexample or counterexample
+            raise counterexample from error
 
     def _vector(self, error: Exception) -> Vector:
-        """The calls so far, and the look that showed the fault, if one did."""
-        told = list(self._steps)
-        if isinstance(error, NotPermittedError) and error.check is not told[-1]:
-            told[-1] = told[-1].model_copy(update={"then": (error.check,)})
+        """The steps so far, with the read-back that showed the fault, if one did."""
+        steps = list(self._steps)
+        if isinstance(error, NotPermittedError) and error.check is not steps[-1]:
+            steps[-1] = steps[-1].model_copy(update={"then": (error.check,)})
+            # A comparison with an earlier state needs a read of that state before the last step.
             if error.check.accept[0].unchanged or error.check.accept[0].not_before:
-                earlier = (Alternative(outcome=error.check.accept[0].outcome),)
-                look = error.check.model_copy(update={"accept": earlier, "requirements": ()})
-                told[-2] = told[-2].model_copy(update={"then": (look,)})
+                any_state = (Alternative(outcome=error.check.accept[0].outcome),)
+                earlier = error.check.model_copy(update={"accept": any_state, "requirements": ()})
+                steps[-2] = steps[-2].model_copy(update={"then": (earlier,)})
         return Vector.of(
-            f"found/{sha256(repr(told).encode()).hexdigest()[:8]}",
+            f"found/{sha256(repr(steps).encode()).hexdigest()[:8]}",
             "a story that the explorer found",
             load_specification().version,
-            told,
-            _needs(told),
+            steps,
+            _needs(steps),
         )
 
 
-def _parts(check: Check) -> Iterator[Check]:
-    """Looks at a single member each, so that the one that is wrong is told alone."""
+def _single_member_checks(check: Check) -> Iterator[Check]:
+    """The same check for each single member of the state."""
     first, *_ = check.accept
     for member, value in first.state.items():
         due = [Alternative(outcome=first.outcome, state={member: value})]
-        if member == "scopes":  # which depend on an open point while it is inactive
+        if member == "scopes":  # these depend on an open point while a Connection is inactive
             due = [
-                each.model_copy(update={**_NOTHING, "state": _only(each, member)})
+                each.model_copy(update={**_NO_EXPECTATIONS, "state": {member: each.state[member]}})
                 for each in check.accept
             ]
         yield check.model_copy(update={"accept": tuple(due)})
     for kind in ("unchanged", "not_before"):
         for member in getattr(first, kind):
-            due = [first.model_copy(update={**_NOTHING, "answers": {}, kind: (member,)})]
+            due = [first.model_copy(update={**_NO_EXPECTATIONS, "answers": {}, kind: (member,)})]
             yield check.model_copy(update={"accept": tuple(due)})
 
 
-_NOTHING: Final[dict[str, object]] = {"state": {}, "unchanged": (), "not_before": ()}
-
-
-def _only(alternative: Alternative, member: str) -> dict[str, object]:
-    return {member: alternative.state[member]}
+#: Changes an alternative into one that expects nothing of the state.
+_NO_EXPECTATIONS: Final[dict[str, object]] = {"state": {}, "unchanged": (), "not_before": ()}
 
 
 def _needs(steps: Sequence[AnyStep]) -> Iterator[str]:
-    """The capabilities that a tale makes use of."""
+    """The capabilities that these steps need."""
     read_backs = [each for step in steps for check in step.then for each in check.accept]
     members = {member for each in read_backs for member in each.state}
     if any(isinstance(step, CreateStep) and step.source is not None for step in steps):
@@ -224,48 +226,52 @@ def _needs(steps: Sequence[AnyStep]) -> Iterator[str]:
         yield "times"
 
 
-# --- Without what it does not take ---------------------------------------------------------------
+# --- Shrinking -----------------------------------------------------------------------------------
 
 
-def shrunk(search: Search, found: CounterexampleError) -> CounterexampleError:
-    """The same fault at the end of a tale from which no call can be left out.
+def shrink(search: Search, counterexample: CounterexampleError) -> CounterexampleError:
+    """A shorter counterexample, without the calls that the fault does not need.
 
-    Pieces of the tale are left out, large ones first, for as long as what is left still ends in an
-    answer that is not permitted.
+    Sequences of calls are left out, long ones first, down to single calls, as long as the rest
+    still ends in a fault.
     """
-    size = len(found.steps) // 2
+    shortest = counterexample
+    size = len(shortest.steps) // 2
     while size:
         start = 0
-        while start < len(found.steps):
-            without = (*found.steps[:start], *found.steps[start + size :])
+        while start < len(shortest.steps):
+            without = (*shortest.steps[:start], *shortest.steps[start + size :])
             shorter = _rerun(search, without)
-            if shorter is not None and len(shorter.steps) < len(found.steps):
-                found = shorter
+            if shorter is not None and len(shorter.steps) < len(shortest.steps):
+                shortest = shorter
             else:
                 start += size
         size //= 2
-    return found
+    return shortest
 
 
 def _rerun(search: Search, steps: Sequence[AnyStep]) -> CounterexampleError | None:
-    """Make these calls to a fresh system, as far as they make sense; the fault that this shows."""
+    """Make these calls to a fresh system; return the counterexample if they still show a fault.
+
+    Calls about a Connection that no call creates any more are skipped.
+    """
     trace = Trace(search)
-    told = False
+    called = False
     try:
         for step in steps:
             again = _restated(trace.model, step)
             if again is not None:
-                told = True
+                called = True
                 trace.do(again)
-        if told:
+        if called:
             trace.close()
-    except CounterexampleError as found:
-        return found
+    except CounterexampleError as counterexample:
+        return counterexample
     return None
 
 
 def _restated(model: Model, step: AnyStep) -> AnyStep | None:
-    """The same call in another world; None if there is no such Connection in it."""
+    """The same call for another model; None if the model does not have the Connection."""
     if isinstance(step, CreateStep):
         return model.create(
             step.connection,

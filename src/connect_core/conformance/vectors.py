@@ -1,12 +1,13 @@
-"""Vectors: what an implementation is put through, as plain data.
+"""Test vectors as plain data: reading, checking and writing them.
 
-A vector is a short story in a world of its own. Each step is one call, made by an organization
-(never by a role: who holds which is for the implementation to find out), and lists the answers that
-are permitted; more than one only where the specification's register of open points says so. After
-a step, ``then`` reads Connections back, after refusals as after successes.
+A vector is a sequence of steps on a fresh implementation. Each step is one call with its permitted
+answers; there are several only at an open point of the specification. A call names the organization
+that acts, never its role: the implementation has to derive the role. After a step, ``then`` reads
+Connections back, whether the step succeeded or was refused.
 
-The vectors of the specification come with the package, a file for each family. They are generated
-from the rules (`connect_core.conformance.generate`); `read_vectors` reads files of your own.
+The vectors of the specification come with the package, in one file for each generator. They are
+generated from the rules (`connect_core.conformance.generate`). `read_vectors` reads files of your
+own. This module runs nothing; `connect_core.conformance.runner` does.
 """
 
 import json
@@ -21,7 +22,7 @@ from connect_core.conformance.specification import DATA
 from connect_core.conformance.subject import Outcome
 from connect_core.parties import Immutable
 
-#: In the expected `document` of a state: the Connection's id, and any time as documents write it.
+#: Placeholders in an expected state: the Connection's id, and any time in the form of documents.
 ID_PLACE: Final = "$connection"
 TIME_PLACE: Final = "$time"
 
@@ -30,15 +31,15 @@ class Alternative(Immutable):
     """One permitted answer.
 
     Attributes:
-        outcome: what came of it.
-        answers: for each open point, the answers of the register that this is in keeping with.
-        existing: the id that is told is that of the Connection that the step names, which exists.
-        state: members of the state, and what they are; other members may be anything.
-        unchanged: members that are as they were when the Connection was last read before the step.
-        not_before: times that are not earlier than they were then.
-        pointers: the places of all problems in a document.
+        outcome: the outcome.
+        answers: for each open point, the answers of the register that agree with this alternative.
+        existing: True if the answer gives the id of the existing Connection that the step names.
+        state: the expected members of the state; other members may have any value.
+        unchanged: members that must be equal to what the last read before the step showed.
+        not_before: times that must not be earlier than that read showed.
+        pointers: the JSON Pointers of all problems in a document.
         http: the HTTP status.
-        ends: the vector ends here: what follows needs what this answer excludes.
+        ends: True if the vector ends after this answer, which makes the later steps impossible.
     """
 
     outcome: Outcome
@@ -53,13 +54,14 @@ class Alternative(Immutable):
 
 
 class Check(Immutable):
-    """A read, and what it may come to.
+    """A read and its permitted answers.
 
     Attributes:
         by: the organization that acts.
-        connection: the Connection, by the name that it has in this vector. One that no step has
-            created stands for an id that no Connection has.
-        requirements: what the answer tests; nothing, if it only prepares what follows.
+        connection: the name of the Connection in this vector. A name that no step has created
+            stands for an id that no Connection has.
+        requirements: the requirements that the answer tests; empty if the call only prepares later
+            steps.
         accept: the permitted answers. Ours comes first.
     """
 
@@ -70,14 +72,14 @@ class Check(Immutable):
 
 
 class ReadStep(Check):
-    """Somebody reads a Connection."""
+    """A step that reads a Connection."""
 
     verb: Literal["read"] = "read"
     then: tuple[Check, ...] = ()
 
 
 class CreateStep(Check):
-    """Somebody creates a Connection, from terms or from a document."""
+    """A step that creates a Connection, from terms or from a document."""
 
     verb: Literal["create"] = "create"
     destination: str | None = None
@@ -90,7 +92,7 @@ class CreateStep(Check):
 
 
 class ActStep(Check):
-    """Somebody acts on a Connection."""
+    """A step that acts on a Connection."""
 
     verb: Literal["act"] = "act"
     action: Literal["activate", "deactivate", "reactivate"]
@@ -99,7 +101,7 @@ class ActStep(Check):
 
 
 class ShareStep(Check):
-    """Somebody wants to read data through a Connection."""
+    """A step that asks to read data through a Connection."""
 
     verb: Literal["share"] = "share"
     scope: str
@@ -115,14 +117,14 @@ _KINDS: Final[dict[object, type[AnyStep]]] = {
 }
 
 
-def _by_its_verb(value: object) -> object:
-    """A step, read as what its verb says, so that only its own problems are told."""
+def _step_by_verb(value: object) -> object:
+    """Read a step as the kind that its verb names, to report the problems of that kind only."""
     if not isinstance(value, Mapping):
         return value
     members = cast("Mapping[str, object]", value)
     kind = _KINDS.get(members.get("verb"))
     if kind is None:
-        raise ValueError(f"the verb is none of {', '.join(map(str, _KINDS))}")
+        raise ValueError(f"the verb must be one of {', '.join(map(str, _KINDS))}")
     try:
         return kind.model_validate(members)
     except ValidationError as error:
@@ -130,28 +132,29 @@ def _by_its_verb(value: object) -> object:
 
 
 def problems_of(error: ValidationError) -> list[str]:
-    """What is wrong with JSON, each with its place."""
+    """The problems that pydantic found in JSON, each with its place."""
     return [
-        f"{'/'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}"
+        f"{'/'.join(map(str, each['loc'])) or 'the whole document'}: {each['msg']}"
         for each in error.errors(include_url=False)
     ]
 
 
-#: A call and what it may come to.
-Step = Annotated[AnyStep, BeforeValidator(_by_its_verb)]
+#: A call and its permitted answers.
+Step = Annotated[AnyStep, BeforeValidator(_step_by_verb)]
 
 
 class Vector(Immutable):
-    """A story with its permitted answers.
+    """A sequence of steps with their permitted answers.
 
     Attributes:
-        id: says what it is about, for good: ``transition/active/reactivate/destination``.
-        title: the same in words.
-        since: the version of the specification that it came with.
+        id: names what the vector tests, and never changes:
+            ``transition/active/reactivate/destination``.
+        title: what the vector tests, in words.
+        since: the version of the specification that introduced the vector.
         requirements: every requirement that one of its checks tests.
-        needs: the capabilities that it takes.
+        needs: the capabilities that an implementation needs to be tested with it.
         open: the open points on which its permitted answers depend.
-        steps: what happens, in order.
+        steps: the steps, in order.
     """
 
     id: Annotated[str, Field(pattern="^[a-z0-9.-]+(/[a-z0-9.-]+)+$")]
@@ -166,7 +169,7 @@ class Vector(Immutable):
     def of(
         cls, id: str, title: str, since: str, steps: Sequence[AnyStep], needs: Iterable[str] = ()
     ) -> "Vector":
-        """The vector of these steps, with the requirements and open points that they have."""
+        """Make a vector from steps, with the requirements and open points of these steps."""
         checks = [check for step in steps for check in (step, *step.then)]
         return cls(
             id=id,
@@ -187,7 +190,7 @@ class VectorFile(Immutable):
     """A file of vectors.
 
     Attributes:
-        specification: the version of the specification that they are of.
+        specification: the version of the specification that the vectors belong to.
         vectors: the vectors.
     """
 
@@ -199,25 +202,25 @@ _VECTOR_FILE: Final = TypeAdapter(VectorFile)
 
 
 class InvalidVectorsError(ValueError):
-    """A file that should hold vectors does not. Nothing was run."""
+    """A file is not a valid file of vectors. Nothing was run."""
 
 
 def parse_vectors(text: str, name: str) -> tuple[Vector, ...]:
-    """The vectors in the text of a file, which messages call `name`.
+    """The vectors in the text of a file. Messages call the file `name`.
 
     Raises:
-        InvalidVectorsError: it is not JSON, or not such a file; every problem is listed.
+        InvalidVectorsError: the text is not JSON, or not a valid file of vectors; it lists every
+            problem.
     """
     try:
-        # Strict would refuse the arrays of JSON for tuples in Python; from JSON it does not.
         vectors = _VECTOR_FILE.validate_json(text).vectors
     except ValidationError as error:
         problems = "; ".join(problems_of(error))
-        raise InvalidVectorsError(f"{name} holds no vectors: {problems}.") from None
+        raise InvalidVectorsError(f"{name} is not a valid file of vectors: {problems}.") from None
     ids = [vector.id for vector in vectors]
     twice = sorted({each for each in ids if ids.count(each) > 1})
     if twice:
-        raise InvalidVectorsError(f"{name} has two vectors of one id: {', '.join(twice)}.")
+        raise InvalidVectorsError(f"{name} has two vectors with the same id: {', '.join(twice)}.")
     return vectors
 
 
@@ -225,7 +228,7 @@ def read_vectors(path: Path) -> tuple[Vector, ...]:
     """The vectors in a file of your own.
 
     Raises:
-        InvalidVectorsError: it cannot be read, or holds something else.
+        InvalidVectorsError: the file cannot be read, or is not a valid file of vectors.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -236,11 +239,11 @@ def read_vectors(path: Path) -> tuple[Vector, ...]:
 
 @cache
 def load_vectors() -> tuple[Vector, ...]:
-    """The vectors of the specification, family by family."""
-    found = sorted((DATA / "vectors").iterdir(), key=lambda file: file.name)
+    """The vectors of the specification, file by file."""
+    files = sorted((DATA / "vectors").iterdir(), key=lambda file: file.name)
     return tuple(
         vector
-        for file in found
+        for file in files
         for vector in parse_vectors(file.read_text(encoding="utf-8"), file.name)
     )
 
@@ -249,7 +252,7 @@ def load_vectors() -> tuple[Vector, ...]:
 
 
 def vector_dict(vector: Vector) -> dict[str, object]:
-    """A vector as plain JSON values, without the members that say nothing."""
+    """A vector as plain JSON values, without empty members."""
     written = {name: _plain(getattr(vector, name)) for name in type(vector).model_fields}
     return {name: value for name, value in written.items() if name == "requirements" or value != []}
 
@@ -263,7 +266,7 @@ def _plain(value: object) -> object:
             for name, field in fields.items()
             if name == "verb" or field.is_required() or getattr(value, name) != field.default
         }
-        # The verb comes first, what may come of it last.
+        # The verb comes first; the requirements, the permitted answers and the read-backs last.
         order = sorted(members, key=lambda name: (name != "verb", name in _LAST))
         return {name: members[name] for name in order}
     if isinstance(value, dict):
@@ -278,7 +281,7 @@ _LAST: Final = ("requirements", "accept", "then")
 
 
 def file_text(specification: str, vectors: Iterable[Vector]) -> str:
-    """The text of a file of vectors: a step a line, so that a change can be read."""
+    """The text of a file of vectors, with one step per line to keep its diffs readable."""
     written = [vector_dict(vector) for vector in vectors]
     blocks = ",\n".join(_vector_text(vector) for vector in written)
     head = f'{{"specification": {json.dumps(specification)}, "vectors": [\n'

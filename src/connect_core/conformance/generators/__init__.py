@@ -1,7 +1,7 @@
-"""The vectors of the specification, from the rules: a function for each family.
+"""Generators: functions that derive the vectors of the specification from the rules.
 
-No rule is stated here: who may do what is asked of the policy. What is typed by hand is who takes
-part, what is tried, and in which words it is told.
+No rule is stated here: the model asks the policy for the permitted answers. What is written by hand
+is the choice of parties and calls, the ids and the titles.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +21,7 @@ from connect_core.conformance.generators.sharing import scopes, share
 from connect_core.conformance.generators.stories import stories
 from connect_core.conformance.vectors import Vector, file_text
 
-#: The families, each a file.
+#: The generators by name. Each fills one file, and its name begins the ids of its vectors.
 GENERATORS: Final[Mapping[str, Callable[[], Iterator[Vector]]]] = {
     "transition": transition,
     "walk": walk,
@@ -43,11 +43,12 @@ GENERATORS: Final[Mapping[str, Callable[[], Iterator[Vector]]]] = {
 
 
 def vector_files(specification: str) -> dict[str, str]:
-    """The files of vectors: names and texts.
+    """The text of each file of vectors, by the name of the file.
 
     Args:
-        specification: the version that they are of.
+        specification: the version of the specification.
     """
     return {
-        f"{name}.json": file_text(specification, family()) for name, family in GENERATORS.items()
+        f"{name}.json": file_text(specification, generator())
+        for name, generator in GENERATORS.items()
     }

@@ -1,4 +1,4 @@
-"""Family: create documents, valid and not, and the documents of Connections."""
+"""Generator of vectors about create documents, valid and not, and Connection documents."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ _ATTRIBUTES: Final[Mapping[str, object]] = {
     "name": "Partner Connection",
     "scopes": [READ, "account.read"],
 }
-_LESS: Final = {"destination-organization-id": DESTINATION}
+_REQUIRED: Final = {"destination-organization-id": DESTINATION}
 
 
 def _document(attributes: object = _ATTRIBUTES, **data: object) -> dict[str, object]:
@@ -40,13 +40,13 @@ def _document(attributes: object = _ATTRIBUTES, **data: object) -> dict[str, obj
 
 
 def _with(**members: object) -> dict[str, object]:
-    """A create document with other attributes, its names written with ``_``."""
+    """The complete create document with changed attributes; their names are written with ``_``."""
     return _document(
         {**_ATTRIBUTES, **{name.replace("_", "-"): value for name, value in members.items()}}
     )
 
 
-#: What an implementation has to accept.
+#: Create documents that an implementation must accept.
 VALID_DOCUMENTS: Final[Mapping[str, object]] = {
     "the-guides": {
         "data": {
@@ -54,7 +54,7 @@ VALID_DOCUMENTS: Final[Mapping[str, object]] = {
         }
     },
     "complete": _document(),
-    "least": {"data": {"attributes": _LESS}},
+    "least": {"data": {"attributes": _REQUIRED}},
     "other-type": _document(type="connect/connection"),
     "name-null": _with(name=None),
     "name-empty": _with(name=""),
@@ -68,7 +68,7 @@ VALID_DOCUMENTS: Final[Mapping[str, object]] = {
     "destination-of-one-letter": _with(destination_organization_id="org_1"),
     "destination-long": _with(destination_organization_id=f"org_{'Az-_9' * 50}"),
 }
-#: What it has to refuse: one thing is wrong with each, and nothing else.
+#: Create documents that an implementation must refuse. Each has exactly one problem.
 INVALID_DOCUMENTS: Final[Mapping[str, object]] = {
     "no-object/array": [],
     "no-object/null": None,
@@ -118,8 +118,8 @@ INVALID_DOCUMENTS: Final[Mapping[str, object]] = {
     "unknown/beside-data": {**_document(), "meta": {}},
     "unknown/with-a-slash": _with(**{"a/b~c": 1}),
 }
-_DUPLICATE: Final = json.dumps(_document(_LESS))
-#: The same as text, where JSON that was read could not say it.
+_DUPLICATE: Final = json.dumps(_document(_REQUIRED))
+#: More invalid create documents, as text: with duplicate members, which a dict cannot have.
 INVALID_TEXTS: Final[Mapping[str, str]] = {
     "twice/destination": _DUPLICATE.replace(
         '"destination', f'"destination-organization-id": "{DESTINATION}", "destination'
@@ -129,7 +129,7 @@ INVALID_TEXTS: Final[Mapping[str, str]] = {
         '"type"', '"t\\u0079pe": "connect/connections", "type"'
     ),
 }
-#: What is not JSON at all.
+#: Texts that are not JSON.
 MALFORMED_TEXTS: Final[Mapping[str, str]] = {
     "empty": "",
     "white-space": " \n",
@@ -209,18 +209,18 @@ def _refused_document(name: str, requirement: str, body: str) -> Vector:
 
 
 def _written(scenario: Scenario, by: str) -> ReadStep:
-    """The document, with places for the id and for times."""
+    """A read of the document, with placeholders for the id and the times."""
     tests = ("CXN-DOCS-005", "CXN-DOCS-006", "CXN-DOCS-007")
     read = scenario.model.read("main", by=by, members=("scopes", "document"), requirements=tests)
     accept = [
-        each.model_copy(update={"state": {"document": _with_places(each.state)}})
+        each.model_copy(update={"state": {"document": _with_placeholders(each.state)}})
         for each in read.accept
     ]
     return as_step(read.model_copy(update={"accept": tuple(accept)}))
 
 
-def _with_places(state: Mapping[str, object]) -> object:
-    """The document of a state, with places for the id and for times, and the state's scopes."""
+def _with_placeholders(state: Mapping[str, object]) -> object:
+    """The document of a state, with placeholders for the id and the times, and with its scopes."""
     written = json.loads(json.dumps(state["document"]))
     attributes = written["data"]["attributes"]
     attributes["scopes"] = state["scopes"]

@@ -1,4 +1,4 @@
-"""Families: what is claimed besides: versions, histories, times, and versions that are expected."""
+"""Generators of vectors about optional capabilities: versions, histories and times."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,7 +15,7 @@ from connect_core.conformance.scenario import (
     Walk,
     describe,
     moves_after,
-    named,
+    walk_id,
     walks,
 )
 from connect_core.conformance.subject import Outcome
@@ -33,7 +33,9 @@ from connect_core.lifecycle import Action
 def versions() -> Iterator[Vector]:
     """The version after every change and every refusal."""
     for steps in walks(4):
-        scenario = Scenario(f"versions/{named(steps)}", f"versions: {describe(steps)}", "versions")
+        scenario = Scenario(
+            f"versions/{walk_id(steps)}", f"versions: {describe(steps)}", "versions"
+        )
         _read_after_each(
             scenario, steps, "version", ("CXN-VERS-001", "CXN-VERS-002", "CXN-VERS-003")
         )
@@ -44,7 +46,7 @@ def history() -> Iterator[Vector]:
     """The events after every change and every refusal."""
     for steps in walks(3):
         scenario = Scenario(
-            f"history/{named(steps)}", f"history: {describe(steps)}", "versions", "history"
+            f"history/{walk_id(steps)}", f"history: {describe(steps)}", "versions", "history"
         )
         _read_after_each(
             scenario, steps, "events", ("CXN-HIST-001", "CXN-HIST-001", "CXN-HIST-002")
@@ -55,29 +57,31 @@ def history() -> Iterator[Vector]:
 def _read_after_each(
     scenario: Scenario, steps: Walk, member: str, tests: tuple[str, str, str]
 ) -> None:
-    """A walk; before each step, and at the end, all that is refused. After each call, a member.
+    """Add a walk, with all refused calls before each step and at the end.
+
+    A member of the state is read after each call.
 
     Args:
-        scenario: where the steps are added.
+        scenario: the scenario to add to.
         steps: the walk.
         member: the member of the state that is read.
-        tests: the requirements that this tests after the creation, a change and a refusal.
+        tests: the requirements that the read tests after the creation, a change and a refusal.
     """
     created, changed, refused = tests
     step: AnyStep = scenario.model.create("main", by=SOURCE, destination=DESTINATION, scopes=SCOPES)
-    _and_read(scenario, step, member, created)
+    _add_and_read(scenario, step, member, created)
     for by, action in steps:
-        _all_refused(scenario, member, refused)
-        _and_read(scenario, scenario.model.act(Move("main", by, action)), member, changed)
-    _all_refused(scenario, member, refused)
+        _add_all_refused(scenario, member, refused)
+        _add_and_read(scenario, scenario.model.act(Move("main", by, action)), member, changed)
+    _add_all_refused(scenario, member, refused)
 
 
-def _all_refused(scenario: Scenario, member: str, tests: str) -> None:
+def _add_all_refused(scenario: Scenario, member: str, tests: str) -> None:
     for move in scenario.model.moves(EVERYBODY, legal=False):
-        _and_read(scenario, scenario.model.act(move), member, tests)
+        _add_and_read(scenario, scenario.model.act(move), member, tests)
 
 
-def _and_read(scenario: Scenario, step: AnyStep, member: str, tests: str) -> None:
+def _add_and_read(scenario: Scenario, step: AnyStep, member: str, tests: str) -> None:
     after = scenario.model.copy()
     after.follow(step, step.accept[0])
     then = after.read("main", by=DESTINATION, members=(member,), requirements=(tests,))
@@ -85,12 +89,12 @@ def _and_read(scenario: Scenario, step: AnyStep, member: str, tests: str) -> Non
 
 
 def times() -> Iterator[Vector]:
-    """When a Connection was created and last changed."""
+    """The times of creation and of the last change, after every change and every refusal."""
     for steps in walks(3):
-        scenario = Scenario(f"times/{named(steps)}", f"times: {describe(steps)}", "times")
+        scenario = Scenario(f"times/{walk_id(steps)}", f"times: {describe(steps)}", "times")
         scenario.given()
-        seen: dict[str, object] = {"created_at": TIME_PLACE, "updated_at": TIME_PLACE}
-        due = Alternative(outcome=Outcome.OK, state=seen)
+        times_of: dict[str, object] = {"created_at": TIME_PLACE, "updated_at": TIME_PLACE}
+        due = Alternative(outcome=Outcome.OK, state=times_of)
         scenario.add(
             ReadStep(by=SOURCE, connection="main", requirements=("CXN-PERM-004",), accept=(due,))
         )
@@ -98,7 +102,7 @@ def times() -> Iterator[Vector]:
             for move in scenario.model.moves(EVERYBODY, legal=False):
                 scenario.add(
                     scenario.model.act(move),
-                    then=[_still(scenario, ("created_at", "updated_at"), "CXN-PERM-005")],
+                    then=[_unchanged(scenario, ("created_at", "updated_at"), "CXN-PERM-005")],
                 )
             step = scenario.model.act(Move("main", by, action))
             later = scenario.model.copy()
@@ -110,18 +114,18 @@ def times() -> Iterator[Vector]:
                 requirements=("CXN-PERM-005",),
                 not_before=("updated_at",),
             )
-            scenario.add(step, then=[_still(scenario, ("created_at",), "CXN-PERM-004"), moved])
+            scenario.add(step, then=[_unchanged(scenario, ("created_at",), "CXN-PERM-004"), moved])
         yield scenario.vector()
 
 
-def _still(scenario: Scenario, unchanged: Sequence[str], requirement: str) -> Check:
+def _unchanged(scenario: Scenario, unchanged: Sequence[str], requirement: str) -> Check:
     return scenario.model.read(
         "main", by=SOURCE, members=(), requirements=(requirement,), unchanged=unchanged
     )
 
 
 def expected_version() -> Iterator[Vector]:
-    """Versions that are expected: the right one, and those of before."""
+    """Expected versions: the current one, all earlier ones, and the next one."""
     needs = ("versions", "expected-version")
     for route, steps in ROUTES.items():
         for by, action in moves_after(steps):
@@ -134,8 +138,8 @@ def expected_version() -> Iterator[Vector]:
             scenario.given(walk=steps)
             version = scenario.model.connection("main").version
             for stale in (*range(1, version), version + 1):
-                _expect(scenario, Move("main", by, action), stale)
-            _expect(scenario, Move("main", by, action), version)
+                _act_expecting(scenario, Move("main", by, action), stale)
+            _act_expecting(scenario, Move("main", by, action), version)
             yield scenario.vector()
     for name, route, move in (
         ("role-first/source-activates", "pending", Move("main", SOURCE, Action.ACTIVATE)),
@@ -153,11 +157,11 @@ def expected_version() -> Iterator[Vector]:
             f"expected-version/{name}", f"another version is expected: {name}", *needs
         )
         scenario.given(walk=ROUTES[route])
-        _expect(scenario, move, scenario.model.connection("main").version + 1)
-        _expect(scenario, move, scenario.model.connection("main").version)
+        _act_expecting(scenario, move, scenario.model.connection("main").version + 1)
+        _act_expecting(scenario, move, scenario.model.connection("main").version)
         yield scenario.vector()
 
 
-def _expect(scenario: Scenario, move: Move, version: int) -> None:
+def _act_expecting(scenario: Scenario, move: Move, version: int) -> None:
     step = scenario.model.act(move, version)
-    scenario.add(step, then=scenario.seen_after(step)[:1])
+    scenario.add(step, then=scenario.read_backs_after(step)[:1])

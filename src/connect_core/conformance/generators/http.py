@@ -1,4 +1,4 @@
-"""Family: the HTTP status of each outcome."""
+"""Generator of vectors about HTTP: the HTTP status of each outcome."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ from connect_core.conformance.vectors import (
 )
 from connect_core.lifecycle import Action
 
-#: The HTTP statuses of an outcome: one, or for an open point those of its answers, ours first.
+#: The HTTP statuses of each outcome: one, or the answers to an open point, ours first.
 STATUSES: Final[Mapping[Outcome, tuple[int, ...]]] = {
     Outcome.OK: (200,),
     Outcome.NOT_FOUND: (404,),
@@ -42,8 +42,8 @@ _OPEN_POINTS: Final = {
 }
 
 
-def _coded(step: AnyStep, requirement: str, *, due: int | None = None) -> AnyStep:
-    """A call whose HTTP status is tested, not what came of it."""
+def _testing_status(step: AnyStep, requirement: str, *, due: int | None = None) -> AnyStep:
+    """The same call, as a test of the HTTP status instead of the outcome."""
     accept: list[Alternative] = []
     for each in step.accept:
         statuses = (due,) if due else STATUSES.get(each.outcome, (None,))
@@ -59,15 +59,15 @@ def http() -> Iterator[Vector]:
     """The HTTP status of each outcome."""
 
     def begin(name: str, route: str | None = None) -> Scenario:
-        found = Scenario(f"http/{name}", f"the HTTP status: {name.replace('/', ', ')}", "http")
+        scenario = Scenario(f"http/{name}", f"the HTTP status: {name.replace('/', ', ')}", "http")
         if route is not None:
-            found.given(walk=ROUTES[route])
-        return found
+            scenario.given(walk=ROUTES[route])
+        return scenario
 
     for name, to in (("partner", DESTINATION), ("another", "org_Partner")):
         scenario = begin(f"created/{name}")
         scenario.add(
-            _coded(
+            _testing_status(
                 scenario.model.create("main", by=SOURCE, destination=to), "CXN-HTTP-001", due=201
             )
         )
@@ -75,11 +75,17 @@ def http() -> Iterator[Vector]:
     for route, steps in ROUTES.items():
         for by, action in moves_after(steps):
             scenario = begin(f"ok/{route}/{action}-{WORDS[by]}", route)
-            scenario.add(_coded(scenario.model.act(Move("main", by, action)), "CXN-HTTP-002"))
-            scenario.add(_coded(as_step(scenario.model.read("main", by=by)), "CXN-HTTP-002"))
+            scenario.add(
+                _testing_status(scenario.model.act(Move("main", by, action)), "CXN-HTTP-002")
+            )
+            scenario.add(
+                _testing_status(as_step(scenario.model.read("main", by=by)), "CXN-HTTP-002")
+            )
             yield scenario.vector()
     scenario = begin("ok/share", "active")
-    scenario.add(_coded(scenario.model.share("main", by=DESTINATION, scope=READ), "CXN-HTTP-002"))
+    scenario.add(
+        _testing_status(scenario.model.share("main", by=DESTINATION, scope=READ), "CXN-HTTP-002")
+    )
     yield scenario.vector()
     for name, route, move, requirement in (
         (
@@ -104,21 +110,23 @@ def http() -> Iterator[Vector]:
         ("outsider/activate", "pending", Move("main", OUTSIDER, Action.ACTIVATE), "CXN-HTTP-005"),
     ):
         scenario = begin(name, route)
-        scenario.add(_coded(scenario.model.act(move), requirement))
+        scenario.add(_testing_status(scenario.model.act(move), requirement))
         yield scenario.vector()
     for by, route in ((DESTINATION, "pending"), (SOURCE, "active"), (OUTSIDER, "active")):
         scenario = begin(f"denied/{WORDS[by]}/{route}", route)
-        scenario.add(_coded(scenario.model.share("main", by=by, scope=READ), "CXN-HTTP-005"))
+        scenario.add(
+            _testing_status(scenario.model.share("main", by=by, scope=READ), "CXN-HTTP-005")
+        )
         yield scenario.vector()
     for route in ("active", "inactive"):
         scenario = begin(f"already-exists/{route}", route)
         again = scenario.model.create("main", by=SOURCE, destination=DESTINATION)
-        scenario.add(_coded(again, "CXN-HTTP-006"))
+        scenario.add(_testing_status(again, "CXN-HTTP-006"))
         yield scenario.vector()
     for name, body, due in (
         ("not-json", MALFORMED_TEXTS["cut-off"], 400),
         ("no-document", json.dumps(INVALID_DOCUMENTS["scopes/none"]), 422),
     ):
         scenario = Scenario(f"http/invalid/{name}", f"the HTTP status: {name}", "http", "documents")
-        scenario.add(_coded(invalid("CXN-HTTP-007", body=body), "CXN-HTTP-007", due=due))
+        scenario.add(_testing_status(invalid("CXN-HTTP-007", body=body), "CXN-HTTP-007", due=due))
         yield scenario.vector()

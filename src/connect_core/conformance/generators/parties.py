@@ -1,4 +1,4 @@
-"""Families: who is who, outsiders, several Connections, and an organization with itself."""
+"""Generators of vectors about identity, outsiders, several Connections and self-connections."""
 
 from collections.abc import Iterator, Mapping
 
@@ -26,7 +26,7 @@ from connect_core.lifecycle import Action
 
 
 def identity() -> Iterator[Vector]:
-    """Ids that differ by case alone, and ids that nothing has."""
+    """Ids that differ by case alone, and ids that no Connection has."""
     for by, like in ((DESTINATION.lower(), DESTINATION), (SOURCE.lower(), SOURCE)):
         for route, steps in ROUTES.items():
             title = f"{by} is not {like}, while it is {route}"
@@ -40,13 +40,13 @@ def identity() -> Iterator[Vector]:
     scenario = Scenario("identity/case/another-destination", "two destinations that differ by case")
     scenario.given()
     step = scenario.model.create("other", by=SOURCE, destination=DESTINATION.lower())
-    scenario.add(step, "CXN-CREA-008", then=scenario.seen_after(step, "other"))
+    scenario.add(step, "CXN-CREA-008", then=scenario.read_backs_after(step, "other"))
     yield scenario.vector()
     scenario = Scenario(
         "identity/case/no-self-connection", "a destination that is the source but for case"
     )
     step = scenario.model.create("main", by=SOURCE, destination=SOURCE.lower())
-    scenario.add(step, "CXN-CREA-008", then=scenario.seen_after(step))
+    scenario.add(step, "CXN-CREA-008", then=scenario.read_backs_after(step))
     yield scenario.vector()
     not_found = (Alternative(outcome=Outcome.NOT_FOUND),)
     calls: dict[str, Mapping[str, object]] = {
@@ -61,12 +61,14 @@ def identity() -> Iterator[Vector]:
     for name, call in calls.items():
         scenario = Scenario(f"identity/unknown/{name}", f"{name} where there is no such Connection")
         scenario.given()
-        scenario.add(_unknown(call, not_found), then=scenario.seen_after(_unknown(call, not_found)))
+        scenario.add(
+            _unknown(call, not_found), then=scenario.read_backs_after(_unknown(call, not_found))
+        )
         yield scenario.vector()
 
 
 def _unknown(call: Mapping[str, object], accept: tuple[Alternative, ...]) -> AnyStep:
-    """A call about an id that no Connection has."""
+    """A call with an id that no Connection has."""
     step = {"by": SOURCE, "connection": "nothing", "accept": accept, **call}
     step["requirements"] = ("CXN-REFU-002",)
     kinds: dict[object, type[AnyStep]] = {"act": ActStep, "share": ShareStep, "read": ReadStep}
@@ -74,7 +76,7 @@ def _unknown(call: Mapping[str, object], accept: tuple[Alternative, ...]) -> Any
 
 
 def outsider() -> Iterator[Vector]:
-    """Outsiders, who learn nothing: not even by creating."""
+    """Everything an outsider may try on an existing Connection: outsiders learn nothing."""
     for route, steps in ROUTES.items():
         scenario = Scenario(f"outsider/{route}", f"an outsider looks and tries while it is {route}")
         scenario.given(walk=steps)
@@ -86,7 +88,7 @@ def outsider() -> Iterator[Vector]:
 
 
 def independence() -> Iterator[Vector]:
-    """Several Connections, each with its own life."""
+    """Several Connections: none affects another."""
     for route, steps in ROUTES.items():
         scenario = Scenario(
             f"independence/reverse/{route}", f"the other direction of one that is {route}"
@@ -95,7 +97,7 @@ def independence() -> Iterator[Vector]:
         created = scenario.model.create(
             "reverse", by=DESTINATION, destination=SOURCE, scopes=("a.b",)
         )
-        scenario.add(created, "CXN-ISOL-002", then=scenario.seen_after(created, "reverse"))
+        scenario.add(created, "CXN-ISOL-002", then=scenario.read_backs_after(created, "reverse"))
         for by, action in (
             (DESTINATION, Action.ACTIVATE),
             (SOURCE, Action.ACTIVATE),
@@ -129,7 +131,7 @@ def independence() -> Iterator[Vector]:
 
 
 def self_connection() -> Iterator[Vector]:
-    """An organization that is connected with itself."""
+    """Connections from an organization to itself."""
     for name, asked in (("asked-for", True), ("not-asked-for", False)):
         scenario = Scenario(f"self/create/{name}", f"a self-connection that is {name}")
         step = scenario.model.create("main", by=SOURCE, destination=SOURCE, allow_self=asked)

@@ -1,4 +1,4 @@
-"""Families: the sharing gate, and the scopes of a Connection."""
+"""Generators of vectors about who may read which data, and about the scopes of a Connection."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -14,13 +14,13 @@ from connect_core.conformance.scenario import (
     WORDS,
     Scenario,
     invalid,
-    way_to,
+    shortest_walk_to,
 )
 from connect_core.conformance.vectors import Vector
 from connect_core.lifecycle import Action, Status
 from connect_core.scopes import MAX_SCOPES
 
-#: What a reader may ask for.
+#: The scopes that readers ask for: granted, not granted, and malformed.
 _ASKED: Final = (
     *SCOPES,
     "inquiry.write",
@@ -36,14 +36,14 @@ _ASKED: Final = (
 
 
 def share() -> Iterator[Vector]:
-    """The sharing gate: who, when and what."""
+    """Reads of data by everybody, in every situation, for every kind of scope."""
     for (route, steps), by in ((each, by) for each in ROUTES.items() for by in EVERYBODY):
         reader = WORDS[by]
         scenario = Scenario(f"share/{route}/{reader}", f"{reader} reads while it is {route}")
         scenario.given(walk=steps)
         for scope in _ASKED:
             step = scenario.model.share("main", by=by, scope=scope)
-            scenario.add(step, then=scenario.seen_after(step)[:1] if scope == READ else ())
+            scenario.add(step, then=scenario.read_backs_after(step)[:1] if scope == READ else ())
         yield scenario.vector()
     scenario = Scenario("share/the-moment-counts", "reads before and after each change")
     scenario.given(walk=ROUTES["active-again"])
@@ -85,11 +85,11 @@ MALFORMED: Final = {
 
 
 def scopes() -> Iterator[Vector]:
-    """Scopes at creation, and over a deactivation."""
+    """Scopes at creation, and after a deactivation."""
     for name, (requirement, named) in _KEPT_SCOPES.items():
         scenario = Scenario(f"scopes/{name}", f"a Connection with scopes: {name}")
-        scenario.given(scopes=named, walk=way_to(Status.ACTIVE))
-        scenario.look("main", "scopes", tests=requirement)
+        scenario.given(scopes=named, walk=shortest_walk_to(Status.ACTIVE))
+        scenario.read("main", "scopes", tests=requirement)
         for scope in sorted(scenario.model.connection("main").scopes)[:3]:
             scenario.add(
                 scenario.model.share("main", by=DESTINATION, scope=str(scope)), requirement
@@ -109,14 +109,14 @@ def scopes() -> Iterator[Vector]:
 
 
 def _over_a_deactivation(route: str, name: str, named: Sequence[str] | None) -> Vector:
-    """The scopes while it is inactive, and afterwards, are those of the creation."""
+    """The scopes of an inactive Connection, and of a reactivated one, are those of its creation."""
     scenario = Scenario(f"scopes/over-a-deactivation/{route}/{name}", f"{name} scopes, {route}")
     scenario.given(scopes=named, walk=ROUTES[route])
     tests = "CXN-SCOP-006" if named else "CXN-SCOP-002"
-    scenario.look("main", "scopes", tests=tests)
+    scenario.read("main", "scopes", tests=tests)
     for by, action in ((SOURCE, Action.REACTIVATE), (DESTINATION, Action.ACTIVATE)):
         scenario.prepare(scenario.model.act(Move("main", by, action)))
-        scenario.look("main", "scopes", tests=tests)
+        scenario.read("main", "scopes", tests=tests)
     for scope in (READ, "a.b", "account.read"):
         scenario.add(scenario.model.share("main", by=DESTINATION, scope=scope), tests)
     return scenario.vector()
@@ -125,7 +125,7 @@ def _over_a_deactivation(route: str, name: str, named: Sequence[str] | None) -> 
 def _refused_scopes(
     name: str, requirement: str, named: Sequence[str], after: str | None = None
 ) -> Vector:
-    """A creation with these scopes is refused, and one without them still succeeds."""
+    """A create with these scopes is refused, and one without them still succeeds."""
     scenario = Scenario(f"scopes/refused/{name}", f"a creation with scopes is refused: {name}")
     if after is not None:
         scenario.given("other", to=after)

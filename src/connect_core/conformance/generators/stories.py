@@ -1,4 +1,4 @@
-"""Family: the stories of the guide, for people. Each is drawn in the documentation."""
+"""Generator of the stories of the guide, for people. The documentation has a diagram of each."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from connect_core.lifecycle import Action
 
 
 def stories() -> Iterator[Vector]:
-    """The stories of the guide, for people: each is drawn in the documentation."""
+    """The stories of the guide, one vector each."""
     withdraw, offer = (SOURCE, Action.DEACTIVATE), (SOURCE, Action.REACTIVATE)
     accept, leave = (DESTINATION, Action.ACTIVATE), (DESTINATION, Action.DEACTIVATE)
     for name, title, steps in (

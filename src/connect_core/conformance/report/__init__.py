@@ -1,4 +1,7 @@
-"""Reports of a run: for programs (JSON), for continuous integration (JUnit), for people (HTML)."""
+"""Formats of a report: JSON for programs, JUnit XML for continuous integration, HTML for people.
+
+The formats decide nothing: results and sentences come from `connect_core.conformance.runner`.
+"""
 
 from connect_core.conformance.report.data import report_dict, report_json
 from connect_core.conformance.report.html import report_html

@@ -1,4 +1,4 @@
-"""A report for programs: plain JSON values, and their text."""
+"""A report for programs: as plain JSON values, and as JSON text."""
 
 import json
 
@@ -28,44 +28,44 @@ def report_dict(report: Report) -> dict[str, object]:
     }
 
 
-def _requirement(found: RequirementResult) -> dict[str, object]:
-    requirement = found.requirement
+def _requirement(result: RequirementResult) -> dict[str, object]:
+    requirement = result.requirement
     return {
         "id": requirement.id,
-        "result": found.result.value,
-        "vectors": {each.value: found.counts[each] for each in Result if found.counts[each]},
+        "result": result.result.value,
+        "vectors": {each.value: result.counts[each] for each in Result if result.counts[each]},
         "keyword": requirement.keyword,
         "basis": requirement.basis,
         "text": requirement.text,
     }
 
 
-def _vector(found: VectorResult) -> dict[str, object]:
-    told: dict[str, object] = {
-        "id": found.vector.id,
-        "result": found.result.value,
-        "requirements": list(found.vector.requirements),
+def _vector(result: VectorResult) -> dict[str, object]:
+    members: dict[str, object] = {
+        "id": result.vector.id,
+        "result": result.result.value,
+        "requirements": list(result.vector.requirements),
     }
-    if found.result is Result.PASS:
-        return told
-    return told | {
-        "reason": found.reason,
-        "blamed": list(found.blamed),
-        "exchanges": [{"call": each.call, "answer": each.answer} for each in found.exchanges],
-        "expected": found.expected,
-        "observed": found.observed,
+    if result.result is Result.PASS:
+        return members
+    return members | {
+        "reason": result.reason,
+        "blamed": list(result.blamed),
+        "exchanges": [{"call": each.call, "answer": each.answer} for each in result.exchanges],
+        "expected": result.expected,
+        "observed": result.observed,
     }
 
 
-def _exploration(found: Exploration) -> dict[str, object]:
+def _exploration(done: Exploration) -> dict[str, object]:
     return {
-        "examples": found.examples,
-        "steps": found.steps,
-        "seed": found.seed,
-        "result": found.result.value,
-        "unvisited": list(found.unvisited),
-        "finding": None if found.finding is None else _vector(found.finding),
-        "vector": None if found.finding is None else vector_dict(found.finding.vector),
+        "examples": done.examples,
+        "steps": done.steps,
+        "seed": done.seed,
+        "result": done.result.value,
+        "unvisited": list(done.unvisited),
+        "finding": None if done.finding is None else _vector(done.finding),
+        "vector": None if done.finding is None else vector_dict(done.finding.vector),
     }
 
 

@@ -1,8 +1,10 @@
-"""A report for people: one HTML page that needs nothing else.
+"""A report for people: one self-contained HTML page.
 
 The layout is in ``report.html.jinja``; this module prepares what the template shows. Jinja2 escapes
-every text, and characters that a reader could not see are replaced by escape sequences. Jinja2 is
-imported when a page is made, so that importing the kit does not wait for it.
+every text. Characters that a reader could not see are replaced by escape sequences.
+
+The page loads nothing and has no scripts. Importing the kit does not import Jinja2; making a page
+does.
 """
 
 import re
@@ -28,7 +30,7 @@ _UNSHOWN: Final = re.compile(
 #: The Markdown that requirements use.
 _SPAN: Final = re.compile(r"`(?P<code>[^`]+)`|\*(?P<emphasis>\w+)\*|(?P<text>[^`*]+|[`*])")
 
-#: By exit code: the class of the verdict, and its words.
+#: The CSS class and the words of the verdict, by exit code.
 _VERDICTS: Final = {
     0: ("conforms", "Conforms"),
     1: ("does-not-conform", "Does not conform"),
@@ -47,7 +49,7 @@ class _Section(NamedTuple):
 
 
 class _Failure(NamedTuple):
-    """A vector that did not pass, and its description below the line with its id and result."""
+    """A vector that did not pass, with its description except for the line with id and result."""
 
     vector: str
     result: Result
@@ -55,7 +57,7 @@ class _Failure(NamedTuple):
 
 
 class _Exploration(NamedTuple):
-    """What the exploration found, in a sentence; the counterexample, or the cells not reached."""
+    """The result of the exploration in a sentence, and the counterexample or the cells missed."""
 
     sentence: str
     finding: _Failure | None
@@ -70,7 +72,7 @@ class _Answer(NamedTuple):
 
 
 def report_html(report: Report) -> str:
-    """The report as a page that needs nothing else."""
+    """The report as a self-contained HTML page."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -99,7 +101,7 @@ def report_html(report: Report) -> str:
 
 
 def _spans(text: str) -> Iterator[tuple[str | None, str]]:
-    """A requirement's text in parts: `code`, `emphasis` or `text`, each with its words."""
+    """The parts of a requirement's text, each with its kind: `code`, `emphasis` or `text`."""
     for found in _SPAN.finditer(text):
         yield found.lastgroup, found[found.lastgroup or 0]
 
@@ -109,16 +111,16 @@ def _sections(report: Report) -> list[_Section]:
     return [_Section(title, list(results)) for title, results in sections]
 
 
-def _failure(found: VectorResult, description: str) -> _Failure:
-    return _Failure(found.vector.id, found.result, description.partition("\n")[2])
+def _failure(result: VectorResult, description: str) -> _Failure:
+    return _Failure(result.vector.id, result.result, description.partition("\n")[2])
 
 
-def _exploration(found: Exploration) -> _Exploration:
-    sentence = found.sentence()
+def _exploration(done: Exploration) -> _Exploration:
+    sentence = done.sentence()
     return _Exploration(
         f"{sentence[0].upper()}{sentence[1:]}.",
-        None if found.finding is None else _failure(found.finding, found.describe()),
-        found.unvisited,
+        None if done.finding is None else _failure(done.finding, done.describe()),
+        done.unvisited,
     )
 
 

@@ -1,4 +1,4 @@
-"""A report for continuous integration, in the XML that JUnit writes."""
+"""A report for continuous integration: JUnit's XML."""
 
 import re
 from typing import Final
@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 from connect_core.conformance.runner import Report, Result
 
-#: What XML cannot hold.
+#: Characters that XML cannot hold.
 _NOT_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _TAGS: Final = {
@@ -17,18 +17,18 @@ _TAGS: Final = {
 
 
 def report_junit(report: Report) -> str:
-    """The report as JUnit's XML: a test case for each vector, and one for the exploration."""
+    """The report as JUnit's XML: one test case for each vector, and one for the exploration."""
     suite = ET.Element(
         "testsuite",
         name=f"Connection specification {report.specification.version}: {report.profile.name}",
     )
-    for found in report.results:
-        family, _, name = found.vector.id.partition("/")
-        _test_case(suite, family, name, found.result, found.reason, found.describe())
+    for each in report.results:
+        class_name, _, name = each.vector.id.partition("/")
+        _test_case(suite, class_name, name, each.result, each.reason, each.describe())
     if report.exploration is not None:
-        explored = report.exploration
-        told = explored.describe()
-        _test_case(suite, "exploration", "exploration", explored.result, explored.sentence(), told)
+        done = report.exploration
+        text = done.describe()
+        _test_case(suite, "exploration", "exploration", done.result, done.sentence(), text)
     suite.set("tests", str(len(suite)))
     for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(attribute, str(len(suite.findall(f"testcase/{tag}"))))
@@ -37,16 +37,16 @@ def report_junit(report: Report) -> str:
 
 
 def _test_case(
-    suite: ET.Element, family: str, name: str, result: Result, reason: str, told: str
+    suite: ET.Element, class_name: str, name: str, result: Result, reason: str, text: str
 ) -> None:
-    case = ET.SubElement(suite, "testcase", classname=family, name=name)
+    case = ET.SubElement(suite, "testcase", classname=class_name, name=name)
     if result is Result.PASS:
         return
     message = _for_xml(f"{result}: {reason}" if reason else str(result))
     outcome = ET.SubElement(case, _TAGS.get(result, "failure"), message=message)
-    outcome.text = _for_xml(told)
+    outcome.text = _for_xml(text)
 
 
 def _for_xml(text: str) -> str:
-    """The text with an escape sequence in place of each character that XML cannot hold."""
+    """The text, with escape sequences for characters that XML cannot hold."""
     return _NOT_XML.sub(lambda found: ascii(found.group())[1:-1], text)

@@ -1,1 +1,1 @@
-"""Transports: systems that run elsewhere, and how the kit talks to them."""
+"""Transports: how the kit calls systems that run in another process."""

@@ -1,9 +1,11 @@
-"""A `System` in a process of its own, in any language, over the line protocol.
+"""A `System` in another process, in any language, over the line protocol.
 
-A request is one line of JSON on the process's standard input, its answer one line on its standard
-output. Whatever is no answer (nothing within the time limit, a process that ended, text that is not
-JSON, the answer to another request, another protocol) is a `PeerError`: the harness cannot go on,
-and nothing is said of conformance.
+A request is one line of JSON on the process's standard input; its answer is one line on its
+standard output. Anything else is a `PeerError`: no answer within the time limit, a process that
+exited, text that is not JSON, an answer to another request, another protocol.
+
+This module does not judge answers. A `PeerError` is not a verdict: it ends the run, which then says
+nothing about conformance.
 """
 
 import json
@@ -28,15 +30,15 @@ _LONGEST: Final = 1_000_000
 
 
 class PeerError(BrokenSystemError):
-    """The process does not do what the line protocol asks of it. It has been ended."""
+    """The process violated the line protocol. It has been stopped."""
 
 
 class ImplementationError(Exception):
-    """The implementation told that it failed for reasons of its own."""
+    """The implementation answered that it failed for internal reasons."""
 
 
 class _Reply(BaseModel):
-    """An answer as it comes; further members are ignored."""
+    """An answer as it was sent. More members are ignored."""
 
     model_config = ConfigDict(strict=True)
 
@@ -51,13 +53,13 @@ class _Reply(BaseModel):
 
 
 class StdioPeer:
-    """The process, and a `System` as long as it runs. One serves all cases, one after another.
+    """A process that is a `System`. The same one serves all executions, one after another.
 
-    Use it as a context manager, or `stop` it. Standard error goes where this process's does.
+    Use it as a context manager, or call `stop`. The process shares this process's standard error.
 
     Args:
-        command: the command and its arguments. It is not given to a shell.
-        timeout: how long an answer may take, in seconds.
+        command: the command and its arguments. No shell is involved.
+        timeout: the time limit for an answer, in seconds.
 
     Raises:
         PeerError: the command cannot be started.
@@ -91,7 +93,7 @@ class StdioPeer:
         self.stop()
 
     def stop(self) -> None:
-        """End the process: its input ends, and if it does not exit in time, it is killed."""
+        """End the process: close its input, and kill it if it does not exit in time."""
         with suppress(OSError):
             self._input.close()
         try:
@@ -142,7 +144,7 @@ class StdioPeer:
         return self._ask("read", by=by, connection=connection)
 
     def close(self) -> None:
-        """See `System.close`. The process goes on, with an empty world."""
+        """See `System.close`. The process keeps running, without any Connections."""
         answer = self._ask("close")
         if answer.outcome is not Outcome.OK:
             raise self._broken(f"answers {answer.outcome} to close, which cannot be refused")
@@ -163,7 +165,7 @@ class StdioPeer:
             self._input.write(request.encode() + b"\n")
             self._input.flush()
         except (OSError, ValueError):
-            raise self._broken(f"takes no more requests{self._ended()}", request) from None
+            raise self._broken(f"takes no more requests{self._exit_code()}", request) from None
 
     def _receive(self, request: str) -> bytes:
         try:
@@ -171,13 +173,13 @@ class StdioPeer:
         except queue.Empty:
             raise self._broken(f"gave no answer within {self._timeout:g} s", request) from None
         if not line:
-            raise self._broken(f"closed its output{self._ended()}", request)
+            raise self._broken(f"closed its output{self._exit_code()}", request)
         if len(line) > _LONGEST:
             raise self._broken(f"answered with a line of more than {_LONGEST} bytes", request)
         return line
 
     def _listen(self) -> None:
-        """Read lines, in a thread of its own, until there are no more: an empty one says so."""
+        """Read lines until the output ends, in a thread. An empty line marks the end."""
         with self._output:
             line = b"begin"
             while line:
@@ -190,9 +192,9 @@ class StdioPeer:
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
             place = ".".join(map(str, problem["loc"]))
-            told = f"{place}: {problem['msg']}" if place else problem["msg"]
+            detail = f"{place}: {problem['msg']}" if place else problem["msg"]
             raise self._broken(
-                f"answered {_shown(line)}, which is no answer ({told})", request
+                f"answered {_readable(line)}, which is not an answer ({detail})", request
             ) from None
         if reply.protocol != PROTOCOL:
             raise self._broken(
@@ -208,26 +210,26 @@ class StdioPeer:
             outcome = Outcome(reply.outcome)
         except ValueError:
             raise self._broken(
-                f"answered with the outcome {reply.outcome!r}, which there is not", request
+                f"answered with the outcome {reply.outcome!r}, which does not exist", request
             ) from None
         return Answer(outcome, reply.connection, reply.state, reply.pointers, reply.http)
 
-    def _ended(self) -> str:
-        """That the process has exited, if it has."""
+    def _exit_code(self) -> str:
+        """The exit code in words, if the process has exited."""
         with suppress(subprocess.TimeoutExpired):
             return f", having exited with {self._process.wait(0.5)}"
         return ""
 
     def _broken(self, what: str, request: str | None = None) -> PeerError:
-        """The error that says what the process did, and ends it. It stays the answer to all."""
+        """Kill the process, and return the error to raise, which every later call raises again."""
         self._process.kill()
         self.stop()
-        asked = "" if request is None else f"; the request was {request}"
-        self._fault = PeerError(f"{self._name} {what}{asked}")
+        cause = "" if request is None else f"; the request was {request}"
+        self._fault = PeerError(f"{self._name} {what}{cause}")
         return self._fault
 
 
-def _shown(line: bytes) -> str:
+def _readable(line: bytes) -> str:
     text = line.decode("utf-8", "backslashreplace").rstrip("\n")
     return repr(_shortened(text, 200))
 
