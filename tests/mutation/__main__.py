@@ -56,11 +56,13 @@ def _sql(module: str) -> list[str]:
 MODULES = {
     **dict.fromkeys(
         [
-            *("lifecycle", "decision", "table", "wording", "policy"),
+            *("lifecycle", "table", "wording", "policy"),
             *("connection", "history", "parties", "scopes"),
         ],
         (_CORE, ""),
     ),
+    # The service's tests are those of `minds_version`.
+    "decision": ([*_CORE, "service"], "not sqlite and not postgresql"),
     **dict.fromkeys(
         ["store", "memory", "idempotency", "service"],
         (_SERVICE, "not sqlite and not postgresql"),
