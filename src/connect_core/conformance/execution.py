@@ -102,7 +102,7 @@ class Execution:
         self.met: set[str] = set()
 
     def perform(self, step: AnyStep) -> Alternative:
-        """Make the call of a step and its read-backs; return the permitted answer that it gave.
+        """Make the call of a step, and its read-backs; return the alternative that it matched.
 
         Raises:
             NotPermittedError: an answer is not permitted.
@@ -110,13 +110,13 @@ class Execution:
             BrokenSystemError: what the system returned is not an answer.
         """
         self._before |= self._since
-        given = self.judge(step, self._call(step))
-        for check in () if given.ends else step.then:
+        matched = self.judge(step, self._call(step))
+        for check in () if matched.ends else step.then:
             self.read(check)
-        return given
+        return matched
 
     def read(self, check: Check) -> Alternative:
-        """Read a Connection back, and return the permitted answer that the system gave.
+        """Read a Connection back; return the alternative that the answer matched.
 
         Raises:
             NotPermittedError, UnsupportedError, BrokenSystemError: as `perform`.
@@ -159,10 +159,10 @@ class Execution:
         return self._system.read(by=check.by, connection=connection)
 
     def judge(self, check: Check, answer: Answer) -> Alternative:
-        """Find the permitted answer that an answer is equal to.
+        """Find the permitted alternative that an answer matches.
 
         Raises:
-            NotPermittedError: there is none.
+            NotPermittedError: the answer matches none.
         """
         closest: Sequence[str] | None = None
         for alternative in check.accept:
@@ -188,83 +188,85 @@ class Execution:
 
     # --- Comparing an answer with an alternative ---
 
-    def _differences(self, check: Check, due: Alternative, answer: Answer) -> Iterator[str]:
-        if answer.outcome != due.outcome:
+    def _differences(self, check: Check, expected: Alternative, answer: Answer) -> Iterator[str]:
+        if answer.outcome != expected.outcome:
             yield f"the outcome is {answer.outcome}"
             return
-        if due.outcome is Outcome.OK and isinstance(check, CreateStep):
-            yield from self._wrong_id(check, due, answer)
-        if due.http is not None and answer.http != due.http:
-            yield f"the HTTP status is {answer.http}, not {due.http}"
-        if due.pointers is not None and sorted(answer.pointers or ()) != sorted(due.pointers):
-            yield f"it points to {list(answer.pointers or ())}, not to {list(due.pointers)}"
-        yield from self._wrong_state(check, due, answer)
-        contradiction = self._answers.contradiction(due)
+        if expected.outcome is Outcome.OK and isinstance(check, CreateStep):
+            yield from self._wrong_id(check, expected, answer)
+        if expected.http is not None and answer.http != expected.http:
+            yield f"the HTTP status is {answer.http}, not {expected.http}"
+        if expected.pointers is not None and sorted(answer.pointers or ()) != sorted(
+            expected.pointers
+        ):
+            yield f"it points to {list(answer.pointers or ())}, not to {list(expected.pointers)}"
+        yield from self._wrong_state(check, expected, answer)
+        contradiction = self._answers.contradiction(expected)
         if contradiction is not None:
             yield contradiction
 
-    def _wrong_id(self, check: Check, due: Alternative, answer: Answer) -> Iterator[str]:
+    def _wrong_id(self, check: Check, expected: Alternative, answer: Answer) -> Iterator[str]:
         if not isinstance(answer.connection, str) or not answer.connection:
             yield f"the Connection's id is {answer.connection!r}"
-        elif due.existing:
+        elif expected.existing:
             known = self._ids.get(check.connection)
             if answer.connection != known:
                 yield f"it gives {answer.connection}, where {known} exists"
         elif answer.connection in self._ids.values():
             yield f"the id {answer.connection} is that of another Connection"
 
-    def _wrong_state(self, check: Check, due: Alternative, answer: Answer) -> Iterator[str]:
+    def _wrong_state(self, check: Check, expected: Alternative, answer: Answer) -> Iterator[str]:
         state = answer.state
         if state is None:
-            if due.state or due.unchanged or due.not_before:
+            if expected.state or expected.unchanged or expected.not_before:
                 yield "there is no state"
             return
         last = self._before.get(check.connection, {})
-        for name, value in due.state.items():
-            found = state.get(name, _MISSING)
-            if not self._matches(found, value, name, check.connection):
-                yield f"{name} is {_json(found)}, not {_json(value)}"
-        for name in due.unchanged:
-            found = state.get(name, _MISSING)
-            if found != last.get(name, found):
-                yield f"{name} is {_json(found)}, and was {_json(last[name])}"
-            elif found is _MISSING:
+        for name, value in expected.state.items():
+            actual = state.get(name, _MISSING)
+            if not self._matches(actual, value, name, check.connection):
+                yield f"{name} is {_json(actual)}, not {_json(value)}"
+        for name in expected.unchanged:
+            actual = state.get(name, _MISSING)
+            if actual != last.get(name, actual):
+                yield f"{name} is {_json(actual)}, and was {_json(last[name])}"
+            elif actual is _MISSING:
                 yield f"{name} is missing"
-        for name in due.not_before:
-            found, before = state.get(name, _MISSING), last.get(name, "")
-            if not isinstance(found, str) or found < str(before):
-                yield f"{name} is {_json(found)}, and was {_json(before)}"
+        for name in expected.not_before:
+            actual, before = state.get(name, _MISSING), last.get(name, "")
+            if not isinstance(actual, str) or actual < str(before):
+                yield f"{name} is {_json(actual)}, and was {_json(before)}"
 
-    def _matches(self, found: object, due: object, name: str, connection: str) -> bool:
+    def _matches(self, actual: object, expected: object, name: str, connection: str) -> bool:
         """Whether a member of a state has the expected value. Scopes may be in any order."""
         if name == "scopes":
-            found, due = _sorted(found), _sorted(due)
-        return self._equal(found, due, self._ids.get(connection), exactly=name == "document")
+            actual, expected = _sorted(actual), _sorted(expected)
+        return self._equal(actual, expected, self._ids.get(connection), exactly=name == "document")
 
-    def _equal(self, found: object, due: object, id: str | None, *, exactly: bool) -> bool:
+    def _equal(self, actual: object, expected: object, id: str | None, *, exactly: bool) -> bool:
         """Compare deeply, with placeholders. Objects may have more members unless `exactly`."""
-        if due == TIME_PLACE:
-            return isinstance(found, str) and re.fullmatch(_TIME, found) is not None
-        if isinstance(due, str):
-            return found == (id if due == ID_PLACE else due)
-        if isinstance(due, Mapping):
-            if not isinstance(found, Mapping):
+        if expected == TIME_PLACE:
+            return isinstance(actual, str) and re.fullmatch(_TIME, actual) is not None
+        if isinstance(expected, str):
+            return actual == (id if expected == ID_PLACE else expected)
+        if isinstance(expected, Mapping):
+            if not isinstance(actual, Mapping):
                 return False
-            has = cast("Mapping[str, object]", found)
-            wants = cast("Mapping[str, object]", due)
+            has = cast("Mapping[str, object]", actual)
+            wants = cast("Mapping[str, object]", expected)
             return (not exactly or has.keys() == wants.keys()) and all(
                 name in has and self._equal(has[name], wants[name], id, exactly=exactly)
                 for name in wants
             )
-        if isinstance(due, (list, tuple)):
-            if not isinstance(found, (list, tuple)):
+        if isinstance(expected, (list, tuple)):
+            if not isinstance(actual, (list, tuple)):
                 return False
-            items, wanted = cast("Sequence[object]", found), cast("Sequence[object]", due)
+            items, wanted = cast("Sequence[object]", actual), cast("Sequence[object]", expected)
             return len(items) == len(wanted) and all(
                 self._equal(one, other, id, exactly=exactly)
                 for one, other in zip(items, wanted, strict=True)
             )
-        return type(found) is type(due) and found == due
+        return type(actual) is type(expected) and actual == expected
 
 
 def _sorted(value: object) -> object:
@@ -301,17 +303,17 @@ def call_in_words(check: Check) -> str:
     return f"{check.by} looks at {check.connection}"
 
 
-def _alternative_in_words(due: Alternative) -> str:
-    details = [f"{name} {_json(value)}" for name, value in due.state.items()]
-    details += [f"{name} as it was" for name in due.unchanged]
-    details += [f"{name} not earlier" for name in due.not_before]
-    if due.pointers is not None:
-        details.append(f"pointers {list(due.pointers)}")
-    if due.http is not None:
-        details.append(f"HTTP {due.http}")
-    if due.existing:
+def _alternative_in_words(alternative: Alternative) -> str:
+    details = [f"{name} {_json(value)}" for name, value in alternative.state.items()]
+    details += [f"{name} as it was" for name in alternative.unchanged]
+    details += [f"{name} not earlier" for name in alternative.not_before]
+    if alternative.pointers is not None:
+        details.append(f"pointers {list(alternative.pointers)}")
+    if alternative.http is not None:
+        details.append(f"HTTP {alternative.http}")
+    if alternative.existing:
         details.append("the existing one")
-    return _with_details(due.outcome, details)
+    return _with_details(alternative.outcome, details)
 
 
 def _answer_in_words(answer: Answer) -> str:

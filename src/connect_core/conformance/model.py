@@ -403,5 +403,5 @@ def _action(decision: Decision, connection: Connection) -> _Permitted:
 
 #: A newly created Connection.
 CREATED: Final = Connection.create(by=actor_of("org_A"), destination="org_B").connection
-#: The lowest version of a Connection in each status. With a higher one it came by a longer way.
+#: The lowest version of a Connection in each status. A higher one means a longer way.
 _LOWEST_VERSION: Final = {status: 1 + len(steps_to(CREATED, status)) for status in Status}

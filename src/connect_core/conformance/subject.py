@@ -159,7 +159,7 @@ class System(Protocol):
     def act(
         self, *, by: str, connection: str, action: str, expected_version: int | None = None
     ) -> Answer:
-        """Activate, deactivate or reactivate a Connection, only at the expected version if any."""
+        """Activate, deactivate or reactivate a Connection; only at `expected_version`, if given."""
         ...
 
     def share(self, *, by: str, connection: str, scope: str) -> Answer:
