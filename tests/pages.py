@@ -19,13 +19,13 @@ from typing import Final
 
 import alembic.config
 import pytest
+from support import ROOT
 from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 from connect_core import ConnectionLifecycle
 from connect_core.adapters import cli
 
-ROOT: Final = Path(__file__).parent.parent
 #: Every page, by its path.
 PAGES: Final = {
     path.relative_to(ROOT).as_posix(): path

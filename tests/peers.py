@@ -1,9 +1,16 @@
-"""Peers that do not do what the line protocol asks: each a program for ``python -c``.
+"""Peers that speak the line protocol, and peers that do not: each a program to start.
 
-`ANSWERING` is one that does, in a few lines; the others are made from it.
+`PEER` is an independent implementation, in JavaScript. `ANSWERING` answers in a few lines of
+Python; the peers that break the protocol are made from it.
 """
 
 import sys
+from typing import Final
+
+from support import ROOT
+
+#: The second implementation, for Node.js.
+PEER: Final = ROOT / "tests" / "node" / "peer.mjs"
 
 _FRAME = """\
 import json, os, sys, time

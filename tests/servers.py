@@ -8,10 +8,10 @@ import subprocess
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from time import monotonic, sleep
 
-ROOT = Path(__file__).parent.parent
+from support import ROOT
+
 #: How long anything may take, in seconds.
 DEADLINE = 30.0
 #: How the pages start Python, and where their server answers.

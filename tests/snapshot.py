@@ -1,17 +1,31 @@
-"""``python -m tests.snapshot``: announce that requirements are tested by other vectors than before.
+"""Which vectors test which requirement, as it was announced last.
 
-Ids of requirements that were released stay in the snapshot, unless the specification retires them.
+``uv run --group test python -m tests.snapshot`` announces it anew: that requirements are tested by
+other vectors than before. Ids of requirements that were released stay in the snapshot, unless the
+specification retires them.
 """
 
 import json
-import sys
 from pathlib import Path
+from typing import Final
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from test_specification import SNAPSHOT, TEXT, requirement_vectors
-
+from connect_core.conformance import load_specification, load_vectors
 from connect_core.conformance.specification import parse
+
+_TESTS: Final = Path(__file__).parent
+
+#: The specification's text.
+TEXT: Final = (_TESTS.parent / "docs" / "specification.md").read_text(encoding="utf-8")
+#: The file that has the announcement.
+SNAPSHOT: Final = _TESTS / "requirement_vectors.json"
+
+
+def requirement_vectors() -> dict[str, list[str]]:
+    """The ids of each requirement's vectors, sorted."""
+    return {
+        each.id: sorted(vector.id for vector in load_vectors() if each.id in vector.requirements)
+        for each in load_specification().requirements
+    }
 
 
 def main() -> None:

@@ -4,11 +4,11 @@ import re
 import tomllib
 from datetime import date
 from importlib.metadata import metadata, version
-from pathlib import Path
+
+from support import ROOT
 
 import connect_core
 
-ROOT = Path(__file__).parent.parent
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 KINDS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import ROOT
 
 import connect_core
 from connect_core import conformance, strategies
 
-ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "connect_core"
 
 #: Constants, classes, functions: ``__all__`` holds them in this order.

@@ -8,8 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-
-ROOT = Path(__file__).parent.parent
+from support import ROOT
 
 #: Lives as long as the tests do.
 _FOLDER = TemporaryDirectory(prefix="connect-core-site-")

@@ -2,8 +2,8 @@
 
 From the top of the repository, with valgrind installed::
 
-    uv run --group bench python -m tests.benchmarks.instructions               # one table
-    uv run --group bench python -m tests.benchmarks.instructions --json FILE   # and the same as JSON
+    uv run --group bench python -m tests.benchmarks.instructions              # one table
+    uv run --group bench python -m tests.benchmarks.instructions --json FILE  # also as JSON
 
 It exits with 1 if a bound does not hold, with 2 if nothing could be counted, and with 0 otherwise.
 How busy the machine is makes no difference to a count: so a regression is found where times are of

@@ -71,7 +71,10 @@ MODULES = {
         f"adapters/sql/{module}": (_sql(module), "not sqlite-file or to_open or query_plans")
         for module in _SQL
     },
-    "conformance/execution": (["runner", "adequacy", "explorer"], "not hunt"),
+    "conformance/execution": (
+        [f"conformance/{each}" for each in ("execution", "runner", "adequacy", "exploration")],
+        "not stress",
+    ),
 }
 #: A mutant that takes so many times as long as the unchanged code, and a while, hangs.
 PATIENCE = 5

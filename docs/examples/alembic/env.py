@@ -1,8 +1,9 @@
-"""The migrations of a service that embeds connect-core: its own tables and the library's.
+r"""The migrations of a service that embeds connect-core: its own tables and the library's.
 
 Alembic runs this file. Try it on a file of your own::
 
-    uv run --group test alembic -c docs/examples/alembic/alembic.ini -x url=sqlite:////tmp/host.db upgrade head
+    uv run --group test alembic -c docs/examples/alembic/alembic.ini \
+        -x url=sqlite:////tmp/host.db upgrade head
 """
 
 import os

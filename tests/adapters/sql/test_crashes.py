@@ -35,7 +35,7 @@ from workers import (
 
 from connect_core.adapters.sql import idempotency_keys
 
-pytestmark = pytest.mark.hunt
+pytestmark = pytest.mark.stress
 
 #: How often a writer is stopped, for each database and each way of stopping it.
 CRASHES = 100

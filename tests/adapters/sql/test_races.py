@@ -52,7 +52,7 @@ REUSED = IdempotencyKeyReusedError.code
 WRONG_ROLE = ForbiddenTransitionError.code
 WRONG_STATUS = InvalidTransitionError.code
 
-pytestmark = pytest.mark.hunt
+pytestmark = pytest.mark.stress
 
 #: For each database: processes, heats, and requests per process and heat.
 RACES = {"sqlite-file": (4, 5, 150), "postgresql": (8, 5, 75)}

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from browser import DESKTOP, PHONE, Scheme, opened, too_wide, violations
 from playwright.sync_api import Browser, Locator, Page, expect
+from support import ROOT
 from test_diagrams import HOSTILE, STORIES
-from website import ROOT, drawn_site
+from website import drawn_site
 
 from connect_core import diagrams
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from sphinx.util.inventory import InventoryFile
+from support import ROOT
 from test_errors import every_error, every_public_error_class
-from website import ROOT, built_site, drawn_site
+from website import built_site, drawn_site
 
 import connect_core
 from connect_core import (
@@ -109,7 +110,7 @@ def test_every_public_name_has_its_place(site: Path) -> None:
 def test_no_description_is_taken_for_a_type(pages: list[Path]) -> None:
     """Napoleon takes the words before a colon for one; annotations are in the signatures."""
     for page in pages:
-        assert "<dt class=\"field-odd\">Type" not in page.read_text(encoding="utf-8"), page
+        assert '<dt class="field-odd">Type' not in page.read_text(encoding="utf-8"), page
 
 
 def test_the_search_finds_what_is_there(site: Path) -> None:

@@ -65,6 +65,8 @@ from partnerships.models import (  # noqa: E402
     visible_to,
 )
 
+pytestmark = pytest.mark.service
+
 # --- The database, and who asks ------------------------------------------------------------------
 
 

@@ -2,10 +2,10 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 from oracle import BOTH, DESTINATION, OUTSIDER, SOURCE
+from snapshot import SNAPSHOT, TEXT, requirement_vectors
 
 from connect_core import Action, Cell, Denial, Status, decision_table
 from connect_core.conformance import load_specification, load_vectors
@@ -16,10 +16,6 @@ from connect_core.conformance.specification import (
     specification_text,
 )
 
-ROOT = Path(__file__).parent.parent
-TEXT = (ROOT / "docs" / "specification.md").read_text(encoding="utf-8")
-#: Which vectors test which requirement; see `test_the_snapshot`.
-SNAPSHOT = Path(__file__).parent / "requirement_vectors.json"
 ROLES = {"source": SOURCE, "destination": DESTINATION, "both": BOTH, "outsider": OUTSIDER}
 
 
@@ -169,14 +165,6 @@ class TestVectorsAndRequirements:
         assert parse(TEXT, released).version == "1.0"
         with pytest.raises(InvalidSpecificationError, match=r"CXN-LIFE-099 was released; keep it"):
             parse(TEXT, [*released, "CXN-LIFE-099"])
-
-
-def requirement_vectors() -> dict[str, list[str]]:
-    """The ids of each requirement's vectors, sorted."""
-    return {
-        each.id: sorted(vector.id for vector in load_vectors() if each.id in vector.requirements)
-        for each in load_specification().requirements
-    }
 
 
 # --- Texts that are not valid --------------------------------------------------------------------

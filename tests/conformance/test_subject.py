@@ -2,16 +2,27 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from databases import STORES, Backend
+from peers import PEER
 from sqlalchemy import delete
 
-from connect_core import ConnectionService, InMemoryStore
+from connect_core import (
+    AccessDeniedError,
+    Actor,
+    ConnectError,
+    ConnectionNotFoundError,
+    ConnectionService,
+    InMemoryStore,
+    InvalidHistoryError,
+    decide_access,
+)
 from connect_core.adapters.sql import connection_events, connections
 from connect_core.conformance import (
+    Answer,
     ConnectionConformance,
+    Outcome,
     Profile,
     ReferenceSystem,
     Result,
@@ -24,7 +35,6 @@ from connect_core.conformance import (
     run,
 )
 
-PEER = Path(__file__).parent / "node" / "peer.mjs"
 EVERYTHING = Profile().claims
 SERVICE = Profile(
     name="the service",
@@ -75,7 +85,7 @@ class TestService:
 
     @pytest.mark.parametrize(
         "stored",
-        [STORES[1], *(pytest.param(store, marks=pytest.mark.hunt) for store in STORES[2:])],
+        [STORES[1], *(pytest.param(store, marks=pytest.mark.stress) for store in STORES[2:])],
         indirect=True,
     )
     def test_on_a_database(self, stored: Backend) -> None:
@@ -115,13 +125,13 @@ class TestSecondImplementation:
             point.id: [point.ours] for point in load_specification().open_points
         }
 
-    @pytest.mark.hunt
+    @pytest.mark.stress
     def test_the_exploration_finds_nothing(self) -> None:
         with peer() as system:
             found = explore(lambda: system, examples=60, steps=50, seed=1)
         assert found.result is Result.PASS, found.describe()
 
-    @pytest.mark.hunt
+    @pytest.mark.stress
     @pytest.mark.parametrize(
         ("point", "answer"),
         [
@@ -143,7 +153,7 @@ class TestSecondImplementation:
         assert undeclared.answers[point] == [answer]
         assert wrong.exit_code == 1
 
-    @pytest.mark.hunt
+    @pytest.mark.stress
     @pytest.mark.parametrize("capability", EVERYTHING)
     def test_a_capability_that_is_left_out(self, capability: str) -> None:
         """The implementation conforms if it does not claim the capability, and only then."""
@@ -155,7 +165,7 @@ class TestSecondImplementation:
             needing = [vector for vector in load_vectors() if capability in vector.needs]
             assert not run(lambda: system, among=needing).conforms
 
-    @pytest.mark.hunt
+    @pytest.mark.stress
     def test_all_other_answers_at_once(self) -> None:
         """The exploration follows them, too."""
         others = {point: answers[-1] for point, answers in load_specification().answers().items()}
@@ -166,3 +176,26 @@ class TestSecondImplementation:
                 point: [answer] for point, answer in others.items()
             }
         assert found.finding is None, found.describe()
+
+
+def test_errors_of_the_library_are_answers() -> None:
+    """Systems built on the library can turn its errors into answers."""
+    stranger = Actor(id="usr_1", organization_id="org_C")
+    answer = ReferenceSystem().read(by="org_A", connection="cxn_1")
+    assert answer == Answer(Outcome.NOT_FOUND, http=404)
+    assert Answer.to(ConnectionNotFoundError("cxn_1")) == answer
+
+    class Row:
+        source_organization_id = "org_A"
+        destination_organization_id = "org_B"
+        status = "active"
+        scopes = ("a.b",)
+
+    refused = AccessDeniedError(decide_access(stranger, "a.b", Row()), stranger, "a.b")
+    assert Answer.to(refused) == Answer(Outcome.NOT_A_PARTY, http=404)
+
+
+@pytest.mark.parametrize("error", [InvalidHistoryError(0, "is missing"), ConnectError("what")])
+def test_errors_that_are_not_outcomes(error: ConnectError) -> None:
+    with pytest.raises(TypeError, match=f"{type(error).__name__} is not the outcome of an attempt"):
+        Answer.to(error)

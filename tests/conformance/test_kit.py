@@ -36,7 +36,7 @@ def pytest_on(folder: Path, text: str, *options: str) -> "subprocess.CompletedPr
     )
 
 
-@pytest.mark.hunt
+@pytest.mark.stress
 def test_an_implementation_that_conforms(tmp_path: Path) -> None:
     """There is one test for each vector, and one for the exploration. Fixtures work."""
     done = pytest_on(

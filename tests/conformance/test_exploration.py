@@ -21,7 +21,7 @@ from connect_core.conformance import (
 from connect_core.conformance.profile import Answers
 from connect_core.conformance.trace import ORGANIZATIONS
 
-HUNT = pytest.mark.hunt
+STRESS = pytest.mark.stress
 
 
 def small(
@@ -35,7 +35,7 @@ def small(
     return explore(make_system, profile, examples=30, steps=30, seed=seed, answers=answers)
 
 
-@HUNT
+@STRESS
 def test_it_finds_nothing_in_the_reference_and_visits_every_cell() -> None:
     found = explore(ReferenceSystem, examples=60, steps=50, seed=2)
     assert (found.result, found.unvisited, found.finding) == (Result.PASS, (), None)
@@ -87,7 +87,7 @@ def test_only_claimed_capabilities_are_used() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["never", *(pytest.param(each, marks=HUNT) for each in ("always", "on-request"))]
+    "answer", ["never", *(pytest.param(each, marks=STRESS) for each in ("always", "on-request"))]
 )
 def test_answers_are_followed(answer: str) -> None:
     """A system that never makes self-connections need not visit the cells about them."""

@@ -10,7 +10,8 @@ import pytest
 from browser import DESKTOP, PHONE, Scheme, opened, too_wide, violations
 from oracle import BOTH, DESTINATION, OUTSIDER, SOURCE
 from playwright.sync_api import Browser, Locator, Page, expect
-from website import ROOT, built_site
+from support import ROOT
+from website import built_site
 
 from connect_core import Action, Cell, Decision, Denial, Role, Status, Step, decision_table
 from connect_core.adapters.cli.rules import table_rows

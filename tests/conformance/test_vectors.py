@@ -3,15 +3,15 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 from model import EFFECTS
 from oracle import VERDICTS
+from schemas import validator
 
 from connect_core import Action, InvalidDocumentError, parse_create
 from connect_core.conformance import (
@@ -43,14 +43,6 @@ from connect_core.conformance.vectors import (
 
 IDS = [vector.id for vector in load_vectors()]
 BY_ID = {vector.id: vector for vector in load_vectors()}
-
-
-def validator(name: str) -> Callable[[object], list[str]]:
-    """A function that returns every violation of this schema in a document."""
-    found = json.loads((DATA / f"{name}.schema.json").read_text(encoding="utf-8"))
-    Draft202012Validator.check_schema(found)
-    schema: Any = Draft202012Validator(found)
-    return lambda document: [error.message for error in schema.iter_errors(document)]
 
 
 def checks(vector: Vector) -> Iterator[Check]:

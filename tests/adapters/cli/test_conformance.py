@@ -11,6 +11,8 @@ from xml.etree import ElementTree as ET
 
 import peers
 import pytest
+from peers import PEER
+from support import ROOT
 from terminal import (
     complaint,
     decoloured,
@@ -21,13 +23,11 @@ from terminal import (
     squeezed,
     with_a_terminal,
 )
-from test_conformance import PEER
 
 from connect_core.conformance import ReferenceSystem, load_specification, load_vectors, report_dict
 from connect_core.conformance import run as run_vectors
 from connect_core.conformance.generators import GENERATORS
 
-ROOT = Path(__file__).parent.parent
 REFERENCE = ["conformance", "run", "--python", "connect_core.conformance:ReferenceSystem"]
 FAULTY = ["conformance", "run", "--python", "faults:SharesForEver"]
 
@@ -94,7 +94,7 @@ class TestRun:
         told = json.loads(run(*stdio(command, "--only", "outsider", "--json")))
         assert told["answers"]["CXN-OPEN-002"] == ["refused"]
 
-    @pytest.mark.hunt
+    @pytest.mark.stress
     def test_exploring(self) -> None:
         told = run_json(*REFERENCE, "--explore", "60x50", "--seed", "1", "--only", "story")
         assert told["exploration"]["result"] == "pass"

@@ -7,10 +7,10 @@ import re
 import sys
 from collections.abc import Callable
 from functools import cache, partial
-from pathlib import Path
 
 import pytest
 from faults import FAULTS, HOPELESS, TableSystem, mutants, right_table
+from support import ROOT
 
 from connect_core import Cell
 from connect_core.conformance import (
@@ -28,7 +28,7 @@ from connect_core.conformance.profile import Answers
 from connect_core.conformance.runner import run_vector
 from connect_core.conformance.vectors import file_text, parse_vectors
 
-PAGE = Path(__file__).parent.parent / "docs" / "conformance.md"
+PAGE = ROOT / "docs" / "conformance.md"
 #: The capabilities of a system that only follows a table.
 PLAIN = Profile(name="a table", claims=("named-source",))
 
@@ -129,7 +129,7 @@ QUICK = ("EventLost", "RefusalTouches", "ScopesWiden", "StaleIsIgnored", "TimeRu
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.hunt) for name in FAULTS],
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.stress) for name in FAULTS],
 )
 def test_the_exploration_finds_them_too(name: str) -> None:
     """The counterexample is short, and as a vector it fails again, but not for the reference."""

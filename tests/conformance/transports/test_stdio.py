@@ -8,8 +8,8 @@ from typing import Any
 
 import peers
 import pytest
-from test_conformance import PEER
-from test_vectors import validator
+from peers import PEER
+from schemas import validator
 
 from connect_core.conformance import (
     Answer,

@@ -32,6 +32,8 @@ from support import GUIDE_ANSWER, REFUSED_STEPS, STEPS_TO
 from connect_core import ConnectionService, parse_connection
 from connect_core.adapters.sql import configure_engine, connection_events, connections, metadata
 
+pytestmark = pytest.mark.service
+
 DRIVERS = {"sqlite-file": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 #: Not used, but every client wants one, and it takes long to make.
 TLS = ssl.create_default_context()

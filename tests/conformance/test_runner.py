@@ -1,0 +1,263 @@
+"""The runner: the results of vectors, of requirements and of a run."""
+
+import json
+
+import pytest
+from faults import FAULTS, HOPELESS
+from subjects import ACCEPT, ONE_CELL, NoAnswer, Raises, Unable, results
+
+from connect_core.conformance import (
+    BrokenSystemError,
+    Profile,
+    ReferenceSystem,
+    Report,
+    Result,
+    System,
+    explore,
+    load_vectors,
+    run,
+    select,
+)
+from connect_core.conformance.vectors import (
+    parse_vectors,
+)
+
+
+class TestResults:
+    """Each of the seven results of a vector."""
+
+    def test_pass(self) -> None:
+        report = run(ReferenceSystem, among=ACCEPT)
+        assert [each.result for each in report.results] == [Result.PASS]
+        assert (report.conforms, report.exit_code) == (True, 0)
+
+    def test_fail(self) -> None:
+        report = run(FAULTS["SharesForEver"], among=select(["share/inactive/destination"]))
+        (found,) = report.results
+        assert found.result is Result.FAIL
+        assert found.blamed == ("CXN-SHAR-002",)
+        assert found.expected == "denied"
+        assert found.observed == "ok (HTTP 200): the outcome is ok"
+        assert (
+            found.exchanges[-1].call == 'org_Destination reads data of "account.read" through main'
+        )
+        assert report.exit_code == 1
+
+    def test_error(self) -> None:
+        report = run(Raises, among=ACCEPT)
+        assert report.results[0].result is Result.ERROR
+        assert "ZeroDivisionError: org_Destination cxn_" in report.results[0].reason
+        assert report.exit_code == 1
+
+    def test_a_factory_that_fails_is_an_error(self) -> None:
+        def make() -> System:
+            raise OSError("no database")
+
+        (found,) = run(make, among=ACCEPT).results
+        assert (found.result, found.exchanges) == (Result.ERROR, ())
+        assert found.reason == "The implementation failed: OSError: no database"
+
+    def test_a_close_that_fails_is_an_error(self) -> None:
+        class Sticky(ReferenceSystem):
+            def close(self) -> None:
+                raise OSError("still busy")
+
+        assert results(Sticky) == [Result.ERROR]
+
+    def test_could_not_test_what_is_not_supported(self) -> None:
+        report = run(Unable, among=ACCEPT)
+        assert report.results[0].result is Result.COULD_NOT_TEST
+        assert report.results[0].reason.endswith(
+            "this is not supported, and the profile claims it."
+        )
+        assert report.exit_code == 3  # none of the selected vectors was tested
+
+    def test_could_not_test_what_was_not_reached(self) -> None:
+        report = run(HOPELESS["RefusesEverything"], Profile(claims=()), among=ONE_CELL)
+        (found,) = report.results
+        assert found.result is Result.COULD_NOT_TEST
+        assert found.reason == "What prepares for the test was not done."
+        assert found.observed == "wrong-role: the outcome is wrong-role"
+        assert report.exit_code == 3
+
+    def test_it_excludes_conformance_also_beside_passes(self) -> None:
+        report = run(Unable, among=select(["story", "transition/none"]))
+        assert report.counts() == {Result.COULD_NOT_TEST: 4, Result.PASS: 4}
+        assert report.exit_code == 1
+
+    def test_not_claimed(self) -> None:
+        report = run(ReferenceSystem, Profile(claims=("versions",)), among=select(["history"]))
+        assert {each.result for each in report.results} == {Result.NOT_CLAIMED}
+        assert report.results[0].reason == "The profile does not claim history."
+        assert report.exit_code == 3
+
+    def test_known_failure(self) -> None:
+        profile = Profile(known_failures={"story/accept": "reads are not there yet"})
+        report = run(Raises, profile, among=ACCEPT)
+        assert report.results[0].result is Result.KNOWN_FAILURE
+        assert report.results[0].reason == "reads are not there yet"
+        assert report.exit_code == 0
+
+    def test_unexpected_pass(self) -> None:
+        profile = Profile(known_failures={"story/accept": "reads are not there yet"})
+        report = run(ReferenceSystem, profile, among=ACCEPT)
+        assert report.results[0].result is Result.UNEXPECTED_PASS
+        assert report.results[0].reason == (
+            "It passes. It is listed as a known failure (reads are not there yet): strike it from "
+            "the list."
+        )
+        assert report.exit_code == 1
+
+    def test_a_known_failure_that_is_not_claimed_is_not_claimed(self) -> None:
+        about = "history/activate/deactivate-source/reactivate"
+        profile = Profile(claims=(), known_failures={about: "no"})
+        report = run(ReferenceSystem, profile, among=select([about]))
+        assert report.results[0].result is Result.NOT_CLAIMED
+
+    def test_no_vectors(self) -> None:
+        report = run(ReferenceSystem, among=())
+        assert report.exit_code == 3
+        assert report.sentence() == (
+            "the implementation was not tested against the Connection specification 1.0: 0 of 62 "
+            "requirements met; of 0 vectors none run."
+        )
+
+    def test_a_value_that_is_not_an_answer_ends_the_run(self) -> None:
+        with pytest.raises(BrokenSystemError, match="which is not an Answer"):
+            run(NoAnswer, among=ACCEPT)
+
+    def test_results_are_reported_as_they_come(self) -> None:
+        reported: list[str] = []
+        run(
+            ReferenceSystem,
+            among=select(["story"]),
+            on_result=lambda result: reported.append(result.vector.id),
+        )
+        assert reported == [vector.id for vector in select(["story"])]
+
+    def test_each_vector_has_a_fresh_system(self) -> None:
+        made: list[ReferenceSystem] = []
+
+        def make() -> ReferenceSystem:
+            made.append(ReferenceSystem())
+            return made[-1]
+
+        run(make, among=select(["story"]))
+        assert len(made) == 4
+
+
+class TestRequirements:
+    """Each requirement has the worst result of its vectors."""
+
+    def test_only_violated_requirements_fail(self) -> None:
+        report = run(FAULTS["SharesForEver"])
+        failed = {
+            each.requirement.id for each in report.requirements() if each.result is Result.FAIL
+        }
+        assert failed == {"CXN-SHAR-002", "CXN-ISOL-002", "CXN-CREA-007"}
+
+    def test_what_a_fault_hides_could_not_be_tested(self) -> None:
+        report = run(FAULTS["ActivatedOnlyOnce"], among=select(["story"]))
+        found = {each.requirement.id: each.result for each in report.requirements()}
+        assert found["CXN-LIFE-001"] is Result.FAIL
+        assert found["CXN-LIFE-007"] is Result.PASS
+        assert found["CXN-SHAR-001"] is Result.COULD_NOT_TEST
+        assert found["CXN-VERS-001"] is Result.NOT_CLAIMED
+
+    def test_a_fault_in_a_read_hides_nothing(self) -> None:
+        """A share that should be refused changes nothing: the later steps are tested."""
+        report = run(FAULTS["SharesForEver"], among=select(["share/the-moment-counts"]))
+        (found,) = report.results
+        assert found.blamed == ("CXN-SHAR-002",)
+        assert found.met == {"CXN-SHAR-001"}
+
+    def test_the_exploration_counts(self) -> None:
+        found = explore(FAULTS["SharesForEver"], examples=50, steps=30, seed=1)
+        passed = run(ReferenceSystem)
+        report = Report(passed.profile, passed.specification, passed.results, {}, found)
+        assert report.exit_code == 1
+        failed = [each for each in report.requirements() if each.result is Result.FAIL]
+        assert [each.requirement.id for each in failed] == ["CXN-SHAR-002"]
+        assert report.sentence().endswith("; exploration 50x30 (seed 1) found a fault.")
+
+    def test_a_vector_of_ones_own_may_test_other_requirements(self) -> None:
+        text = json.dumps(
+            {
+                "specification": "1.0",
+                "vectors": [
+                    {
+                        "id": "mine/first",
+                        "title": "mine",
+                        "since": "1.0",
+                        "requirements": ["OUR-001"],
+                        "steps": [
+                            {
+                                "verb": "read",
+                                "by": "org_A",
+                                "connection": "main",
+                                "requirements": ["OUR-001"],
+                                "accept": [{"outcome": "ok"}],
+                            }
+                        ],
+                    }
+                ],
+            }
+        )
+        report = run(ReferenceSystem, among=parse_vectors(text, "mine"))
+        assert report.counts() == {Result.FAIL: 1}
+        assert "OUR-001" in report.results[0].describe()
+        assert {each.result for each in report.requirements()} == {Result.NOT_CLAIMED}
+
+
+class TestOpenPoints:
+    """The chosen answer is required, or else the first one that the system gives."""
+
+    def test_a_chosen_answer_is_required(self) -> None:
+        profile = Profile(answers={"CXN-OPEN-002": "refused"})
+        report = run(
+            ReferenceSystem, profile, among=select(["transition/active/activate/outsider"])
+        )
+        (found,) = report.results
+        assert found.result is Result.FAIL
+        assert found.observed.endswith("CXN-OPEN-002 is answered by refused elsewhere")
+
+    def test_the_same_answer_every_time(self) -> None:
+        report = run(FAULTS["ChangesItsMind"])
+        assert Result.FAIL in report.counts()
+        failed = next(each for each in report.results if each.result is Result.FAIL)
+        assert "CXN-OPEN-001 is answered by role-first elsewhere" in failed.observed
+
+    def test_the_answers_are_reported(self) -> None:
+        report = run(ReferenceSystem, among=ONE_CELL)
+        assert report.answers["CXN-OPEN-001"] == ["role-first", "status-first"]
+        assert run(ReferenceSystem).answers["CXN-OPEN-001"] == ["role-first"]
+
+
+def test_describing_a_failure() -> None:
+    """It has the requirement's text, the calls, and the expected and observed answers."""
+    (found,) = run(FAULTS["SharesForEver"], among=select(["share/inactive/destination"])).results
+    assert found.describe().splitlines() == [
+        "share/inactive/destination: fail",
+        "destination reads while it is inactive",
+        "",
+        "CXN-SHAR-002 (stated): While a Connection is `pending` or `inactive`, an attempt of its "
+        "destination to read data MUST be refused, as `denied`, whatever the status was before.",
+        "",
+        "What was done:",
+        '  1. org_Source creates main to org_Destination with name="Partner", '
+        'scopes=["account.read", "inquiry.read"]',
+        "     -> ok (HTTP 201)",
+        "  2. org_Destination activates main",
+        "     -> ok (HTTP 200)",
+        "  3. org_Destination deactivates main",
+        "     -> ok (HTTP 200)",
+        '  4. org_Destination reads data of "account.read" through main',
+        "     -> ok (HTTP 200)",
+        "",
+        "Expected: denied",
+        "Observed: ok (HTTP 200): the outcome is ok",
+    ]
+
+
+def test_all_vectors_are_loaded_once() -> None:
+    assert load_vectors() is load_vectors()

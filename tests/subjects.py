@@ -1,0 +1,43 @@
+"""Subjects that fail in some way, and the vectors that they are put to."""
+
+from collections.abc import Callable
+
+from connect_core.conformance import (
+    Answer,
+    Outcome,
+    ReferenceSystem,
+    Result,
+    System,
+    Vector,
+    run,
+    select,
+)
+
+ACCEPT = select(["story/accept"])
+ONE_CELL = select(["transition/pending/activate/destination"])
+
+
+class Raises(ReferenceSystem):
+    """Raises an internal error when data is read."""
+
+    def share(self, *, by: str, connection: str, scope: str) -> Answer:
+        raise ZeroDivisionError(f"{by} {connection} {scope}")
+
+
+class Unable(ReferenceSystem):
+    """Does not support what it claims."""
+
+    def share(self, *, by: str, connection: str, scope: str) -> Answer:
+        super().share(by=by, connection=connection, scope=scope)
+        return Answer(Outcome.UNSUPPORTED)
+
+
+class NoAnswer(ReferenceSystem):
+    """Returns something else than an answer."""
+
+    def share(self, *, by: str, connection: str, scope: str) -> Answer:
+        return super().share(by=by, connection=connection, scope=scope).outcome  # type: ignore[return-value]
+
+
+def results(make: Callable[[], System], among: tuple[Vector, ...] = ACCEPT) -> list[Result]:
+    return [each.result for each in run(make, among=among).results]
