@@ -1,5 +1,6 @@
 """What the tests share: the people of the story, Connections in every status, strategies."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -166,6 +167,11 @@ class Row:
             str(connection.status.value),
             sorted(connection.scopes),
         )
+
+
+def without_address(value: object) -> str:
+    """The `repr` of a value, the same in every process: for the ids of tests."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 # --- Strategies ----------------------------------------------------------------------------------

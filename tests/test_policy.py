@@ -13,7 +13,15 @@ from cells import (
     told_status,
 )
 from oracle import BOTH, EXISTING, REMEDIES, VERDICTS, Verdict
-from support import OUR_KEY, PARTNER, STRANGER, Row, actor_with, connection_in
+from support import (
+    OUR_KEY,
+    PARTNER,
+    STRANGER,
+    Row,
+    actor_with,
+    connection_in,
+    without_address,
+)
 
 from connect_core import (
     Action,
@@ -412,7 +420,7 @@ class TestHostileRows:
     @pytest.mark.parametrize(
         "status",
         STATUSES,
-        ids=repr,
+        ids=without_address,
     )
     def test_status(self, status: Any) -> None:
         row = HostileRow(status=status)
@@ -459,7 +467,7 @@ class TestHostileRows:
             range(5),
             object(),
         ],
-        ids=repr,
+        ids=without_address,
     )
     def test_scopes(self, scopes: Any) -> None:
         decision = decide_access(DESTINATION, "inquiry.read", HostileRow(scopes=scopes))
