@@ -1,6 +1,6 @@
-"""The FastAPI example: a real server on a port of this machine, asked over HTTP.
+"""The FastAPI example: a real server on a port of this machine, tested over HTTP.
 
-Every test runs on SQLite and on PostgreSQL. The commands of its page are typed in a shell, the
+Every test runs on SQLite and on PostgreSQL. A shell runs the commands of the example's page, the
 guide's own curl command among them.
 """
 
@@ -35,7 +35,7 @@ from connect_core.adapters.sql import configure_engine, connection_events, conne
 pytestmark = pytest.mark.service
 
 DRIVERS = {"sqlite-file": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
-#: Not used, but every client wants one, and it takes long to make.
+#: Unused, but every client needs one, and creating one takes long.
 TLS = ssl.create_default_context()
 
 #: The loggers of the service and of its server.
@@ -60,7 +60,7 @@ curl -X POST https://api.withpersona.com/api/v1/connect/connections \\
 # --- The server ----------------------------------------------------------------------------------
 
 
-#: What has nothing to do with the database.
+#: Marks tests that do not depend on the database.
 ON_SQLITE = pytest.mark.parametrize("served", ["sqlite-file"], indirect=True)
 
 
@@ -84,7 +84,7 @@ class Api:
             client.close()
 
     def empty(self) -> None:
-        """Forget everything."""
+        """Empty the database."""
         with self.engine.begin() as session:
             for tables in (Base.metadata, metadata):
                 for table in reversed(tables.sorted_tables):
@@ -97,7 +97,7 @@ class Api:
         return created.headers["Location"]
 
     def tally(self) -> tuple[int, ...]:
-        """How many Connections, events and notices there are, for everybody to see."""
+        """How many Connections, events and notices are committed."""
         counted = (connections, connection_events, Notice.__table__)
         with self.engine.connect() as session:
             return tuple(
@@ -114,8 +114,10 @@ def body_for(destination: str) -> bytes:
 
 @contextmanager
 def serving(database_url: str) -> Generator[str]:
-    """The URL of the service on this database, which runs in a thread."""
-    config = uvicorn.Config(create_app(database_url), log_config=None, ws="none")
+    """Run the service on this database in a thread; give its URL."""
+    app = create_app(database_url)
+    # A client may not find a connection closed that it left idle while the machine was busy.
+    config = uvicorn.Config(app, log_config=None, ws="none", timeout_keep_alive=3600)
     server = uvicorn.Server(config)
     with free_port() as listening:
         thread = Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
@@ -155,12 +157,12 @@ def api(served: Api) -> Api:
 
 
 def codes(answer: httpx.Response) -> list[str]:
-    """What connect-core calls each error of an answer."""
+    """connect-core's code for each error of an answer."""
     return [error["meta"]["code"] for error in answer.json()["errors"]]
 
 
 def refused(answer: httpx.Response, status: int, code: str) -> bool:
-    """Whether an answer is this refusal, and a document."""
+    """Whether an answer is this refusal, as a document."""
     assert answer.headers["Content-Type"] == "application/json"
     return (answer.status_code, codes(answer)) == (status, [code])
 
@@ -169,7 +171,7 @@ def refused(answer: httpx.Response, status: int, code: str) -> bool:
 
 
 class TestStory:
-    """Every handler does what it is for."""
+    """Each handler does its job."""
 
     def test_create(self, api: Api) -> None:
         answer = api.ours.post(CONNECTIONS, content=body_for("org_DEF456"))
@@ -246,7 +248,7 @@ class TestStory:
 
 
 class TestRefusals:
-    """Each has its status and its document, and changes nothing."""
+    """Each refusal has its HTTP status and its document, and changes nothing."""
 
     @pytest.mark.parametrize(("status", "who", "action", "http", "code"), REFUSED_STEPS)
     def test_steps(
@@ -307,7 +309,7 @@ class TestRefusals:
 
     @ON_SQLITE
     def test_a_body_that_does_not_say_how_large_it_is(self, api: Api) -> None:
-        """It is not read to its end, which it does not have."""
+        """The service stops reading it: it may have no end."""
 
         def chunks() -> Iterator[bytes]:
             yield body_for("org_DEF456")
@@ -425,7 +427,7 @@ class TestRetries:
         assert api.tally() == (1, 1, 1)
 
     def test_a_step_whose_notice_was_sent(self, api: Api) -> None:
-        """The notice that was sent meanwhile is not made anew."""
+        """A repeated request does not make a second notice, even after the first was sent."""
         address, headers = api.create(), {"Idempotency-Key": "a"}
         first = api.theirs.post(f"{address}/activate", headers=headers)
         with api.engine.begin() as session:
@@ -476,7 +478,7 @@ class TestRetries:
 
 
 class TestRaces:
-    """Of two at the same time, one is done and the other is told."""
+    """Of two simultaneous requests, one is carried out; the other is refused or gets its answer."""
 
     def test_two_that_take_the_same_step(self, api: Api) -> None:
         for number in range(5):
@@ -499,7 +501,7 @@ class TestRaces:
 
 
 def at_once(client: httpx.Client, address: str, **headers: str) -> list[httpx.Response]:
-    """What a caller is answered who posts the same twice at the same time."""
+    """The answers to the same request, posted twice at the same time."""
     both = Barrier(2)
 
     def post(_: int) -> httpx.Response:
@@ -519,7 +521,7 @@ def ids(answer: httpx.Response) -> set[str]:
 
 
 class TestLists:
-    """Newest first, page by page, and only what concerns the caller."""
+    """Lists are newest first, in pages, and show only the caller's Connections."""
 
     def test_pages(self, api: Api) -> None:
         made = [api.create(f"org_{number}").rpartition("/")[2] for number in range(5)]
@@ -589,7 +591,7 @@ class TestLists:
 
 @ON_SQLITE
 class TestFailures:
-    """The client gets a document that says nothing, and the log all of it."""
+    """The client gets a document without details, and the log has all of them."""
 
     def test_what_nobody_expected(
         self, api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -620,7 +622,7 @@ class TestFailures:
         assert "InvalidRecordError" in text
 
     def test_all_of_it_or_nothing(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The Connection, its event and the host's own row are of one transaction."""
+        """The Connection, its event and the host's own row are written in one transaction."""
 
         def fail(**_: object) -> None:
             raise RuntimeError
@@ -634,7 +636,7 @@ class TestFailures:
 def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     """What the service logged as an error: the logger, and the last line.
 
-    Whenever garbage is collected, a library may log what it thinks of the tests before this one.
+    A garbage collection may make a library log something about an earlier test.
     """
     ends = monotonic() + DEADLINE  # the server logs after it has answered
     while True:
@@ -651,12 +653,12 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     return [(each.name, formatter.format(each).rstrip().rpartition("\n")[2]) for each in errors]
 
 
-# --- What FastAPI says of it ---------------------------------------------------------------------
+# --- FastAPI's own documentation -----------------------------------------------------------------
 
 
 @ON_SQLITE
 def test_its_pages(api: Api) -> None:
-    """Every operation needs a token, shows its answer, and promises no error of FastAPI's form."""
+    """Every operation needs a token, describes its answer, and has no error in FastAPI's form."""
     assert api.anybody.get("/docs").status_code == 200
     described = api.anybody.get("/openapi.json").json()
     operations = {
@@ -688,7 +690,7 @@ def test_its_pages(api: Api) -> None:
 
 
 def guides_answer() -> dict[str, Any]:
-    """The guide's sample as it is by the rules: pending, and with sorted scopes."""
+    """The guide's sample as the rules require it: pending, and with sorted scopes."""
     answer: dict[str, Any] = json.loads(GUIDE_ANSWER)
     attributes = answer["data"]["attributes"]
     attributes |= {"status": "pending", "scopes": sorted(attributes["scopes"])}
@@ -699,14 +701,14 @@ def guides_answer() -> dict[str, Any]:
 
 
 def like_the_guides(answer: str) -> object:
-    """An answer, with the guide's id and times in place of its own."""
+    """An answer with its id and times replaced by the guide's."""
     answer = re.sub(r"cxn_\w+", "cxn_ABC123", answer)
     answer = re.sub(r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z", "2018-06-01T00:00:00.000Z", answer)
     return json.loads(answer)
 
 
 class TestPage:
-    """What the page has its reader type, against the server that it has them start."""
+    """The page's commands, run against the server that the page starts."""
 
     def test_the_guides_command_is_on_it_word_for_word(self) -> None:
         command = GUIDES_COMMAND.replace("https://api.withpersona.com", ADDRESS)
