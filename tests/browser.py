@@ -1,4 +1,4 @@
-"""Pages of the site in Chromium, read from ``file://`` with no network."""
+"""Opens pages of the site in Chromium, from ``file://`` and with no network."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, 
 PHONE = 390
 DESKTOP = 1280
 
-#: Milliseconds. Long, because the machine may be busy; nothing is waited for that is there.
+#: Milliseconds. Long, because the machine may be busy. Playwright waits only for what is missing.
 _PATIENCE = 30_000
 expect.set_options(timeout=_PATIENCE)
 
@@ -20,7 +20,7 @@ Scheme = Literal["light", "dark"]
 
 @contextmanager
 def launched(executable: str) -> Generator[Browser]:
-    """Chromium without a window, and with an empty profile of its own."""
+    """Headless Chromium with an empty profile of its own."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         try:
@@ -38,7 +38,7 @@ def opened(
     width: int = DESKTOP,
     scheme: Scheme = "light",
 ) -> Generator[Page]:
-    """The page of a file, in a fresh context. It must cause no error, and ask only for files."""
+    """The page of a file, in a fresh context. It must cause no error and request only files."""
     wrong: list[str] = []
     with browser.new_context(
         viewport={"width": width, "height": 844}, color_scheme=scheme, reduced_motion="reduce"
@@ -52,7 +52,7 @@ def opened(
 
 
 def watch(page: Page, wrong: list[str]) -> None:
-    """Write down every error, every warning and every request that is not for a file."""
+    """Record every error, every warning and every request that is not for a file."""
 
     def on_console(said: ConsoleMessage) -> None:
         if said.type in ("error", "warning"):
@@ -68,7 +68,7 @@ def watch(page: Page, wrong: list[str]) -> None:
 
 
 def too_wide(page: Page) -> list[str]:
-    """The elements that make the page, or Furo's content, scroll sideways; none if nothing does."""
+    """The elements that make the page, or Furo's content, scroll sideways."""
     found: list[str] = page.evaluate(
         """() => {
             const scrolls = (it) => it.scrollWidth > it.clientWidth;
@@ -84,11 +84,11 @@ def too_wide(page: Page) -> list[str]:
 
 
 def violations(page: Page, within: str) -> list[str]:
-    """What axe-core finds wrong with the elements of a selector, for people who cannot see them."""
+    """The accessibility violations that axe-core finds within a selector."""
     page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text("utf-8"))
-    # To preload is to request the styles once more, which a browser does not do from files.
+    # Preloading requests the style sheets again, which a browser does not allow from files.
     found: dict[str, Any] = page.evaluate("(it) => axe.run(it, {preload: false})", within)
-    assert found["passes"], f"axe looked at nothing within {within}"
+    assert found["passes"], f"axe checked nothing within {within}"
     return [
         f"{rule['id']}: {rule['help']}: {node['html'][:200]}"
         for rule in found["violations"]

@@ -1,4 +1,4 @@
-"""The cells of the matrix as parameters of tests, and what must be true of a refusal."""
+"""The cells of the matrix as test parameters, and the check on a refusal."""
 
 import pytest
 from oracle import BOTH, CREATION, EXISTING, VERDICTS, Verdict

@@ -1,4 +1,4 @@
-"""Hypothesis profiles, and the stores and databases that tests are run on."""
+"""Hypothesis profiles, and the stores, databases and programs that tests use."""
 
 import os
 import shutil
@@ -23,7 +23,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def installed(program: str, name: str, required: str) -> str:
-    """The path of a program. Without it: failed if the variable `required` is set, else skipped."""
+    """The path of a program. If it is missing, fail if `required` is set in the environment.
+
+    Otherwise skip the test.
+    """
     found = shutil.which(program)
     if found is None:
         if os.environ.get(required):
@@ -34,18 +37,18 @@ def installed(program: str, name: str, required: str) -> str:
 
 @pytest.fixture
 def node() -> str:
-    """Node.js. Where it is not installed the test is skipped; in ``.ci/run``, it fails instead."""
+    """Node.js. If it is not installed, the test is skipped; in ``.ci/run``, it fails."""
     return installed("node", "Node.js", "CONNECT_CORE_REQUIRE_NODE")
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator["Browser"]:
-    """Chromium for a module's tests. Where it is not installed they are skipped, as above.
+    """Chromium for a module's tests. If it is not installed, they are skipped or fail, as above.
 
     While it is open, Playwright has an event loop running in this thread.
     """
     executable = installed("chromium", "Chromium", "CONNECT_CORE_REQUIRE_CHROMIUM")
-    from browser import launched  # not before it is needed: Playwright takes a while to import
+    from browser import launched  # imported late: Playwright takes a while to import
 
     with launched(executable) as browser:
         yield browser
@@ -53,7 +56,7 @@ def chromium() -> Iterator["Browser"]:
 
 @pytest.fixture
 def curl() -> None:
-    """Where curl is not installed the test is skipped, as above."""
+    """Require curl. If it is not installed, the test is skipped or fails, as above."""
     installed("curl", "curl", "CONNECT_CORE_REQUIRE_CURL")
 
 

@@ -1,8 +1,8 @@
-"""The databases that the tests run on: fresh ones, gone afterwards.
+"""The databases that the tests run on: empty at first, removed afterwards.
 
-PostgreSQL is asked at `POSTGRESQL`, which ``CONNECT_CORE_TEST_POSTGRESQL`` overrides. Where none
-answers, tests that need it are skipped with the reason; where ``CONNECT_CORE_REQUIRE_POSTGRESQL``
-is set, as in ``.ci/run``, they fail instead.
+PostgreSQL is expected at `POSTGRESQL`, which ``CONNECT_CORE_TEST_POSTGRESQL`` overrides. If it does
+not answer, tests that need it are skipped with the reason. If ``CONNECT_CORE_REQUIRE_POSTGRESQL``
+is set, as in ``.ci/run``, they fail.
 """
 
 import os
@@ -26,9 +26,9 @@ from connect_core.history import utc_now
 POSTGRESQL = make_url(
     os.environ.get("CONNECT_CORE_TEST_POSTGRESQL", "postgresql+psycopg://root@127.0.0.1:5432/test")
 )
-#: The databases.
+#: The kinds of database.
 DATABASES = ("sqlite-memory", "sqlite-file", "postgresql")
-#: Everything that a Connection can be stored in.
+#: The kinds of store: in memory, and on each database.
 STORES = ("memory", *DATABASES)
 
 
@@ -43,7 +43,7 @@ def _why_no_postgresql() -> str | None:
 
 
 def need_postgresql() -> None:
-    """Skip the test where no PostgreSQL answers; fail it where there has to be one."""
+    """Skip the test if no PostgreSQL answers; fail it if PostgreSQL is required."""
     reason = _why_no_postgresql()
     if reason is not None:
         if os.environ.get("CONNECT_CORE_REQUIRE_POSTGRESQL"):
@@ -53,11 +53,11 @@ def need_postgresql() -> None:
 
 @contextmanager
 def postgresql(*, durable: bool = False) -> Generator[URL]:
-    """The URL of an empty schema of its own, which is what an unqualified name finds.
+    """The URL of a new, empty schema, in which unqualified names are looked up.
 
     Args:
-        durable: whether a commit waits until it is on disk, as it does by default on a server.
-            Tests do not survive a crash of the server, so they need not wait; benchmarks do.
+        durable: whether a commit waits until it is on disk, which is a server's default.
+            Tests need not survive a crash of the server, so they do not wait; benchmarks do.
     """
     need_postgresql()
     schema = f"connect_core_{uuid4().hex}"
@@ -87,7 +87,7 @@ class Backend:
 
     Attributes:
         kind: one of `STORES`.
-        engine: of the database; for a store in memory there is none.
+        engine: the database's engine; a store in memory has none.
     """
 
     def __init__(self, kind: str, engine: Engine | None = None) -> None:
@@ -102,7 +102,7 @@ class Backend:
 
     @contextmanager
     def store(self) -> Generator[ConnectionStore]:
-        """The store in a transaction, which is committed at the end and undone by an exception."""
+        """The store in a transaction, committed at the end and rolled back by an exception."""
         if self._engine is None:
             yield self._memory
         else:
@@ -115,7 +115,7 @@ class Backend:
         clock: Callable[[], datetime] = utc_now,
         new_id: Callable[[], str] = ConnectionId.mint,
     ) -> Generator[ConnectionService]:
-        """A service in a transaction. A refusal that leaves it undoes the transaction."""
+        """A service in a transaction. A refusal that propagates rolls it back."""
         with self.store() as store:
             yield ConnectionService(store, clock=clock, new_id=new_id)
 

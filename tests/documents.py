@@ -1,4 +1,4 @@
-"""Connections with their documents, and the guide's own."""
+"""Connections and their documents, the guide's among them."""
 
 import copy
 import json
@@ -18,7 +18,7 @@ T0 = datetime(2018, 6, 1, tzinfo=UTC)
 
 
 def guide_connection() -> Connection:
-    """What the guide's request makes."""
+    """The Connection that the guide's request creates."""
     return Connection.create(
         by=OUR_KEY, destination="org_DEF456", name="Partner Connection", id="cxn_ABC123", at=T0
     ).connection

@@ -27,7 +27,7 @@ def found(
 def simplest(
     strategy: st.SearchStrategy[_T], condition: Callable[[_T], object] = lambda _: True
 ) -> _T:
-    """The example to which all that meet the condition shrink."""
+    """The example to which Hypothesis shrinks those that meet the condition."""
     return find(
         strategy,
         lambda example: bool(condition(example)),
@@ -36,7 +36,7 @@ def simplest(
 
 
 def drawn(strategy: st.SearchStrategy[_T], *, examples: int = 250) -> list[_T]:
-    """At most this many examples, whatever the profile sets: what they show is asserted."""
+    """At most this many examples, whatever the profile sets: tests assert what they contain."""
     seen: list[_T] = []
 
     @settings(REPEATABLE, max_examples=examples)

@@ -1,4 +1,4 @@
-"""A host that embeds the store: its own table, its service, and edits past every check."""
+"""A host that embeds the store: its own table, its service, and edits that bypass every check."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ class Base(DeclarativeBase):
 
 
 class Order(Base):
-    """A row of the host's own."""
+    """A row of one of the host's own tables."""
 
     __tablename__ = "orders"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -26,7 +26,7 @@ class Order(Base):
 
 
 def service_in(session: Session) -> ConnectionService:
-    """A service whose Connections are named cxn_1, cxn_2, ... at `T0`."""
+    """A service that creates Connections cxn_1, cxn_2, ... at `T0`."""
     numbers = iter(range(1, 1000))
     return ConnectionService(
         SqlConnectionStore(session), clock=lambda: T0, new_id=lambda: f"cxn_{next(numbers)}"
@@ -56,7 +56,7 @@ def noting(seen: list[str], name: str) -> Callable[..., None]:
 
 
 def edit(engine: Engine, statement: Any) -> None:
-    """Change what is stored without any check, as somebody at a database console can."""
+    """Change stored data without any check, as somebody at a database console can."""
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")

@@ -66,7 +66,7 @@ class Place(NamedTuple):
 
 
 def lived(number: int) -> History:
-    """A Connection with a history of four events, the third by the destination."""
+    """A Connection with four events, the third by the destination."""
     partner = Actor(id="usr_Rk3v", organization_id=f"org_{number}")
     created = Connection.create(
         by=OUR_KEY,

@@ -1,4 +1,4 @@
-"""A host of the service: its clock, its ids, and a transaction for each request."""
+"""A host that runs the service: its clock, its ids, and a transaction for each request."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ THEIRS = PARTNER.organization_id
 
 
 class Clock:
-    """A clock that stands still until it is set."""
+    """A clock that stands still until a test advances it."""
 
     def __init__(self) -> None:
         self.now = T0
@@ -108,7 +108,7 @@ OUTSIDE: list[tuple[str, Actor, Status, type[ConnectError]]] = [
 
 
 class Overtaken(InMemoryStore):
-    """A store in which somebody else always writes first."""
+    """A store in which another request always writes first."""
 
     def __init__(self, meanwhile: Callable[[ConnectionStore], object]) -> None:
         super().__init__()

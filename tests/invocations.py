@@ -1,4 +1,4 @@
-"""Command lines that need no database, for every format of answer."""
+"""Command lines that need no database, in every output format."""
 
 DECIDE = ["decide", "--status", "active", "--action", "reactivate", "--role", "source"]
 DIAGRAMS = [["diagram", "--format", name] for name in ("text", "mermaid", "dot")]

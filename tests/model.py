@@ -1,4 +1,4 @@
-"""What a Connection should be: a handful of plain values, and the rules written out by hand."""
+"""The model of a Connection: a few plain values, and the rules written out by hand."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from connect_core import (
     NotAPartyError,
 )
 
-#: What each action needs and does: who may, from where, to where.
+#: For each action: the roles that may take it, the statuses it starts from, the one it leads to.
 EFFECTS = {
     Action.ACTIVATE: ({"destination"}, {"pending"}, "active"),
     Action.DEACTIVATE: ({"source", "destination"}, {"pending", "active"}, "inactive"),
@@ -22,7 +22,7 @@ EFFECTS = {
 
 @dataclass
 class Model:
-    """What one Connection should be."""
+    """The expected state of one Connection."""
 
     source: str
     destination: str
@@ -31,12 +31,12 @@ class Model:
     events: list[ConnectionEvent] = field(default_factory=list[ConnectionEvent])
 
     def roles_of(self, actor: Actor) -> set[str]:
-        """Which part of the two the actor's organization has."""
+        """The roles that the actor's organization holds."""
         parts = {"source": self.source, "destination": self.destination}
         return {role for role, holder in parts.items() if holder == actor.organization_id}
 
     def refusal(self, actor: Actor, action: Action) -> type[ConnectError] | None:
-        """The error that is due when the actor asks for this; None if it is permitted."""
+        """The error that the actor must get for this action; None if it is permitted."""
         permitted_roles, permitted_statuses, _ = EFFECTS[action]
         roles = self.roles_of(actor)
         if not roles:
@@ -46,6 +46,6 @@ class Model:
         return None if self.status in permitted_statuses else InvalidTransitionError
 
     def take(self, action: Action, event: ConnectionEvent) -> None:
-        """What a permitted action does."""
+        """Apply a permitted action."""
         self.status, self.version = EFFECTS[action][2], self.version + 1
         self.events.append(event)

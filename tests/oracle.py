@@ -1,6 +1,6 @@
-"""The matrix of the rules, typed by hand and read from nothing: what the tests compare with.
+"""The test oracle: the matrix of the rules, typed by hand and derived from no code.
 
-A cell is the status that the action leads to, or the denials in order of precedence.
+A cell holds the status that the action leads to, or the denials in order of precedence.
 """
 
 from typing import NamedTuple
@@ -29,7 +29,7 @@ active   | create     | already_exists | wrong_role,already_exists | already_exi
 inactive | create     | already_exists | wrong_role,already_exists | already_exists | not_a_party
 """
 
-#: The steps that make a wrong status right, by (status, action): each as action and roles.
+#: The steps that lead to a status where the action is possible, by (status, action).
 REMEDIES = {
     ("pending", "reactivate"): "deactivate by source or destination",
     ("active", "activate"): "deactivate by source or destination, reactivate by source",
@@ -40,7 +40,7 @@ REMEDIES = {
 
 
 class Verdict(NamedTuple):
-    """One cell: a question and the only right answer."""
+    """One cell: a status, an action and roles, with the expected result."""
 
     status: Status | None
     action: Action

@@ -1,8 +1,8 @@
-"""The pages that people read, and how what stands in their blocks is run.
+"""The documentation's pages, and a runner for their code blocks.
 
-A page runs from top to bottom, in a folder of its own: its Python in one namespace, its commands as
-they would be typed in a clone of the repository. What a block prints can be shown in a block of
-``text`` below it. A block that cannot be run says why, in a comment in the line above it::
+The runner works from top to bottom, in an empty folder: it runs a page's Python in one namespace,
+and its commands as a reader would type them in a clone of the repository. A ``text`` block below a
+block shows what that block prints. A block that cannot be run says why, in a comment above it::
 
     <!-- not run: it installs -->
 """
@@ -41,17 +41,17 @@ _FENCED: Final = re.compile(r"^ *```(.*)\n(?:.*\n)*?^ *```$", re.MULTILINE)
 
 
 def _blocks(text: str) -> list[re.Match[str]]:
-    """What stands between fences and is no directive of MyST."""
+    """The fenced blocks that are not MyST directives."""
     return [match for match in _FENCED.finditer(text) if not match.group(1).startswith("{")]
 
 
 def count_blocks(text: str) -> int:
-    """How many blocks of code a page has."""
+    """How many code blocks a page has."""
     return len(_blocks(text))
 
 
 def count_excused(text: str) -> int:
-    """How many of them say why they are not run."""
+    """How many code blocks of a page say why they are not run."""
     return sum(bool(_REASON.search(text[: block.start()])) for block in _blocks(text))
 
 
@@ -63,7 +63,7 @@ class Runner:
         self._printed = ""
 
     def run(self, page: Path) -> Document:
-        """Run all that can be run, in order; the document has what the Python has made."""
+        """Run every block that can be run, in order; return the document with its namespace."""
         document = Sybil(parsers=[self._parse]).parse(page)
         try:
             for example in document.examples():
@@ -94,11 +94,11 @@ class Runner:
                     yield region
 
     def _text(self, example: Example) -> None:
-        """What stands there is what was printed before, spaces at the ends of lines aside."""
+        """Compare the block with the last output, ignoring spaces at the ends of lines."""
         assert _lines(example.parsed) == _lines(self._printed), self._printed
 
     def _mermaid(self, example: Example) -> None:
-        """What is drawn this way is the lifecycle, or what was printed before."""
+        """Compare the diagram with the lifecycle or with the last output."""
         lifecycle = format(ConnectionLifecycle, "mermaid")
         assert _lines(example.parsed) in (_lines(lifecycle), _lines(self._printed))
 
@@ -108,7 +108,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _console(example: Example) -> None:
-    """Type the lines."""
+    """Run each line of the block as a command."""
     for line in str(example.parsed).splitlines():
         name, *arguments = shlex.split(line, comments=True)
         if name == "export":
@@ -117,12 +117,12 @@ def _console(example: Example) -> None:
         elif name == "connect-core":
             _connect_core(arguments)
         else:
-            assert name == "alembic", f"nobody knows how to run {line!r}; say why it is not"
+            assert name == "alembic", f"cannot run {line!r}: say why in a comment above the block"
             alembic.config.main(argv=arguments)  # which exits if it fails
 
 
 def _connect_core(arguments: list[str]) -> None:
-    """The command, in this process, with the exit code of success."""
+    """Run the command in this process, and check that it exits with 0."""
     with pytest.raises(SystemExit) as left:
         cli.app(arguments, prog_name="connect-core")
     assert left.value.code == 0, arguments

@@ -1,7 +1,7 @@
-"""Peers that speak the line protocol, and peers that do not: each a program to start.
+"""Programs that speak the line protocol, and programs that break it.
 
-`PEER` is an independent implementation, in JavaScript. `ANSWERING` answers in a few lines of
-Python; the peers that break the protocol are made from it.
+`PEER` is an independent implementation in JavaScript. `ANSWERING` is a few lines of Python; the
+peers that break the protocol are variants of it.
 """
 
 import sys
@@ -23,7 +23,7 @@ for line in sys.stdin:
 
 
 def program(what: str) -> list[str]:
-    """A peer that says `ok` to everything, but for what it does before."""
+    """A peer that runs the statements `what` and then answers `ok`, for each request."""
     return [sys.executable, "-c", _FRAME.format(what=what)]
 
 
@@ -58,7 +58,7 @@ DOES_NOT_EXIT = [
     "time.sleep(60)\n",
 ]
 
-#: What is no answer, and what is said of it.
+#: Peers that give no valid answer, and the error that each one causes.
 MALFORMED = {
     "hangs": (HANGS, "gave no answer within 1 s; the request was"),
     "hangs-later": (

@@ -1,4 +1,4 @@
-"""People who run commands, and what a database holds afterwards."""
+"""People who run commands on a database, and what the database holds afterwards."""
 
 from typing import Any, NamedTuple, cast
 
@@ -15,7 +15,7 @@ OURS, THEIRS, OTHERS = (
 )
 QUESTIONS = [["list"], ["show", "ID"], ["history", "ID"], ["check", "ID", "inquiry.read"]]
 CHANGES = [["activate", "ID"], ["deactivate", "ID"], ["reactivate", "ID"]]
-#: An id that no Connection has, as long as minted ids are.
+#: An id that no Connection has, with the length of a minted id.
 NOBODYS = "cxn_" + "z" * 28
 
 
@@ -59,7 +59,7 @@ class Person(NamedTuple):
 
 
 class People(NamedTuple):
-    """The two organizations of the story, and one that has nothing to do with it."""
+    """The two parties of the story, and an outsider."""
 
     source: Person
     destination: Person
@@ -81,12 +81,12 @@ class People(NamedTuple):
 
 
 def in_words(value: object) -> str | None:
-    """The id of a parameter that is a command line; others get pytest's."""
+    """The test id of a parameter that is a command line; pytest names the others."""
     return " ".join(map(str, cast("list[object]", value))) if isinstance(value, list) else None
 
 
 def fitting(written: str) -> str:
-    """The text, after checking that no line is over 80 columns or ends in blanks."""
+    """The text, after checking that no line exceeds 80 columns or ends in spaces."""
     assert [
         line for line in written.splitlines() if cell_len(line) > 80 or line != line.rstrip()
     ] == []
@@ -105,7 +105,7 @@ def kept(place: str) -> list[list[str]]:
 
 
 def spoil(place: str, statement: str) -> None:
-    """Change what is stored without any check."""
+    """Change stored data without any check."""
     engine = create_engine(place if "://" in place else f"sqlite:///{place}")
     with engine.begin() as connection:
         connection.execute(text(statement))

@@ -37,7 +37,7 @@ def outcome(file: Readable | bytes) -> tuple[list[Found], tuple[int, str] | None
 
 
 def read(file: Readable | bytes) -> list[Found]:
-    """The records of an unbroken file, whatever sizes it is read in."""
+    """The records of a file that is not broken, in whatever pieces it is read."""
     found, broken = outcome(file)
     assert broken is None
     if isinstance(file, bytes):
@@ -46,7 +46,7 @@ def read(file: Readable | bytes) -> list[Found]:
 
 
 def lines(*found: tuple[int, bytes]) -> list[Found]:
-    """Records that are in no document."""
+    """Records that are not part of a list document."""
     return [Found(line, "", text) for line, text in found]
 
 

@@ -1,4 +1,4 @@
-"""How-to pages: their code blocks, and the server that they have their reader start."""
+"""The code blocks of the how-to pages, and the servers that their readers start."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from time import monotonic, sleep
 
 from support import ROOT
 
-#: How long anything may take, in seconds.
+#: How long any wait may take, in seconds.
 DEADLINE = 30.0
 #: How the pages start Python, and where their server answers.
 UV = "uv run --group web "
@@ -26,8 +26,8 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def free_port() -> socket.socket:
-    """A socket on a port of this machine that nobody else has."""
-    listening = socket.socket(proto=socket.IPPROTO_TCP)  # by which asyncio knows not to dally
+    """A socket bound to a free port of this machine."""
+    listening = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio then sets TCP_NODELAY
     listening.bind(("127.0.0.1", 0))
     return listening
 
@@ -40,11 +40,11 @@ def without_uv(command: str) -> str:
 
 @contextmanager
 def started(command: str, *port_options: str, **environment: str) -> Generator[str]:
-    """The URL of the server that a page's command starts; it gets a port of its own.
+    """Start a server with a page's command, on a free port; give its URL.
 
     Args:
-        command: the command, as it is on the page.
-        port_options: what follows it to name the port, which comes last.
+        command: the command, as the page shows it.
+        port_options: options to append; the port itself follows them.
         environment: variables to set.
     """
     with free_port() as listening:
@@ -72,7 +72,7 @@ def _is_open(port: int) -> bool:
 
 
 def typed(commands: Sequence[str], url: str = ADDRESS, **environment: str) -> list[str]:
-    """What a shell prints for each of these blocks, in which the server is at this URL."""
+    """What a shell prints for each of these blocks, with the server at this URL."""
     script = "echo; echo ---\n".join(map(without_uv, commands)).replace(ADDRESS, url)
     done = subprocess.run(  # noqa: S603  # the page's own
         ["bash", "-e", "-c", script],  # noqa: S607  # as the reader's is found

@@ -1,8 +1,8 @@
-"""Which vectors test which requirement, as it was announced last.
+"""The snapshot of which vectors test which requirement.
 
-``uv run --group test python -m tests.snapshot`` announces it anew: that requirements are tested by
-other vectors than before. Ids of requirements that were released stay in the snapshot, unless the
-specification retires them.
+``uv run --group test python -m tests.snapshot`` updates it when requirements are tested by other
+vectors than before. The ids of released requirements stay in the snapshot unless the specification
+retires them.
 """
 
 import json
@@ -16,7 +16,7 @@ _TESTS: Final = Path(__file__).parent
 
 #: The specification's text.
 TEXT: Final = (_TESTS.parent / "docs" / "specification.md").read_text(encoding="utf-8")
-#: The file that has the announcement.
+#: The file with the snapshot.
 SNAPSHOT: Final = _TESTS / "requirement_vectors.json"
 
 

@@ -1,4 +1,4 @@
-"""Subjects that fail in some way, and the vectors that they are put to."""
+"""Subjects that fail in some way, and the vectors to run against them."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ class Raises(ReferenceSystem):
 
 
 class Unable(ReferenceSystem):
-    """Does not support what it claims."""
+    """Does not support a capability that it claims."""
 
     def share(self, *, by: str, connection: str, scope: str) -> Answer:
         super().share(by=by, connection=connection, scope=scope)
@@ -33,7 +33,7 @@ class Unable(ReferenceSystem):
 
 
 class NoAnswer(ReferenceSystem):
-    """Returns something else than an answer."""
+    """Returns a value that is not an answer."""
 
     def share(self, *, by: str, connection: str, scope: str) -> Answer:
         return super().share(by=by, connection=connection, scope=scope).outcome  # type: ignore[return-value]

@@ -64,15 +64,15 @@ GUIDE_ANSWER = """{
   }
 }"""
 
-# --- What a web service is asked ------------------------------------------------------------------
+# --- Requests to a web service --------------------------------------------------------------------
 
-#: A way to each status: who does what.
+#: The steps that lead to each status: who takes which action.
 STEPS_TO: dict[str, list[tuple[str, str]]] = {
     "pending": [],
     "active": [("theirs", "activate")],
     "inactive": [("ours", "deactivate")],
 }
-#: Steps that are refused: from which status, who takes which, the HTTP status and the code.
+#: Steps that are refused: the status, the caller, the action, the HTTP status and the error code.
 REFUSED_STEPS = [
     ("pending", "ours", "activate", 403, "wrong_role"),
     ("pending", "theirs", "reactivate", 403, "wrong_role"),
@@ -102,7 +102,7 @@ def create(
 
 
 def take(connection: Connection, action: Action, by: Actor, at: datetime | None = None) -> Change:
-    """The command of that name."""
+    """Call the Connection's command for this action."""
     commands = {
         Action.ACTIVATE: connection.activate,
         Action.DEACTIVATE: connection.deactivate,
@@ -112,7 +112,7 @@ def take(connection: Connection, action: Action, by: Actor, at: datetime | None 
 
 
 def connection_in(status: Status, *, to_self: bool = False) -> Connection:
-    """A Connection that got to `status` by the rules; one with itself on request."""
+    """A Connection that reached `status` by the rules; on request, a self-connection."""
     source = OUR_KEY
     destination = Actor(id="usr_Own", organization_id="org_ABC123") if to_self else PARTNER
     connection, _ = create(source, destination.organization_id, allow_self=to_self)
@@ -151,7 +151,7 @@ def outside_data() -> dict[str, Any]:
 
 @dataclass
 class Row:
-    """What a service has in its own table: no methods, and a status that is a plain string."""
+    """A row of a service's own table: no methods, and the status as a plain string."""
 
     source_organization_id: str
     destination_organization_id: str
@@ -170,7 +170,7 @@ class Row:
 
 
 def without_address(value: object) -> str:
-    """The `repr` of a value, the same in every process: for the ids of tests."""
+    """The `repr` of a value without its address: a test id that is the same in every process."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
@@ -189,7 +189,7 @@ scope_names = st.sampled_from(
 scope_sets = st.frozensets(scope_names, min_size=1)
 times = strategies.times(normalized=False)
 
-#: Of these organizations, one with itself included, by these actors.
+#: Histories of these organizations' Connections, self-connections included, by these actors.
 histories = partial(strategies.histories, actors=ACTORS, allow_self=True, clock=times)
 connections = strategies.connections(actors=ACTORS, allow_self=True, clock=times)
 

@@ -1,7 +1,7 @@
-"""The command line, run by tests: in this process, which is fast, and in one of its own.
+"""Runs the command line for tests: in this process, which is fast, or in one of its own.
 
-Whatever the developer's shell has set that would change what is seen is left out, and there is no
-data directory to write to unless a test gives one.
+Variables of the developer's shell that would change the output are removed, and there is no
+data directory to write to unless a test provides one.
 """
 
 import json
@@ -24,7 +24,7 @@ from typer.main import get_command
 
 from connect_core.adapters import cli
 
-#: What decides about colour, width, encoding and help, besides `OURS`.
+#: The variables that affect colour, width, encoding and help, besides `OURS`.
 _DECISIVE = {
     "FORCE_COLOR",
     "GITHUB_ACTIONS",
@@ -34,9 +34,9 @@ _DECISIVE = {
     "TTY_INTERACTIVE",
     "TYPER_USE_RICH",
 }
-#: What the names of our own variables begin with.
+#: The prefix of our own variables.
 _OURS = ("CONNECT_CORE_", "_CONNECT_CORE_")
-#: What every test sees. Nothing can be made below /dev/null.
+#: The variables that every test sets. Nothing can be created below /dev/null.
 _GIVEN = {
     "COLUMNS": "80",
     "HOME": "/dev/null",
@@ -47,7 +47,7 @@ _GIVEN = {
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's environment without what decides about the outcome, and these variables."""
+    """This process's environment without variables that affect the output, plus these."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -68,7 +68,7 @@ def outcome(*arguments: str, stdin: bytes = b"", **variables: str) -> tuple[int,
 
 
 def _stream(encoding: str, content: bytes = b"") -> TextIOWrapper:
-    """A stream like those of a process; in UTF-8 it takes no lone surrogate."""
+    """A stream like those of a process; in UTF-8 it rejects lone surrogates."""
     return TextIOWrapper(BytesIO(content), encoding=encoding, newline="\n")
 
 
@@ -84,8 +84,8 @@ def _run(
     err: TextIO,
     stdin: bytes = b"",
 ) -> int:
-    """Run the command with these streams, and give the exit code."""
-    # Not Typer's CliRunner: whether it keeps the two apart depends on the version of Click.
+    """Run the command with these streams; return the exit code."""
+    # Not Typer's CliRunner: whether it separates stdout from stderr depends on Click's version.
     with (
         _stream("utf-8", stdin) as read,
         patch.dict(os.environ, environment(**variables), clear=True),
@@ -101,19 +101,19 @@ def _run(
 
 @cache
 def _command_line() -> Callable[..., Any]:
-    """What `cli.app` makes of itself whenever it is called, made once: that is half of the time."""
+    """The Click command that `cli.app` builds on each call, built once: it takes half the time."""
     return get_command(cli.app)
 
 
 def on_a_terminal(*arguments: str, columns: int = 80, **variables: str) -> str:
-    """What the command writes to a terminal that is so wide."""
+    """What the command writes to a terminal of this width."""
     sized = {"COLUMNS": str(columns), **variables}
     with _stream("utf-8") as err:
         return _shown(lambda terminal: _run(arguments, sized, terminal, err))
 
 
 def with_a_terminal(*arguments: str, stdin: bytes = b"") -> tuple[str, str]:
-    """What the command writes to stdout, which is none, and to a terminal that is its stderr."""
+    """What the command writes to stdout, which is no terminal, and to stderr, which is one."""
     with _stream("utf-8") as out:
         shown = _shown(lambda terminal: _run(arguments, {}, out, terminal, stdin))
         return _written(out), shown
@@ -134,7 +134,7 @@ def _read_to_the_end(terminal: int) -> str:
     try:
         while chunk := os.read(terminal, 65536):
             written += chunk
-    except OSError:  # which is how a terminal says that the other end is closed
+    except OSError:  # a terminal raises this when the other end is closed
         pass
     return written.decode()
 
@@ -147,7 +147,7 @@ def run(*arguments: str, code: int = 0, stdin: bytes = b"", **variables: str) ->
 
 
 def run_json(*arguments: str, code: int = 0, stdin: bytes = b"", **variables: str) -> Any:
-    """The same as JSON, which is written as the standard library writes it."""
+    """The same as JSON, after checking that it is formatted as the standard library does it."""
     return _json(run(*arguments, "--json", code=code, stdin=stdin, **variables))
 
 
@@ -177,11 +177,11 @@ def complaint(*arguments: str, stdin: bytes = b"", **variables: str) -> str:
     return complained
 
 
-# --- What is seen -------------------------------------------------------------------------------
+# --- Text without formatting --------------------------------------------------------------------
 
 
 def decoloured(text: str) -> str:
-    """The text without escape codes, and without the blanks that they kept at the ends of lines."""
+    """The text without escape codes and without trailing spaces."""
     plain = re.sub(r"\x1b\[[\d;]*m", "", text)
     return "".join(f"{line.rstrip()}\n" for line in plain.splitlines())
 
@@ -195,24 +195,24 @@ def squeezed(text: str) -> str:
 
 
 def command(*arguments: str) -> list[str]:
-    """The command, for a process of its own."""
+    """The command line that runs the command in a process of its own."""
     return [sys.executable, "-W", "error", "-m", "connect_core", *arguments]
 
 
 def script() -> Path:
-    """The command as it is installed."""
+    """The path of the installed command."""
     return Path(sys.executable).with_name("connect-core")
 
 
 def piped(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[bytes]":
-    """The command in a process of its own, its output going into pipes."""
+    """Run the command in a process of its own, with its output in pipes."""
     return process(command(*arguments), **variables)
 
 
 def process(
     arguments: Sequence[str | Path], **variables: str
 ) -> "subprocess.CompletedProcess[bytes]":
-    """A process in our `environment`, its output going into pipes."""
+    """Run a process in our `environment`, with its output in pipes."""
     return subprocess.run(  # noqa: S603  # our own commands
         arguments,
         env=environment(**variables),
@@ -223,7 +223,7 @@ def process(
 
 
 def seeded(seed: int, commands: Sequence[Sequence[str]], **variables: str) -> str:
-    """What the commands write, one after another in one process whose hashes have this seed."""
+    """What the commands write, run in turn by one process with this hash seed."""
     done = process(
         [sys.executable, "-W", "error", "-c", _ONE_AFTER_ANOTHER, json.dumps(commands)],
         PYTHONHASHSEED=str(seed),

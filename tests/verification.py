@@ -1,6 +1,6 @@
-"""Checks what a database holds after a race or a crash, without using the library's own checks.
+"""Checks what a database holds after a race or a crash, without the library's own checks.
 
-The rows are read as they are, and each step is looked up in the matrix that was typed by hand.
+It reads the rows as they are stored, and looks each step up in the hand-typed matrix.
 """
 
 import time
@@ -35,9 +35,9 @@ class Arena(NamedTuple):
 
     Attributes:
         kind: which database, one of `databases.DATABASES`.
-        url: for the processes.
-        engine: for the test. It holds nothing open between its transactions.
-        application: the name under which PostgreSQL knows the processes.
+        url: the URL that the processes use.
+        engine: the test's own engine. It holds nothing open between transactions.
+        application: the processes' application name in PostgreSQL.
     """
 
     kind: str
@@ -52,12 +52,12 @@ class Arena(NamedTuple):
     def wait_until_alone(self) -> None:
         """Wait for PostgreSQL to notice that the processes are gone: one may still be committing.
 
-        SQLite has nobody that could go on after the process.
+        SQLite has no server that could go on after the process.
         """
         if self.kind == "postgresql":
             deadline = time.monotonic() + PATIENCE
             while self._of_backends("pid"):
-                assert time.monotonic() < deadline, "a dead process's backend lives on"
+                assert time.monotonic() < deadline, "a dead process's backend still runs"
                 time.sleep(0.001)
 
     def _of_backends(self, what: str) -> Sequence[object]:
@@ -68,7 +68,7 @@ class Arena(NamedTuple):
 
 @contextmanager
 def arena(kind: str, directory: Path) -> Generator[Arena]:
-    """An empty database, still without tables. Nobody uses it when it is removed."""
+    """An empty database without tables. It is removed when no process uses it any more."""
     with database(kind, directory) as url:
         application = f"connect_core_{uuid4().hex}"
         engine = configure_engine(create_engine(url, poolclass=NullPool))
@@ -92,8 +92,8 @@ def rows(engine: Engine, query: Select[Any]) -> Sequence[Row]:
 def histories(engine: Engine, *ids: str) -> dict[str, Sequence[Row]]:
     """The events of the Connections with these ids, or of all, after checking each history.
 
-    Every ordered pair has one row; every row has the contiguous history that leads to it, in which
-    each step is one that the matrix permits; and there are no other events.
+    Every ordered pair has one row. Every row has a contiguous history that leads to it, in which
+    the matrix permits each step. There are no other events.
     """
     chosen, events_chosen = select(connections), select(connection_events)
     if ids:
@@ -120,7 +120,7 @@ def histories(engine: Engine, *ids: str) -> dict[str, Sequence[Row]]:
 
 
 def _check_chain(row: Row, events: Sequence[Row]) -> None:
-    """Contiguous, permitted step by step, and leading to the row."""
+    """Check that the events are contiguous and permitted, and that they lead to the row."""
     assert [event["version"] for event in events] == list(range(1, row["version"] + 1))
     status = None
     for event in events:
@@ -140,12 +140,12 @@ def roles_in(row: Row, organization: str) -> frozenset[Role]:
 
 
 def cell(status: str | None, action: str, roles: frozenset[Role]) -> Verdict:
-    """What the matrix says."""
+    """The cell of the matrix."""
     return _CELLS[None if status is None else Status(status), Action(action), roles]
 
 
 def verdict_on(request: Request, status: str | None) -> Verdict:
-    """What the matrix says of a request in this status."""
+    """The cell of the matrix for a request in this status."""
     row = {
         "source_organization_id": request.source,
         "destination_organization_id": request.destination,

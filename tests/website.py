@@ -1,4 +1,4 @@
-"""The documentation site, built once for all tests that look at it."""
+"""The documentation site, built once for all tests that read it."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from support import ROOT
 
-#: Lives as long as the tests do.
+#: Removed when the tests end.
 _FOLDER = TemporaryDirectory(prefix="connect-core-site-")
 
 
@@ -26,9 +26,9 @@ def built_site() -> Path:
 
 
 def drawn_site() -> Path:
-    """The built site with its diagrams. Where they cannot be drawn, the test is skipped.
+    """The built site with drawn diagrams. If they cannot be drawn, the test is skipped.
 
-    In ``.ci/run``, it fails instead.
+    In ``.ci/run``, it fails.
     """
     site = built_site()
     if '<figure class="diagram">' not in (site / "index.html").read_text(encoding="utf-8"):

@@ -1,9 +1,9 @@
-"""What runs in processes of its own, for the tests of races and of crashes.
+"""Worker processes for the tests of races and crashes.
 
-A process is forked from a server that has imported everything, holds no database open and runs no
-thread (``forkserver``), so that starting one costs milliseconds and inherits nothing. It opens its
-own engine, and tells what came of its work in a journal of its own: a file, written to after COMMIT
-has returned. What has been written to a file survives the death of the process that wrote it.
+Each is forked from a server that has imported everything, holds no database open and runs no thread
+(``forkserver``), so that starting one takes milliseconds and inherits nothing. It opens its own
+engine, and records its results in a journal of its own: a file, written to after COMMIT has
+returned. What is written to a file survives the death of the process that wrote it.
 """
 
 import json
@@ -46,12 +46,12 @@ PROCESSES.set_forkserver_preload(
         "connect_core.jsonapi",
         "multiprocessing.synchronize",
         "psycopg",
-        "pytest",  # whose main module each process imports
+        "pytest",  # each process imports its main module
         "sqlalchemy.dialects.postgresql.psycopg",
         "sqlalchemy.dialects.sqlite.pysqlite",
     ]
 )
-#: No process may take longer than this for anything, in seconds.
+#: The longest that any wait for a process may take, in seconds.
 PATIENCE: Final = 120.0
 
 
@@ -74,7 +74,7 @@ def running(
 
 
 def run(work: Callable[..., None], arguments: Iterable[tuple[object, ...]]) -> None:
-    """Let processes do their work, all at the same time, until all are done or one has failed."""
+    """Run the work in several processes at once, until all are done or one has failed."""
     with running(work, arguments) as started:
         busy = {process.sentinel: process for process in started}
         while busy:
@@ -85,7 +85,7 @@ def run(work: Callable[..., None], arguments: Iterable[tuple[object, ...]]) -> N
 
 
 class Journal:
-    """A file to which lines are added, each with one call of the system, so never a half."""
+    """A file to which lines are appended, each with one system call, so that none is partial."""
 
     def __init__(self, path: str) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -103,7 +103,7 @@ class Journal:
 
 @contextmanager
 def opened(url: str) -> Generator[Engine]:
-    """An engine of this process's own."""
+    """An engine for this process alone."""
     engine = open_engine(url)
     try:
         yield engine
@@ -120,13 +120,13 @@ Pair = tuple[str, str]
 
 
 def pairs_of(heat: int) -> list[Pair]:
-    """The ordered pairs that a heat is about: both directions, and each with itself."""
+    """The ordered pairs of a heat: both directions, and each organization with itself."""
     organizations = f"{HERE}{heat}", f"{THERE}{heat}"
     return [(source, destination) for source in organizations for destination in organizations]
 
 
 class Request(NamedTuple):
-    """What somebody asks of the service."""
+    """A request to the service."""
 
     action: str
     source: str
@@ -138,7 +138,7 @@ class Request(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of a request: the version that it made, or the error's code and facts."""
+    """The result of a request: the version that it made, or the error's code and facts."""
 
     code: str
     connection_id: str = ""
@@ -147,7 +147,7 @@ class Outcome(NamedTuple):
 
     @property
     def changed(self) -> bool:
-        """Whether it is a change, rather than a refusal."""
+        """Whether the request changed something, rather than being refused."""
         return self.code == CHANGED
 
 
@@ -159,7 +159,7 @@ class Entry(NamedTuple):
 
     @property
     def lost_race(self) -> bool:
-        """Whether somebody was faster than a request that named no version: nothing was decided."""
+        """Whether another request overtook one that named no version: nothing was decided."""
         return self.outcome.code == STALE and self.request.expected_version is None
 
 
@@ -211,7 +211,7 @@ def carry_out(engine: Engine, request: Request) -> Outcome:
 
 
 def perform(engine: Engine, request: Request, journal: Journal) -> Entry:
-    """Carry out a request and tell what came of it, even if that is something unheard of."""
+    """Carry out a request and record its outcome, even an unexpected exception."""
     try:
         entry = Entry(request, carry_out(engine, request))
     except Exception:
@@ -233,7 +233,7 @@ def insist(engine: Engine, request: Request, journal: Journal) -> None:
 def race(
     url: str, path: str, barrier: Barrier, seed: int, worker: int, heats: int, requests: int
 ) -> None:
-    """In each heat, make all sorts of requests about a few new Connections."""
+    """In each heat, make requests of all kinds about a few new Connections."""
     chance = Random(f"{seed} {worker}")  # noqa: S311
     with Journal(path) as journal, opened(url) as engine:
         for heat in range(heats):
@@ -252,7 +252,7 @@ def race(
 
 
 def _common_request(seed: str, number: int, ids: Mapping[Pair, str]) -> Request:
-    """A request that every process makes: word for word the same, with the same key."""
+    """A request that every process makes, identical in each and with the same key."""
     chance = Random(f"{seed} common {number}")  # noqa: S311
     pair = chance.choice(list(ids))
     action = chance.choice(_ACTIONS)
@@ -264,7 +264,7 @@ def _common_request(seed: str, number: int, ids: Mapping[Pair, str]) -> Request:
 def _own_request(
     engine: Engine, chance: Random, worker: int, number: int, pairs: Sequence[Pair]
 ) -> Request:
-    """A request of this process's own: one that fits what it has just seen, or a wild one."""
+    """A request of this process alone: one that fits the status it has just read, or any other."""
     pair = chance.choice(pairs)
     connection = seen(engine, pair)
     action, organization = fitting(connection.status, pair)
@@ -289,22 +289,22 @@ def _request(
     expected_version: int | None,
     key: str | None,
 ) -> Request:
-    """A request; only the source can create, and there is no version to expect then."""
+    """A request. For a creation, the source makes it and it expects no version."""
     if action is Action.CREATE:
         organization, expected_version = pair[0], None
     return Request(action, *pair, organization, connection_id, expected_version, key)
 
 
 def seen(engine: Engine, pair: Pair) -> Connection:
-    """The Connection as a client sees it who reads before they write."""
+    """The Connection as a client that reads before it writes sees it."""
     with Session(engine.execution_options(only_reads=True)) as session:
         found = SqlConnectionStore(session).find(*map(OrganizationId, pair))
-    assert found is not None, f"there is none for {pair}"
+    assert found is not None, f"no Connection for {pair}"
     return found
 
 
 def fitting(status: Status | None, pair: Pair) -> tuple[Action, str]:
-    """The step that leads round from this status, and the organization that may take it."""
+    """The next step of the cycle from this status, and the organization that may take it."""
     source, destination = pair
     return {
         None: (Action.CREATE, source),
@@ -317,9 +317,9 @@ def fitting(status: Status | None, pair: Pair) -> tuple[Action, str]:
 def duel(
     url: str, path: str, barrier: Barrier, seed: int, rounds: Sequence[Sequence[Request]]
 ) -> None:
-    """In each round, make the requests of that round, beginning when the other process does.
+    """In each round, make the requests of that round, at the same time as the other process.
 
-    To begin up to three milliseconds later than the other makes sure that each is first at times.
+    A random delay of up to three milliseconds lets each process be first at times.
     """
     chance = Random(seed)  # noqa: S311
     with Journal(path) as journal, opened(url) as engine:
@@ -331,7 +331,7 @@ def duel(
 
 
 def open_together(urls: Sequence[str], barrier: Barrier) -> None:
-    """In each round, open a database that is empty at the moment that the others open it too."""
+    """In each round, open an empty database at the same moment as the other processes."""
     for url in urls:
         barrier.wait(PATIENCE)
         with opened(url) as engine:
@@ -344,7 +344,7 @@ def open_together(urls: Sequence[str], barrier: Barrier) -> None:
 
 # --- Crashes -------------------------------------------------------------------------------------
 
-#: What the host itself writes in the same transactions: one row for each version.
+#: The host's own rows, written in the same transactions: one for each version.
 host_rows: Final = Table(
     "host_rows",
     MetaData(),
@@ -353,17 +353,17 @@ host_rows: Final = Table(
     Column("version", Integer, nullable=False),
 )
 
-#: What a writer notes in its journal, in this order.
+#: The marks that a writer makes in its journal, in this order.
 BEGUN: Final = "begun"
 HALF: Final = "half"
 WHOLE: Final = "whole"
 ACKNOWLEDGED: Final = "acknowledged"
-#: What a writer answers when nothing has gone wrong.
+#: The writer's answer when nothing has gone wrong.
 UNDISTURBED: Final = "undisturbed"
 
 
 class Orders(NamedTuple):
-    """What a writer is to work on."""
+    """The Connection that a writer works on, and the path of its journal."""
 
     connection_id: str
     destination: str
@@ -387,7 +387,7 @@ def write(url: str, commands: Pipe) -> None:
 
 
 def _transaction(engine: Engine, orders: Orders, journal: Journal) -> None:
-    """A step, and the host's row for it, in either order; in two of four under a key."""
+    """Take a step and write the host's row for it, in either order; half of the steps have keys."""
     journal.write(BEGUN)
     with Session(engine) as session, session.begin():
         pair = HERE, orders.destination
