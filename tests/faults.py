@@ -1,7 +1,7 @@
-"""Systems that are wrong, each in one way: what the vectors have to find.
+"""Faulty subjects, each wrong in one way, that the vectors have to detect.
 
-`TableSystem` does what a table says, so that any cell can be changed. `FAULTS` are the faults that
-no single cell shows: they depend on what happened before. `HOPELESS` decide without looking.
+`TableSystem` follows a table, so that any cell can be changed. `FAULTS` are the faults that no
+single cell shows: they depend on the history. `HOPELESS` ignore the status, the roles or both.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from connect_core.scopes import DEFAULT_SCOPES, Scope
 
 # --- Any table -----------------------------------------------------------------------------------
 
-#: What comes of a cell: the status that it leads to, or a refusal.
+#: The result of a cell: the status that it leads to, or a refusal.
 Verdict = Status | Outcome
 Table = Mapping[Cell, Verdict]
 
@@ -26,7 +26,7 @@ _OUTCOMES = {
 
 
 def right_table() -> dict[Cell, Verdict]:
-    """What the decision table says, with outsiders told that there is nothing."""
+    """The decision table, except that outsiders are told that there is no Connection."""
     return {cell: _right(cell) for cell in decision_table()}
 
 
@@ -48,7 +48,7 @@ class _Kept(NamedTuple):
 
 
 class TableSystem:
-    """Does what a table says, and nothing that is claimed besides."""
+    """Follows a table, and has no optional capability."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -128,7 +128,7 @@ def _is_scope(text: str) -> bool:
     return True
 
 
-#: Every way in which a cell can be wrong: it leads to a status, or is refused for a reason.
+#: Every result that a cell can be given: a status that it leads to, or a reason for refusal.
 WAYS: tuple[Verdict, ...] = (
     *Status,
     Outcome.NOT_A_PARTY,
@@ -141,9 +141,9 @@ WAYS: tuple[Verdict, ...] = (
 
 
 def mutants() -> dict[str, tuple[Cell, Table]]:
-    """The table with one cell changed, in every way that is not permitted, by what was changed.
+    """The table with one cell changed, for every change that breaks the rules, by its name.
 
-    The one change that is: a self-connection can be refused.
+    One change does not break them: a self-connection can be refused.
     """
     right = right_table()
     return {
@@ -156,11 +156,11 @@ def mutants() -> dict[str, tuple[Cell, Table]]:
     }
 
 
-# --- Faults that depend on what happened ---------------------------------------------------------
+# --- Faults that depend on the history -----------------------------------------------------------
 
 
 class Call(NamedTuple):
-    """What somebody wants to do."""
+    """A request to take an action."""
 
     id: str
     action: str
@@ -169,23 +169,23 @@ class Call(NamedTuple):
 
 
 class _Faulty(ReferenceSystem):
-    """The reference, with a way to meddle with what it keeps."""
+    """The reference, with a way to alter what it stores."""
 
     def meddle(self, id: str, **changes: object) -> None:
         self._connections[id] = self._connections[id].model_copy(update=changes)
 
     def past(self, id: str) -> list[str]:
-        """The actions so far."""
+        """The actions taken so far."""
         return [event.action.value for event in self._events[id]]
 
     def after(self, call: Call) -> None:
-        """Called when an action has been taken."""
+        """Called after an action was taken."""
 
     def refused(self, call: Call) -> None:
-        """Called when an action has been refused to a party."""
+        """Called after an action was refused to a party."""
 
     def before(self, call: Call) -> Answer | None:
-        """Called first; may answer."""
+        """Called first; an answer that it returns is final."""
 
     def act(
         self, *, by: str, connection: str, action: str, expected_version: int | None = None
@@ -213,7 +213,7 @@ class _Faulty(ReferenceSystem):
 
 
 class ReactivationRestoresActive(_Faulty):
-    """What was active before is active again at once."""
+    """A Connection that was active before becomes active again at once."""
 
     def after(self, call: Call) -> None:
         if call.action == "reactivate" and "activate" in self.past(call.id):
@@ -221,7 +221,7 @@ class ReactivationRestoresActive(_Faulty):
 
 
 class ActivatedOnlyOnce(_Faulty):
-    """A second acceptance is refused."""
+    """A second activation is refused."""
 
     def before(self, call: Call) -> Answer | None:
         again = call.action == "activate" and "activate" in self.past(call.id)
@@ -230,7 +230,7 @@ class ActivatedOnlyOnce(_Faulty):
 
 
 class ReactivatedOnlyOnce(_Faulty):
-    """A second offer is refused."""
+    """A second reactivation is refused."""
 
     def before(self, call: Call) -> Answer | None:
         again = call.action == "reactivate" and "reactivate" in self.past(call.id)
@@ -239,7 +239,7 @@ class ReactivatedOnlyOnce(_Faulty):
 
 
 class WithdrawalIsFinal(_Faulty):
-    """What was never accepted cannot be offered again."""
+    """A Connection that was never activated cannot be reactivated."""
 
     def before(self, call: Call) -> Answer | None:
         mine = call.by == self.there(call.id).source_organization_id
@@ -249,7 +249,7 @@ class WithdrawalIsFinal(_Faulty):
 
 
 class WhoeverLeftComesBack(_Faulty):
-    """Only the organization that deactivated it may reactivate it."""
+    """Only the organization that deactivated a Connection may reactivate it."""
 
     def before(self, call: Call) -> Answer | None:
         events = self._events[call.id]
@@ -279,7 +279,7 @@ class SourceAcceptsTheSecondTime(_Faulty):
 
 
 class ScopesWiden(_Faulty):
-    """A reactivation brings the defaults besides."""
+    """A reactivation adds the default scopes."""
 
     def after(self, call: Call) -> None:
         if call.action == "reactivate":
@@ -287,7 +287,7 @@ class ScopesWiden(_Faulty):
 
 
 class ScopesAreLost(_Faulty):
-    """A reactivation forgets all scopes but one."""
+    """A reactivation drops all scopes but one."""
 
     def after(self, call: Call) -> None:
         if call.action == "reactivate":
@@ -295,7 +295,7 @@ class ScopesAreLost(_Faulty):
 
 
 class NameIsLost(_Faulty):
-    """An acceptance forgets the name."""
+    """An activation drops the name."""
 
     def after(self, call: Call) -> None:
         if call.action == "activate":
@@ -303,7 +303,7 @@ class NameIsLost(_Faulty):
 
 
 class DeactivatesAllOfASource(_Faulty):
-    """Leaving one partner leaves all."""
+    """A deactivation deactivates all Connections of the source."""
 
     def after(self, call: Call) -> None:
         source = self.there(call.id).source_organization_id
@@ -313,7 +313,7 @@ class DeactivatesAllOfASource(_Faulty):
 
 
 class ActivatesTheOtherDirection(_Faulty):
-    """Accepting A to B accepts B to A."""
+    """Activating A to B activates B to A."""
 
     def after(self, call: Call) -> None:
         there = self.there(call.id)
@@ -325,7 +325,7 @@ class ActivatesTheOtherDirection(_Faulty):
 
 
 class OneForAnUnorderedPair(_Faulty):
-    """The other direction is taken for the same Connection."""
+    """The other direction counts as the same Connection."""
 
     def _find(self, source: str, destination: str) -> Connection | None:
         return super()._find(source, destination) or (
@@ -341,7 +341,7 @@ class OneForAnUnorderedPair(_Faulty):
 
 
 class RefusalMutates(_Faulty):
-    """Activating what is inactive is refused, and makes it pending."""
+    """Activating an inactive Connection is refused, and makes it pending."""
 
     def refused(self, call: Call) -> None:
         there = self.there(call.id)
@@ -354,14 +354,14 @@ class RefusalMutates(_Faulty):
 
 
 class RefusalRaisesVersion(_Faulty):
-    """Every attempt counts."""
+    """A refusal to a party raises the version."""
 
     def refused(self, call: Call) -> None:
         self.meddle(call.id, version=self.there(call.id).version + 1)
 
 
 class RefusalIsAnEvent(_Faulty):
-    """What was refused to a party stands in the history."""
+    """A refusal to a party is recorded in the history."""
 
     def refused(self, call: Call) -> None:
         if self.is_party(call.id, call.by):
@@ -369,7 +369,7 @@ class RefusalIsAnEvent(_Faulty):
 
 
 class RefusalTouches(_Faulty):
-    """A refusal to a party moves the time of the last change."""
+    """A refusal to a party changes the time of the last change."""
 
     def refused(self, call: Call) -> None:
         if self.is_party(call.id, call.by):
@@ -377,7 +377,7 @@ class RefusalTouches(_Faulty):
 
 
 class VersionNotRaised(_Faulty):
-    """A reactivation is no new version."""
+    """A reactivation does not raise the version."""
 
     def after(self, call: Call) -> None:
         if call.action == "reactivate":
@@ -385,7 +385,7 @@ class VersionNotRaised(_Faulty):
 
 
 class EventLost(_Faulty):
-    """What the destination deactivates is not recorded."""
+    """A deactivation by the destination is not recorded."""
 
     def after(self, call: Call) -> None:
         if (
@@ -405,7 +405,7 @@ class TimeRunsBackwards(_Faulty):
 
 
 class CreatedAnew(_Faulty):
-    """A reactivation is a new creation, as far as the time is concerned."""
+    """A reactivation changes the time of creation."""
 
     def after(self, call: Call) -> None:
         if call.action == "reactivate":
@@ -413,7 +413,7 @@ class CreatedAnew(_Faulty):
 
 
 class StaleIsIgnored(_Faulty):
-    """The version that is expected is not looked at."""
+    """The expected version is ignored."""
 
     def before(self, call: Call) -> Answer | None:
         return (
@@ -424,7 +424,7 @@ class StaleIsIgnored(_Faulty):
 
 
 class StaleOnlyIfTheStatusChanged(_Faulty):
-    """An acceptance of an earlier round lands in a later one."""
+    """A stale version is refused only if the status has changed since."""
 
     def before(self, call: Call) -> Answer | None:
         events = self._events[call.id]
@@ -438,7 +438,7 @@ class StaleOnlyIfTheStatusChanged(_Faulty):
 
 
 class SecondCreateOverwrites(_Faulty):
-    """A second create is refused, and its terms are kept."""
+    """A second create is refused, but its terms overwrite the first."""
 
     def create(
         self,
@@ -468,7 +468,7 @@ class SecondCreateOverwrites(_Faulty):
 
 
 class SecondAfterInactive(_Faulty):
-    """An inactive Connection does not count as one: another is created beside it."""
+    """An inactive Connection does not count: another is created beside it."""
 
     def _find(self, source: str, destination: str) -> Connection | None:
         there = super()._find(source, destination)
@@ -476,7 +476,7 @@ class SecondAfterInactive(_Faulty):
 
 
 class _Sharing(_Faulty):
-    """The reference, with a way to share more than there is to share."""
+    """The reference, with a way to share more than is granted."""
 
     def grants(self, there: Connection, by: str, scope: str) -> bool:
         raise NotImplementedError
@@ -489,7 +489,7 @@ class _Sharing(_Faulty):
 
 
 class SharesForEver(_Sharing):
-    """What was accepted once may be read for ever."""
+    """Data of a Connection that was activated once may be read for ever."""
 
     def grants(self, there: Connection, by: str, scope: str) -> bool:
         mine = by == there.destination_organization_id and scope in there.scopes
@@ -497,7 +497,7 @@ class SharesForEver(_Sharing):
 
 
 class SharesOnceReactivated(_Sharing):
-    """A second offer shares without a second acceptance."""
+    """A reactivation shares data without a second activation."""
 
     def grants(self, there: Connection, by: str, scope: str) -> bool:
         mine = by == there.destination_organization_id and scope in there.scopes
@@ -505,7 +505,7 @@ class SharesOnceReactivated(_Sharing):
 
 
 class SharesBackwards(_Sharing):
-    """Where both directions are active, either serves both."""
+    """If both directions are active, each of them shares data both ways."""
 
     def grants(self, there: Connection, by: str, scope: str) -> bool:
         other = self._find(
@@ -516,7 +516,7 @@ class SharesBackwards(_Sharing):
 
 
 class SharesAnyCase(_Sharing):
-    """Scopes are compared without case."""
+    """The case of scopes is ignored."""
 
     def grants(self, there: Connection, by: str, scope: str) -> bool:
         mine = by == there.destination_organization_id and there.status is Status.ACTIVE
@@ -524,7 +524,7 @@ class SharesAnyCase(_Sharing):
 
 
 class SharesBeyondTheFirst(_Sharing):
-    """With a verb granted on one resource, it is granted on all."""
+    """A verb that is granted on one resource is granted on all."""
 
     def grants(self, there: Connection, by: str, scope: str) -> bool:
         mine = by == there.destination_organization_id and there.status is Status.ACTIVE
@@ -533,7 +533,7 @@ class SharesBeyondTheFirst(_Sharing):
 
 
 class IdsWithoutCase(ReferenceSystem):
-    """Whoever acts is looked up without case."""
+    """The case of the actor's organization is ignored."""
 
     def _visible(self, connection_id: str, by: str) -> Connection:
         return super()._visible(connection_id, self._who(connection_id, by))
@@ -562,7 +562,7 @@ class IdsWithoutCase(ReferenceSystem):
 
 
 class PairsWithoutCase(_Faulty):
-    """Pairs are looked up without case."""
+    """The case of an ordered pair's organizations is ignored."""
 
     def _find(self, source: str, destination: str) -> Connection | None:
         for each in self._connections.values():
@@ -578,7 +578,7 @@ class PairsWithoutCase(_Faulty):
 
 
 class GoneWhenInactive(_Faulty):
-    """To the destination, what is inactive is not there."""
+    """The destination cannot see an inactive Connection."""
 
     def read(self, *, by: str, connection: str) -> Answer:
         there = self._connections.get(connection)
@@ -605,7 +605,7 @@ class OutsidersLearnTheStatus(_Faulty):
 
 
 class ChangesItsMind(_Faulty):
-    """Wrong role comes first, until the first reactivation; then wrong status does."""
+    """Wrong role takes precedence until the first reactivation, wrong status afterwards."""
 
     def before(self, call: Call) -> Answer | None:
         there = self.there(call.id)
@@ -619,7 +619,7 @@ class ChangesItsMind(_Faulty):
         return None
 
 
-#: Every fault that depends on what happened, by its name.
+#: Every fault that depends on the history, by its name.
 FAULTS: dict[str, Callable[[], ReferenceSystem]] = {
     fault.__name__: fault
     for fault in (
@@ -661,11 +661,11 @@ FAULTS: dict[str, Callable[[], ReferenceSystem]] = {
 }
 
 
-# --- Systems that do not look --------------------------------------------------------------------
+# --- Systems that ignore the status, the roles or both -------------------------------------------
 
 
 class AcceptsEverything(TableSystem):
-    """Says yes, and shows whatever was created."""
+    """Permits every action and every read."""
 
     def __init__(self) -> None:
         targets = {"create": "pending", "activate": "active", "deactivate": "inactive"}
@@ -679,14 +679,14 @@ class AcceptsEverything(TableSystem):
 
 
 class RefusesEverything(TableSystem):
-    """Says no."""
+    """Refuses every action."""
 
     def __init__(self) -> None:
         super().__init__(dict.fromkeys(decision_table(), Outcome.WRONG_ROLE))
 
 
 class IgnoresTheRole(TableSystem):
-    """Whoever acts may do what anybody may."""
+    """Everybody may do what any role may do."""
 
     def __init__(self) -> None:
         right = right_table()
@@ -694,7 +694,7 @@ class IgnoresTheRole(TableSystem):
 
 
 class IgnoresTheStatus(TableSystem):
-    """Whoever may do it at all, may do it always."""
+    """A role that may take an action in some status may take it in every status."""
 
     def __init__(self) -> None:
         right = right_table()
