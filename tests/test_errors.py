@@ -1,4 +1,4 @@
-"""The errors: their facts, their words, and that they survive being copied and sent about."""
+"""The errors: their facts and texts, and that they can be copied and pickled."""
 
 import copy
 import pickle
@@ -118,7 +118,7 @@ def test_they_survive_copying(code: str, duplicate: Callable[[ConnectError], Con
 
 @pytest.mark.parametrize("code", set(every_error()) - {"connect_error"})
 def test_their_facts_are_enough_to_build_them_again(code: str) -> None:
-    """What is kept for an idempotency key relies on it."""
+    """The records of idempotency keys rely on this."""
     error = every_error()[code]
     twin = type(error)(**vars(error))
     assert (type(twin), vars(twin), str(twin)) == (type(error), vars(error), str(error))
@@ -170,7 +170,7 @@ TEXTS = {
 
 @pytest.mark.parametrize("code", TEXTS)
 def test_texts(code: str) -> None:
-    """What was refused, why, and what would help."""
+    """Each text says what was refused, why, and what to do next."""
     assert str(every_error()[code]) == TEXTS[code]
 
 

@@ -71,7 +71,7 @@ class TestIdempotency:
         assert type(first) is error
         before = host.events(connection)
         for step, by in (("deactivate", OUR_KEY), ("reactivate", OUR_KEY), ("activate", PARTNER)):
-            host.asks(step, connection.id, by=by)  # after which it may well be allowed
+            host.asks(step, connection.id, by=by)  # the refused request may be permitted now
         after = host.events(connection)
         assert after > before
         again = host.asks(action, connection.id, by=actor, idempotency_key="k")
@@ -93,7 +93,7 @@ class TestIdempotency:
                 assert again == first
 
     def test_a_stale_version_is_an_outcome(self, host: Host) -> None:
-        """It is decided once: the same request is not carried out when that version is reached."""
+        """The same request is not carried out later, when the expected version is reached."""
         connection = host.create()
         named = {"by": OUR_KEY, "expected_version": 3, "idempotency_key": "k"}
         first = host.asks("deactivate", connection.id, **named)
@@ -105,7 +105,7 @@ class TestIdempotency:
         assert host.events(connection) == 3
 
     def test_a_lost_race_is_not(self) -> None:
-        """Nothing was decided, so the request can be sent again with its key."""
+        """Nothing was decided, so the client can send the request again with its key."""
         rivals = [Action.DEACTIVATE, Action.REACTIVATE]
 
         def meanwhile(store: ConnectionStore) -> None:
@@ -180,7 +180,7 @@ class TestIdempotency:
         assert again.connection.creator == OUR_KEY
 
     def test_fingerprints_are_for_ever(self) -> None:
-        """They are stored: a version that computed others would refuse repeated requests."""
+        """They are stored: a release that computed others would refuse repeated requests."""
         store = InMemoryStore()
         service = ConnectionService(store, new_id=lambda: "cxn_1")
         service.create(by=OUR_KEY, destination=THEIRS, name="é", idempotency_key="1")
@@ -239,7 +239,7 @@ class TestIdempotency:
 
 
 class Damaged(InMemoryStore):
-    """A store that somebody has edited by hand."""
+    """A store whose records can be edited by hand."""
 
     def edit_outcome(self, outcome: str) -> None:
         self._records = {key: each._replace(outcome=outcome) for key, each in self._records.items()}
@@ -254,7 +254,7 @@ class Damaged(InMemoryStore):
 
 
 class TestDamage:
-    """Nothing is served from a record that is not what was written."""
+    """The service answers nothing from a damaged record."""
 
     @pytest.fixture
     def store(self) -> Damaged:
@@ -351,7 +351,7 @@ class TestDamage:
     def test_events_that_came_since_are_left_out(
         self, service: ConnectionService, store: Damaged
     ) -> None:
-        """Somebody may act after the Connection is read and before its events are."""
+        """Another request may act after the Connection is read and before its events are."""
         before = store.get(ConnectionId("cxn_1"))
         assert before is not None
         service.deactivate("cxn_1", by=OUR_KEY)

@@ -1,4 +1,4 @@
-"""What a release is made of: one version, and a changelog that can be read."""
+"""The parts of a release: one version, complete metadata, and a well-formed changelog."""
 
 import re
 import tomllib
@@ -34,7 +34,7 @@ def test_the_metadata_is_complete() -> None:
 
 
 def test_the_changelog_keeps_to_its_form() -> None:
-    """Versions from the newest on, each with its date, and in each only kinds of changes."""
+    """Versions are newest first and dated, and have only the known kinds of changes as headings."""
     versions = re.findall(r"^## (.+)$", CHANGELOG, re.MULTILINE)
     assert versions[0] == "[Unreleased]"
     dates: list[date] = []

@@ -1,4 +1,4 @@
-"""The service: commands and questions over a store, the same over every store."""
+"""The service's commands and questions, the same over every store."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -136,7 +136,7 @@ class TestCreate:
         assert len(connection.id) == len("cxn_") + 28
 
 
-#: For each action: who may take it, from which status, and where it leads.
+#: Permitted steps: the action, who may take it, from which status, and where it leads.
 PERMITTED = [
     ("activate", PARTNER, Status.PENDING, Status.ACTIVE),
     ("deactivate", OUR_KEY, Status.PENDING, Status.INACTIVE),
@@ -148,7 +148,7 @@ PERMITTED = [
 
 
 class TestSteps:
-    """Activate, deactivate, reactivate: as the Connection's own commands, and then kept."""
+    """Activate, deactivate, reactivate: like the Connection's own commands, and stored."""
 
     @pytest.mark.parametrize(("action", "actor", "status", "target"), PERMITTED)
     def test_permitted(
@@ -169,7 +169,7 @@ class TestSteps:
     def test_refused(
         self, host: Host, action: str, actor: Actor, status: Status, error: type[ConnectError]
     ) -> None:
-        """Nothing changes, and the refusal is the policy's."""
+        """Nothing changes, and the refusal is that of the policy."""
         before = host.brings_to(status, host.create())
         host.clock.ticks(seconds=5)
         refusal = host.asks(action, before.id, by=actor)
@@ -179,7 +179,7 @@ class TestSteps:
 
     @pytest.mark.parametrize("action", ["activate", "deactivate", "reactivate"])
     def test_a_version_that_is_not_the_present_one(self, host: Host, action: str) -> None:
-        """An acceptance of an earlier offer never lands in a later one."""
+        """An acceptance of an earlier offer never accepts a later one."""
         offered = host.create()
         host.asks("deactivate", offered.id, by=OUR_KEY)
         host.asks("reactivate", offered.id, by=OUR_KEY)
@@ -199,7 +199,7 @@ class TestSteps:
         assert host.asks("activate", offered.id, by=PARTNER, expected_version=1).event.version == 2
 
     def test_a_long_life(self, host: Host) -> None:
-        """The version stays an exact number, however many steps there were."""
+        """The version stays an exact number after many steps."""
         offered = host.create()
         round_trip = (("activate", PARTNER), ("deactivate", PARTNER), ("reactivate", OUR_KEY))
         with host.service() as service:
@@ -230,7 +230,7 @@ class TestSteps:
 
 
 class TestLostRaces:
-    """A decision about a Connection that has changed since is not stored."""
+    """A change is not stored if the Connection has changed since the decision."""
 
     def test_a_step(self) -> None:
         def withdraw(store: ConnectionStore) -> None:
@@ -251,7 +251,7 @@ class TestLostRaces:
         assert service.get("cxn_1", by=PARTNER).status is Status.INACTIVE
 
     def test_a_connection_that_has_gone(self) -> None:
-        """No store does that; if one did, no version would be known."""
+        """No store deletes Connections; if one did, the error would name no version."""
 
         class Forgetful(InMemoryStore):
             def save(self, change: Change) -> bool:
@@ -281,7 +281,7 @@ class TestLostRaces:
 
     @pytest.mark.parametrize("destination", [THEIRS, OUR_KEY.organization_id])
     def test_a_second_create_that_cannot_be_seen(self, destination: str) -> None:
-        """Under a stricter isolation, what another transaction has added is not there to read."""
+        """Under stricter isolation, a Connection that another transaction added is invisible."""
 
         class Isolated(InMemoryStore):
             def add(self, change: Change) -> bool:
@@ -334,7 +334,7 @@ class TestVisibility:
 
 
 class TestAccess:
-    """The rule *share*: asked of the present status."""
+    """The rule *share*: the current status decides."""
 
     @pytest.mark.parametrize("status", Status)
     def test_only_while_it_is_active(self, host: Host, status: Status) -> None:
@@ -366,7 +366,7 @@ class TestList:
 
     @pytest.fixture
     def population(self, host: Host) -> list[Connection]:
-        """Newest first: ours to seven others, two to us, one with itself, and others'."""
+        """Newest first: seven from us, two to us, one with ourselves, and Connections of others."""
         others = [Actor(id=f"usr_{n}", organization_id=f"org_{n}") for n in range(7)]
         for other in others:
             host.create(OUR_KEY, other.organization_id)
@@ -392,7 +392,7 @@ class TestList:
         assert (list(page.connections), page.prev, page.next) == (population, None, None)
 
     def test_newest_first_within_a_millisecond(self, host: Host) -> None:
-        """The clock stands still: minted ids sort by the order of creation."""
+        """The clock stands still: minted ids sort in the order of creation."""
         with host.stored.service(host.clock) as service:
             created = [
                 service.create(by=OUR_KEY, destination=f"org_{number}").connection
@@ -409,7 +409,7 @@ class TestList:
         assert page.next == page.connections[-1].id
 
     def test_one_more_is_read_than_is_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It shows whether another page follows; nothing else is read."""
+        """The extra row shows whether another page follows; nothing else is read."""
         store = InMemoryStore()
         page = Mock(wraps=store.page)
         monkeypatch.setattr(store, "page", page)
@@ -420,7 +420,7 @@ class TestList:
         service.list(by=OUR_KEY, limit=7)
         service.list(by=OUR_KEY, limit=7, after="cxn_2")
         limits = [call.kwargs["limit"] for call in page.call_args_list]
-        assert limits == [8, 8, 1]  # the last: whether a page goes before
+        assert limits == [8, 8, 1]  # the last one: whether there is a page before
 
     def test_none(self, host: Host, population: list[Connection]) -> None:
         page = host.asks("list", by=STRANGER)
@@ -469,7 +469,7 @@ class TestList:
                 getattr(connection, action)(by=OUR_KEY)
             except ConnectError:
                 continue
-            except TypeError:  # create takes other arguments, and acts on no Connection
+            except TypeError:  # create takes other arguments and acts on no Connection
                 break
             due.append(connection)
         assert self.listed(host, actionable=action) == due
@@ -516,7 +516,7 @@ class TestList:
     def test_a_cursor_that_has_left_the_selection(
         self, host: Host, population: list[Connection]
     ) -> None:
-        """Whether a page follows is looked up, not assumed."""
+        """The service looks up whether a page follows; it does not assume it."""
         pending = self.listed(host, status="pending")
         first, rest = pending[0], pending[1:]
         assert host.asks("list", by=OUR_KEY, status="pending", after=first.id).prev == rest[0].id
@@ -562,7 +562,7 @@ class TestList:
 
 
 def test_every_role_has_a_direction() -> None:
-    """Outbound belongs to the source, inbound to the destination; there is no third."""
+    """Outbound belongs to the source, inbound to the destination; there is no third direction."""
     service = ConnectionService(InMemoryStore())
     service.create(by=OUR_KEY, destination=THEIRS)
     holders = {Role.SOURCE: OUR_KEY, Role.DESTINATION: PARTNER}

@@ -55,7 +55,7 @@ class Listing:
 
 @st.composite
 def populations(draw: st.DrawFn) -> list[list[Change]]:
-    """Some Connections, many from the same millisecond, each as the changes that led to it."""
+    """Some Connections, many from the same millisecond, each as the changes that made it."""
     pairs = draw(st.permutations(list(product(ORGANIZATIONS, repeat=2))))
     return [
         draw(_changes(f"cxn_{number}", *pair))
@@ -126,7 +126,7 @@ def shared_store(
 
 
 class _UndoneError(Exception):
-    """Takes a transaction back."""
+    """Rolls a transaction back."""
 
 
 class TestLists:

@@ -1,8 +1,8 @@
 """The service over each store against the model: many Connections, several organizations at once.
 
-The same model as that of the core's commands, and what only a service can get wrong besides: who
-finds what, which version a request was meant for, which pages a list has, and that a request which
-is repeated under its key is answered as it was at first and does nothing more.
+The model is that of the core's commands. These tests also check what only a service can get wrong:
+who finds what, which version a request expects, which pages a list has, and that a request that is
+repeated under its key gets its first answer and changes nothing more.
 """
 
 from collections.abc import Iterator
@@ -48,18 +48,18 @@ from connect_core.adapters.sql import SqlConnectionStore
 BEGINNING = datetime(2026, 11, 24, tzinfo=UTC)
 
 keys = st.none() | st.sampled_from(["key-1", "key-2"])
-#: Where the version that a request names stands to the present one; None names none.
+#: The expected version minus the current one; None if the request expects no version.
 offsets = st.none() | st.sampled_from([0, 0, -1, 1])
 
 
-class Told:
-    """An answer, as far as two of them can be compared."""
+class Reply:
+    """A service's answer, comparable with another."""
 
     def __init__(self, answer: Change | ConnectError) -> None:
         self.answer = answer
 
     def __eq__(self, other: object) -> bool:
-        assert isinstance(other, Told)
+        assert isinstance(other, Reply)
         if isinstance(self.answer, Change):
             return self.answer == other.answer
         return (type(self.answer), vars(self.answer), str(self.answer)) == (
@@ -68,11 +68,11 @@ class Told:
             str(other.answer),
         )
 
-    __hash__ = None  # type: ignore[assignment]  # equal by what was said, which may be long
+    __hash__ = None  # type: ignore[assignment]  # replies are compared by value, never hashed
 
 
 class Requests(RuleBasedStateMachine):
-    """Anybody asks for anything, with and without keys and versions."""
+    """Any actor requests anything, with and without keys and versions."""
 
     stored: ClassVar[Backend]
     ids = Bundle("ids")
@@ -80,14 +80,14 @@ class Requests(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.models: dict[str, Model] = {}
-        self.kept: dict[tuple[str, str], tuple[object, Told]] = {}
+        self.kept: dict[tuple[str, str], tuple[object, Reply]] = {}
         self.seconds = 0
         self.minted = 0
         self.open = ExitStack()
 
     @initialize()
     def begin(self) -> None:
-        """One transaction for all of it, undone at the end."""
+        """Run everything in one transaction, which is rolled back at the end."""
         if self.stored.kind == "memory":
             store: Any = InMemoryStore()
         else:
@@ -100,11 +100,11 @@ class Requests(RuleBasedStateMachine):
         self.open.close()
 
     def clock(self) -> datetime:
-        """Whole seconds, so that some Connections are as old as each other."""
+        """A clock of whole seconds, so that some Connections have equal times."""
         return BEGINNING + timedelta(seconds=self.seconds)
 
     def new_id(self) -> str:
-        """In no order."""
+        """Ids that do not sort by creation."""
         self.minted += 1
         return f"cxn_{self.minted * 37 % 101:03}"
 
@@ -112,27 +112,27 @@ class Requests(RuleBasedStateMachine):
 
     def asked(
         self, by: Actor, key: str | None, request: tuple[Any, ...], **named: Any
-    ) -> tuple[Told, bool]:
+    ) -> tuple[Reply, bool]:
         """The answer to a request, and whether it was carried out now."""
         question, *arguments = request[0]
         try:
-            told = Told(
+            reply = Reply(
                 getattr(self.service, question)(*arguments, by=by, idempotency_key=key, **named)
             )
         except ConnectError as refusal:
-            told = Told(refusal)
+            reply = Reply(refusal)
         if key is None:
-            return told, True
+            return reply, True
         place = str(by.organization_id), key
         if place not in self.kept:
-            self.kept[place] = request, told
-            return told, True
-        first_request, first_told = self.kept[place]
+            self.kept[place] = request, reply
+            return reply, True
+        first_request, first_reply = self.kept[place]
         if first_request == request:
-            assert told == first_told
+            assert reply == first_reply
         else:
-            assert type(told.answer) is IdempotencyKeyReusedError
-        return told, False
+            assert type(reply.answer) is IdempotencyKeyReusedError
+        return reply, False
 
     @rule(
         target=ids,
@@ -150,10 +150,10 @@ class Requests(RuleBasedStateMachine):
         allow_self: bool,
         key: str | None,
     ) -> str:
-        """Once per ordered pair, and to oneself only on request."""
+        """Create once per ordered pair, and with oneself only on request."""
         source = str(by.organization_id)
         existing = {(m.source, m.destination): name for name, m in self.models.items()}
-        told, now = self.asked(
+        reply, now = self.asked(
             by,
             key,
             (("create",), destination, scopes, allow_self),
@@ -161,7 +161,7 @@ class Requests(RuleBasedStateMachine):
             scopes=scopes,
             allow_self=allow_self,
         )
-        answer = told.answer
+        answer = reply.answer
         if now and (source, destination) in existing:
             assert isinstance(answer, DuplicateConnectionError)
             assert answer.existing_id == existing[source, destination]
@@ -191,30 +191,30 @@ class Requests(RuleBasedStateMachine):
         key: str | None,
         pause: int,
     ) -> None:
-        """A refusal for its reason, or the one step."""
+        """Take a step, or get the refusal that the model expects."""
         self.seconds += pause
         model = self.models.get(name)
         version = None if offset is None or model is None else model.version + offset
-        told, now = self.asked(by, key, ((action.value, name), version), expected_version=version)
+        reply, now = self.asked(by, key, ((action.value, name), version), expected_version=version)
         if not now:
             return
         refusal = NotAPartyError if model is None else model.refusal(by, action)
         if refusal is NotAPartyError:
-            assert type(told.answer) is ConnectionNotFoundError
+            assert type(reply.answer) is ConnectionNotFoundError
         elif refusal is ForbiddenTransitionError:
-            assert type(told.answer) is ForbiddenTransitionError
+            assert type(reply.answer) is ForbiddenTransitionError
         elif offset:
-            assert type(told.answer) is StaleConnectionError
+            assert type(reply.answer) is StaleConnectionError
         elif refusal is not None:
-            assert type(told.answer) is refusal
+            assert type(reply.answer) is refusal
         else:
             assert model is not None
-            assert isinstance(told.answer, Change)
-            model.take(action, told.answer.event)
+            assert isinstance(reply.answer, Change)
+            model.take(action, reply.answer.event)
 
     @rule(age=st.integers(0, 3))
     def forget(self, age: int) -> None:
-        """What is older than this may be carried out anew. All of it is forgotten together here."""
+        """Forget all keys at once: their requests may be carried out again."""
         self.seconds += 10
         forgotten = self.service.forget_idempotency_keys(timedelta(seconds=age))
         assert forgotten == len(self.kept)
@@ -239,7 +239,7 @@ class Requests(RuleBasedStateMachine):
         destination: str | None,
         limit: int,
     ) -> None:
-        """Every Connection that the model has for the question, once, newest first."""
+        """Read a list page by page: it has every Connection of the model once, newest first."""
         due = [
             (model.events[0].occurred_at, name)
             for name, model in self.models.items()
@@ -270,7 +270,7 @@ class Requests(RuleBasedStateMachine):
 
     @invariant()
     def everything_is_as_the_model_says(self) -> None:
-        """Each Connection, its history and its sharing gate, for everybody, all the time."""
+        """Each Connection, its history and access to its data agree, for every organization."""
         for name, model in self.models.items():
             for actor in ACTORS[::2]:
                 roles = model.roles_of(actor)

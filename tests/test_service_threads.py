@@ -1,4 +1,4 @@
-"""Threads that share a store: the laws of the races, within one process."""
+"""Races between threads of one process that share a store."""
 
 import sys
 from collections import Counter
@@ -85,7 +85,7 @@ def test_one_of_many_acceptances(stored: Backend) -> None:
 
 
 def test_an_acceptance_never_undoes_a_withdrawal(stored: Backend) -> None:
-    """Whoever comes first: once a deactivation has succeeded, it is inactive."""
+    """In either order: once a deactivation has succeeded, the Connection is inactive."""
     with stored.service() as service:
         offered, _ = service.create(by=OUR_KEY, destination=PARTNER.organization_id)
 
@@ -108,7 +108,7 @@ def test_an_acceptance_never_undoes_a_withdrawal(stored: Backend) -> None:
 
 
 def test_one_key_in_many_hands(stored: Backend) -> None:
-    """One request is carried out, and every thread gets its answer."""
+    """One request is carried out, and every thread gets the same answer."""
     for n in range(20):
 
         def create(service: ConnectionService, _: int, to: str = f"org_{n}") -> Change:

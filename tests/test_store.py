@@ -34,7 +34,7 @@ ANY = (Standing(Role.SOURCE, None), Standing(Role.DESTINATION, None))
 KEY = IdempotencyKey("key-1")
 RECORD = IdempotencyRecord("f" * 64, '{"version": 1}', T0)
 
-#: Names that some layer might fail on.
+#: Names that some layer might not handle.
 NAMES = [
     None,
     "",
@@ -56,7 +56,7 @@ def offer(
     at: datetime = T0,
     name: str | None = None,
 ) -> Change:
-    """A new Connection."""
+    """The creation of a Connection."""
     return Connection.create(
         by=by, destination=destination, id=id, at=at, name=name, allow_self=True
     )
@@ -104,7 +104,7 @@ class TestAdding:
             assert store.get(second.connection.id) is None
             assert list(store.history(second.connection.id)) == []
             assert store.find(OURS, THEIRS) == first.connection
-            assert store.add(offer("org_other", id="cxn_2"))  # and the transaction goes on
+            assert store.add(offer("org_other", id="cxn_2"))  # the transaction is still usable
 
     def test_a_taken_id(self, stored: Backend) -> None:
         first = offer()
@@ -172,7 +172,7 @@ class TestAdding:
 
 
 class TestSaving:
-    """One event per Connection and version; of two changes of one version, one is kept."""
+    """One event per Connection and version: of two changes to one version, one is stored."""
 
     def test_a_whole_life(self, stored: Backend) -> None:
         change = offer()
@@ -244,11 +244,11 @@ def turned(
 
 
 class TestPages:
-    """Ordered by (created at, id), in both directions, from any place."""
+    """Pages are ordered by (created at, id), in both directions, from any position."""
 
     @pytest.fixture
     def population(self, stored: Backend) -> list[Connection]:
-        """Connections of five organizations, several of each millisecond, ids in no order."""
+        """Connections of five organizations, several per millisecond, their ids in no order."""
         people = [Actor(id=f"usr_{n}", organization_id=f"org_{n}") for n in range(5)]
         changes: list[Change] = []
         for number in range(25):
@@ -285,7 +285,7 @@ class TestPages:
         population: list[Connection],
         standings: tuple[Standing, ...],
     ) -> None:
-        """Nothing is skipped and nothing repeated, ties and self-connections included."""
+        """No Connection is skipped or repeated, even with equal times or with itself."""
         selection = Selection(OrganizationId("org_2"), standings)
         due = sorted(filter(selection.admits, population), key=Position.of, reverse=True)
         with stored.store() as store:
@@ -297,7 +297,7 @@ class TestPages:
     def test_of_given_parties(
         self, stored: Backend, population: list[Connection], standings: tuple[Standing, ...]
     ) -> None:
-        """The two ids narrow the selection further; they may well leave nothing."""
+        """The two ids narrow the selection, possibly to nothing."""
         ids = [None, *map(OrganizationId, ("org_1", "org_2", "org_unknown"))]
         with stored.store() as store:
             for source, destination in product(ids, ids):
@@ -321,7 +321,7 @@ class TestPages:
 
 
 class TestOnce:
-    """One record per organization and key, kept together with what was changed."""
+    """One record per organization and key, stored together with the change."""
 
     def test_the_first_record_is_kept(self, stored: Backend) -> None:
         with stored.store() as store:
@@ -366,7 +366,7 @@ class TestOnce:
             assert store.once(OURS, key, unexpected) == record
 
     def test_forgetting(self, stored: Backend) -> None:
-        """What was made before that time is forgotten, and what was made then or later is not."""
+        """Records made before the given time are forgotten, later ones are not."""
         made = [T0 + timedelta(milliseconds=n) for n in range(4)]
         with stored.store() as store:
             for number, at in enumerate(made):
@@ -382,8 +382,8 @@ class TestOnce:
 
 
 def unexpected() -> IdempotencyRecord:
-    """An attempt that should not be made."""
-    raise AssertionError("it was attempted again")
+    """An attempt that must not be made."""
+    raise AssertionError("the request was attempted again")
 
 
 def record_at(at: datetime) -> Callable[[], IdempotencyRecord]:

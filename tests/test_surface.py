@@ -1,4 +1,4 @@
-"""The public surface: exactly these names, each documented, none of them needing an extra."""
+"""The public surface: exactly these names, each documented, none of which needs an extra."""
 
 import ast
 import enum
@@ -43,7 +43,7 @@ def test_all_is_exact() -> None:
     assert public - modules == set(NAMES.split())
 
 
-#: The kit's own, in the same order.
+#: The public names of the kit, in the same order.
 KIT = """
     Answer BrokenSystemError ConnectionConformance Exchange Exploration InvalidProfileError
     InvalidVectorsError Outcome PeerError Profile ReferenceSystem Report Requirement
@@ -107,7 +107,7 @@ def test_the_core_imports_two_libraries() -> None:
 
 
 def core_modules() -> list[Path]:
-    """The files of the package that no extra is needed for, the command's entry point aside."""
+    """The package's files that need no extra, except the command's entry point."""
     apart = {"adapters", "conformance", "strategies", "__main__.py"}
     found = [
         path for path in SOURCE.rglob("*.py") if path.relative_to(SOURCE).parts[0] not in apart
@@ -117,7 +117,7 @@ def core_modules() -> list[Path]:
 
 
 def test_no_file_is_long() -> None:
-    """A room is one idea."""
+    """A module holds one idea."""
     lengths = {
         path.relative_to(SOURCE).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
         for path in SOURCE.rglob("*.py")
@@ -131,7 +131,7 @@ def test_what_is_not_there() -> None:
 
 
 def public_things() -> list[tuple[str, Any]]:
-    """Every public name with what it names, and the public members of the classes among them."""
+    """Every public name with its object, and the public members of classes."""
     things: list[tuple[str, Any]] = []
     for name in connect_core.__all__:
         value = getattr(connect_core, name)
@@ -159,7 +159,7 @@ def test_every_name_is_documented() -> None:
 
 
 def test_every_member_of_an_enumeration_says_what_it_means() -> None:
-    """By a ``#:`` comment in the line above it."""
+    """It says so in a ``#:`` comment in the line above."""
     for path in SOURCE.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         lines = text.splitlines()
@@ -213,7 +213,7 @@ def test_enumerations_are_lower_case_text() -> None:
 
 
 def test_a_star_import_without_extras() -> None:
-    """In a fresh interpreter where nothing that an extra installs can be imported."""
+    """It works in a fresh interpreter that can import nothing that an extra installs."""
     program = (
         "import sys\n"
         "for name in ('typer', 'rich', 'sqlalchemy', 'platformdirs', 'hypothesis', 'pytest'):\n"
@@ -228,7 +228,7 @@ def test_a_star_import_without_extras() -> None:
 
 
 def test_two_places_read_a_clock() -> None:
-    """`history.utc_now`, and what new ids begin with; everything else is told the time."""
+    """`history.utc_now` and the minting of ids; everything else takes the time as an argument."""
     readers = sorted(
         path.name
         for path in SOURCE.rglob("*.py")
@@ -241,9 +241,9 @@ def test_two_places_read_a_clock() -> None:
 
 
 def test_only_the_lifecycle_names_a_transition() -> None:
-    """No other module of the core compares a role, an action or a status with a rule of its own.
+    """No other module of the core has a rule of its own about a role, an action or a status.
 
-    What may name single members: the policy and its wording, which treat creation apart, the
+    These may name single members: the policy and its wording, which treat creation separately, the
     commands, which are named after actions, and the directions of a list, which stand for roles.
     """
     allowed = {
