@@ -1,4 +1,4 @@
-"""The explorer page, as its readers use it: with a mouse, with a keyboard, with a screen reader."""
+"""The explorer page, used with a mouse, a keyboard or a screen reader."""
 
 import json
 import re
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.site
 
 SCRIPT = ROOT / "docs" / "_static" / "explorer.js"
 
-#: What the radio buttons are called.
+#: The labels of the radio buttons.
 STATUSES: dict[Status | None, str] = {None: "No Connection yet"} | {
     status: status.value for status in Status
 }
@@ -31,7 +31,7 @@ PARTIES = {
     OUTSIDER: "outsider: neither of the two",
 }
 
-#: Every cell; in this order, few clicks lead from one to the next.
+#: Every cell, in an order in which few clicks lead from one to the next.
 CELLS = sorted(decision_table(), key=lambda cell: (cell.status or "", sorted(cell.roles)))
 
 every_cell = pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def path() -> Path:
 
 @pytest.fixture(scope="module")
 def page(chromium: Browser, path: Path) -> Iterator[Page]:
-    """The page, for tests that choose first."""
+    """The page, for tests that begin with a choice."""
     with opened(chromium, path) as page:
         yield page
 
@@ -60,7 +60,7 @@ def page(chromium: Browser, path: Path) -> Iterator[Page]:
 
 
 def choose(page: Page, cell: Cell) -> Locator:
-    """Choose a status and a party by what they are called; the card of the action."""
+    """Choose a status and a party by their labels; return the action's card."""
     page.get_by_role("radio", name=STATUSES[cell.status], exact=True).check()
     page.get_by_role("radio", name=PARTIES[cell.roles], exact=True).check()
     return page.get_by_role("article", name=cell.action, exact=True)
@@ -72,7 +72,7 @@ def seen(card: Locator) -> list[str]:
 
 
 def due(cell: Cell, decision: Decision) -> list[str]:
-    """What is to be seen of a decision."""
+    """The lines that a card must show for a decision."""
     button = f"Take it: {cell.action} → {decision.target}"
     return [
         cell.action,
@@ -92,17 +92,17 @@ def in_words(step: Step) -> str:
 
 
 def checked(page: Page) -> list[str]:
-    """The labels of what is chosen, the status first."""
+    """The labels of the chosen options, the status first."""
     return page.locator("label:has(:checked)").all_inner_texts()
 
 
 def log(page: Page) -> list[str]:
-    """What happened so far."""
+    """The entries of the log so far."""
     return page.get_by_role("log").get_by_role("listitem").all_inner_texts()
 
 
 def word(cell: Cell) -> str:
-    """Who acts, in a word of the log."""
+    """The actor, as the log names it."""
     return PARTIES[cell.roles].split(":")[0]
 
 
@@ -145,11 +145,11 @@ def test_an_action_that_is_taken_leads_to_its_target_and_a_refused_one_nowhere(
     before = log(page)
     asked = f"{word(cell)}: {cell.action}: "
     if decision:
-        button.click()  # which Playwright does only once it is enabled
+        button.click()  # Playwright waits until it is enabled
         assert log(page) == [*before, f"{asked}{cell.status or 'none'} → {decision.target}"]
         assert checked(page) == [decision.target, PARTIES[cell.roles]]
     else:
-        expect(button).to_be_disabled()  # so it says of itself, but it has the focus and answers
+        expect(button).to_be_disabled()  # by its ARIA state only: it takes the focus and answers
         expect(button).to_have_accessible_description(decision.explanation)
         button.press("Enter")
         reasons = ", ".join(denial.replace("_", " ") for denial in decision.denials)
@@ -169,7 +169,7 @@ def test_the_script_names_no_status_action_role_or_denial() -> None:
 
 
 def test_another_table_gets_other_answers(chromium: Browser, path: Path, tmp_path: Path) -> None:
-    """The page has no opinion: here the outsider creates, and it is active at once."""
+    """The page has no rules of its own: this table lets an outsider create an active Connection."""
     (table,) = re.findall(r'id="explorer-table">(.*)</script>', path.read_text(encoding="utf-8"))
     rows = json.loads(table)
     rows[0] |= {"allowed": True, "target": "active", "denials": [], "explanation": "<b>So</b> & so"}
@@ -185,7 +185,7 @@ def test_another_table_gets_other_answers(chromium: Browser, path: Path, tmp_pat
         assert checked(other)[0] == "active"
 
 
-# --- A life ---------------------------------------------------------------------------------------
+# --- A sequence of steps --------------------------------------------------------------------------
 
 
 def press(page: Page, *keys: str) -> None:
@@ -193,7 +193,7 @@ def press(page: Page, *keys: str) -> None:
         page.keyboard.press(key)
 
 
-#: What the element that has the focus is called, and whether that can be seen.
+#: The name of the element that has the focus, and whether its outline is visible.
 FOCUSED = """() => {
     const focused = document.activeElement;
     return [focused.name || focused.innerText, getComputedStyle(focused).outlineStyle != "none"];
@@ -201,12 +201,12 @@ FOCUSED = """() => {
 
 
 def tab_to(page: Page, wanted: str) -> None:
-    """Go on until the focus is on what is called so."""
+    """Press Tab until the focus is on the element with this name."""
     met: list[str] = []
     while wanted not in met:
         page.keyboard.press("Tab")
         name, visible = page.evaluate(FOCUSED)
-        assert name != wanted or visible, f"nothing shows that {wanted!r} has the focus"
+        assert name != wanted or visible, f"{wanted!r} has the focus, but no outline"
         assert len(met) < 60, f"no way to {wanted!r} with the keyboard, only to {met}"
         met.append(name)
 
@@ -216,8 +216,8 @@ def test_a_whole_life_with_the_keyboard_alone(chromium: Browser, path: Path) -> 
         tab_to(page, "Take it: create → pending")
         press(page, "Enter")
         expect(page.get_by_role("button", name="create")).to_be_focused()
-        press(page, "Space")  # the same button, which has something else to say now
-        press(page, "Shift+Tab")  # back to who one is
+        press(page, "Space")  # the same button, now with another label
+        press(page, "Shift+Tab")  # back to the choice of the party
         press(page, "ArrowDown")
         tab_to(page, "Take it: activate → active")
         press(page, "Space")
@@ -276,7 +276,7 @@ def test_a_status_that_is_chosen_begins_a_new_life_and_a_party_does_not(page: Pa
     expect(page.get_by_text("It begins with: inactive.")).to_be_visible()
 
 
-# --- The address ----------------------------------------------------------------------------------
+# --- The page's address ---------------------------------------------------------------------------
 
 
 def test_the_address_says_what_is_chosen(page: Page) -> None:
@@ -315,14 +315,14 @@ def background(page: Page) -> str:
 @pytest.mark.parametrize(("scheme", "width"), [("light", DESKTOP), ("dark", PHONE)])
 def test_it_is_accessible(chromium: Browser, path: Path, scheme: Scheme, width: int) -> None:
     with opened(chromium, path, "#status=active&role=source", width=width, scheme=scheme) as page:
-        for name in ("create", "deactivate"):  # a refusal and a step, so that the log has both
+        for name in ("create", "deactivate"):  # so that the log has a refusal and a step
             page.get_by_role("button", name=name, exact=False).first.press("Enter")
         assert len(log(page)) == 2
         assert violations(page, ".explorer") == []
 
 
 def test_axe_finds_what_is_wrong(chromium: Browser, tmp_path: Path) -> None:
-    """Or else the test above could not fail."""
+    """Otherwise, the test above could not fail."""
     (tmp_path / "wrong.html").write_text("<main><input><p style='color: #999'>pale</main>", "utf-8")
     with opened(chromium, tmp_path / "wrong.html") as page:
         found = [line.split(":")[0] for line in violations(page, "main")]
@@ -335,7 +335,7 @@ def test_the_toggle_of_the_theme_reaches_it(chromium: Browser, path: Path) -> No
         colour = "(it) => getComputedStyle(it).color"
         light = (background(page), verdict.evaluate(colour))
         toggle = page.locator(".theme-toggle:visible")
-        for _ in range(3):  # auto, and the two
+        for _ in range(3):  # auto, light and dark
             toggle.click()
             if page.locator("body").get_attribute("data-theme") == "dark":
                 break
@@ -353,7 +353,7 @@ def test_it_fits_a_phone(chromium: Browser, path: Path) -> None:
             choose(page, Cell(status, Action.CREATE, BOTH)).get_by_role("button").press("Enter")
             assert too_wide(page) == []
         page.evaluate("document.querySelector('.explorer-summary').style.minWidth = '40rem'")
-        assert too_wide(page) != []  # which Furo hides, by scrolling inside of the page
+        assert too_wide(page) != []  # Furo scrolls within the page, which hides this
 
 
 def test_without_javascript_it_leads_to_the_matrix(chromium: Browser, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The Sphinx extension that draws diagrams: in Chromium, with the npm package `mermaid`."""
+"""The Sphinx extension that draws diagrams in Chromium, with the npm package `mermaid`."""
 
 import os
 import re
@@ -29,7 +29,7 @@ _ARROW = "sequenceDiagram\n    one->>two: a message"
 
 
 def built(folder: Path, page: str, **environment: str) -> tuple[int, str, Path]:
-    """A site with one page: the exit code of Sphinx, what it said, and the page."""
+    """Build a site with one page: Sphinx's exit code, its output, and the page."""
     docs = folder / "docs"
     docs.mkdir()
     (docs / "conf.py").write_text(_CONF)
@@ -64,7 +64,7 @@ def shown(page: Page) -> list[str]:
 
 
 def contrast(one: str, other: str) -> float:
-    """Of two colours as a browser writes them, by the definition of WCAG 2."""
+    """The contrast of two colours in a browser's notation, as WCAG 2 defines it."""
 
     def luminance(colour: str) -> float:
         parts = [int(part) / 255 for part in re.findall(r"\d+", colour)]
@@ -95,7 +95,7 @@ class TestSite:
                 assert self.clipped(drawing) == []
 
     def clipped(self, drawing: Locator) -> list[str]:
-        """The texts that are not wholly within a drawing."""
+        """The texts that extend beyond a drawing."""
         found: list[str] = drawing.evaluate(
             """(it) => {
                 const all = it.getBoundingClientRect();
@@ -121,7 +121,7 @@ class TestSite:
         assert {ink: contrast(ink, paper) for ink in inks if contrast(ink, paper) < 4.5} == {}
 
     def test_they_follow_the_choice_of_the_reader(self, chromium: Browser) -> None:
-        """Whatever the system prefers."""
+        """They follow it whatever the system prefers."""
         with opened(chromium, drawn_site() / "index.html", scheme="light") as page:
             for theme in ("light", "dark"):
                 page.evaluate("(theme) => { document.body.dataset.theme = theme; }", theme)
@@ -138,7 +138,7 @@ class TestSite:
             assert len(ids) == len(set(ids))
 
     def test_their_names(self, chromium: Browser) -> None:
-        """The title that the text gives, or else the heading above."""
+        """A diagram is named by the title in its text, or else by the heading above it."""
         with opened(chromium, drawn_site() / "reference/diagrams.html") as page:
             for name in ("The life of a Connection", "An offer is accepted, and data may pass"):
                 expect(page.get_by_role("document", name=name).first).to_be_attached()
@@ -160,7 +160,7 @@ def texts(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 class TestMermaid:
-    """What Mermaid makes of the texts."""
+    """What Mermaid draws from the texts."""
 
     def test_it_draws_every_one(self, texts: Page) -> None:
         assert texts.locator("figure.diagram").count() == 1 + len(STORIES)
@@ -184,7 +184,7 @@ class TestMermaid:
 
 
 class TestWithoutTools:
-    """Where Chromium or npm is missing."""
+    """The build without Chromium or npm."""
 
     def test_the_text_is_shown(self, tmp_path: Path) -> None:
         code, said, page = built(tmp_path, fenced(_ARROW), PATH="")

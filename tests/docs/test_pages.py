@@ -1,4 +1,4 @@
-"""What is written for readers is true: every block runs, and what is derived has not drifted."""
+"""The documentation is true: every code block runs, and derived parts match their source."""
 
 import inspect
 import os
@@ -42,7 +42,7 @@ SERVICE = (ROOT / "docs/how-to/service.md").read_text(encoding="utf-8")
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A folder in which a page may do as it likes, with what of a clone the pages use."""
+    """A scratch folder for a page to run in, with the parts of a clone that the pages use."""
     shutil.copytree(ROOT / "docs/examples/alembic", tmp_path / "docs/examples/alembic")
     (tmp_path / "tests").symlink_to(ROOT / "tests")
     monkeypatch.chdir(tmp_path)
@@ -55,7 +55,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("clone")
 @pytest.mark.parametrize("name", PAGES)
 def test_its_blocks_run(name: str, request: pytest.FixtureRequest) -> None:
-    """Every one of them, or it says why not; and what it is said to print it prints."""
+    """Every block runs or says why it does not, and prints what the page says."""
     text = PAGES[name].read_text(encoding="utf-8")
     if "tests/node/peer.mjs" in text:
         request.getfixturevalue("node")
@@ -69,14 +69,14 @@ def test_its_blocks_run(name: str, request: pytest.FixtureRequest) -> None:
 
 
 def test_no_block_hides_in_a_directive() -> None:
-    """Code is written in fences, where it is run; what a directive shows is a file's."""
+    """Code stands in fenced blocks, which are run; directives show only files."""
     for name, path in PAGES.items():
         assert "{code-block}" not in path.read_text(encoding="utf-8"), name
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
 def test_it_links_to_what_there_is(name: str) -> None:
-    """To a file, and to a heading in it. Whether the site's pages do, its build finds out."""
+    """Links lead to existing files and headings. The site's build checks those of its pages."""
     for target in re.findall(r"\]\(([^)]+)\)", PAGES[name].read_text(encoding="utf-8")):
         if target.startswith("http"):
             continue
@@ -92,16 +92,16 @@ def test_it_links_to_what_there_is(name: str) -> None:
     "path", sorted((ROOT / "docs/examples").glob("*.py")), ids=lambda p: p.stem
 )
 def test_the_examples_run(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """They assert what they show."""
+    """The examples check themselves with assertions."""
     runpy.run_path(str(path), run_name="__main__")
     assert capsys.readouterr().out
 
 
 class TestDocstrings:
-    """The reference shows docstrings, and three of them have a block of code."""
+    """The reference shows docstrings; three of them have a code block, which runs."""
 
     def run(self, documented: object, **names: object) -> dict[str, Any]:
-        """Run the one block in a docstring; what it has made."""
+        """Run the one code block in a docstring; return its namespace."""
         (block,) = re.findall(r"::\n\n((?: {4}.*\n|\n)+)", f"{inspect.getdoc(documented)}\n")
         exec(textwrap.dedent(block), names)  # noqa: S102  # it is our own
         return names
@@ -160,7 +160,7 @@ def test_its_commands_are_there() -> None:
 
 @pytest.mark.usefixtures("clone")
 def test_a_transaction_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loop that the page on PostgreSQL recommends, in a race that a transaction loses."""
+    """The retry loop of the page on PostgreSQL, in a race that the first transaction loses."""
     attempts: list[int] = []
 
     def work(session: Session) -> None:
@@ -189,7 +189,7 @@ def test_a_transaction_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_it_names_is_there() -> None:
-    """The commands of the command line, the tests, and the methods of a store."""
+    """The page names existing commands, tests and store methods."""
     named = re.search(r"```\n\n(`create`.*?) are the others;", SERVICE, re.DOTALL)
     assert named is not None
     commands = {command.name for command in cli.app.registered_commands}

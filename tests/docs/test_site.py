@@ -1,4 +1,4 @@
-"""The documentation site as it was built: complete, small, and in need of nothing else."""
+"""The built documentation site: complete, small, and self-contained."""
 
 import re
 from collections import defaultdict
@@ -29,7 +29,7 @@ _EXTERNAL = re.compile(r"(?:[a-z]+:)?//", re.IGNORECASE)
 
 
 class Loaded(HTMLParser):
-    """Collects what a page has a browser fetch by itself, and what it draws."""
+    """Collects what a browser fetches to show a page, and counts its diagrams."""
 
     def __init__(self, page: Path) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Loaded(HTMLParser):
         self.feed(page.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what this element needs."""
+        """Record what this element needs."""
         values = {name: value or "" for name, value in attrs}
         if tag == "figure" and values.get("class") == "diagram":
             self.diagrams += 1
@@ -55,14 +55,14 @@ def site() -> Path:
 
 @pytest.fixture(scope="module")
 def pages(site: Path) -> list[Path]:
-    """Every page of it."""
+    """Every page of the site."""
     found = sorted(site.rglob("*.html"))
     assert len(found) > 30
     return found
 
 
 def test_no_page_is_large(pages: list[Path]) -> None:
-    """Without its images; a diagram counts, because it is part of the page."""
+    """Images do not count. Diagrams do, because they are part of the page."""
     assert {page.name: page.stat().st_size for page in pages if page.stat().st_size > _LIMIT} == {}
 
 
@@ -108,7 +108,7 @@ def test_every_public_name_has_its_place(site: Path) -> None:
 
 
 def test_no_description_is_taken_for_a_type(pages: list[Path]) -> None:
-    """Napoleon takes the words before a colon for one; annotations are in the signatures."""
+    """Napoleon takes the words before a colon for a type; the signatures show the types."""
     for page in pages:
         assert '<dt class="field-odd">Type' not in page.read_text(encoding="utf-8"), page
 
@@ -134,12 +134,12 @@ def test_the_command_line_is_described_command_by_command(site: Path) -> None:
 
 
 class TestErrors:
-    """The page on errors: each has its code and its HTTP status, and they are right."""
+    """The page on errors gives each error its code and its HTTP status."""
 
     TEXT = (ROOT / "docs/reference/errors.md").read_text(encoding="utf-8")
 
     def facts(self, name: str) -> dict[str, str]:
-        """What is said of one error."""
+        """The fields of one error."""
         block = re.search(
             rf"^\.\. autoexception:: {name}\n(.*?)(?=^\.\. auto|\Z)", self.TEXT, re.S | re.M
         )

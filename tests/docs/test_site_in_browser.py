@@ -26,7 +26,7 @@ def test_every_page_fits_a_phone(chromium: Browser) -> None:
 
 
 def test_what_is_too_wide_is_found(chromium: Browser, tmp_path: Path) -> None:
-    """Or else the test above could not fail."""
+    """Otherwise, the test above could not fail."""
     (tmp_path / "wide.html").write_text(
         "<p>narrow</p><div style='width: 400px'>wide</div>", "utf-8"
     )

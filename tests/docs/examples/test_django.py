@@ -1,4 +1,4 @@
-"""The Django example: its views, its filter held against the policy, its constraints, its page.
+"""The Django example: its views, its filters compared with the policy, its constraints, its page.
 
 Django is set up in this process, for this file alone, on a database of its own.
 """
@@ -49,7 +49,7 @@ def set_up() -> None:
 
 set_up()
 
-# What follows can only be imported now.
+# These can be imported only after the set-up.
 from django.core.management import call_command  # noqa: E402
 from django.db import IntegrityError, connections, models, transaction  # noqa: E402
 from django.http import HttpResponse  # noqa: E402
@@ -67,12 +67,12 @@ from partnerships.models import (  # noqa: E402
 
 pytestmark = pytest.mark.service
 
-# --- The database, and who asks ------------------------------------------------------------------
+# --- The database and its callers ----------------------------------------------------------------
 
 
 @contextmanager
 def connected(alias: str, **changes: object) -> Generator[None]:
-    """A database of Django's, at another place than its settings say."""
+    """A Django database with settings other than the configured ones."""
     settings = connections.settings
     before = dict(settings)
     forget(alias)
@@ -86,7 +86,7 @@ def connected(alias: str, **changes: object) -> Generator[None]:
 
 
 def forget(alias: str) -> None:
-    """Close the connection that this thread has, if it has one, so that it makes another."""
+    """Close this thread's connection, if there is one, so that the next use opens another."""
     if alias in connections.settings:
         connections[alias].close()
         del connections[alias]
@@ -118,8 +118,8 @@ class Caller:
         return self._client.post(address, body, content_type=content, headers=headers)
 
 
-class World:
-    """Nothing in the database but the keys of three callers."""
+class Api:
+    """A service with an empty database, except for the keys of three callers."""
 
     def __init__(self) -> None:
         for model in (Step, Partnership, ApiKey):
@@ -127,15 +127,15 @@ class World:
         self.ours, self.theirs, self.stranger = map(Caller, (OUR_KEY, PARTNER, STRANGER))
 
     def create(self, destination: str = "org_DEF456") -> str:
-        """The address of a new offer of ours."""
+        """The address of a new Connection from us."""
         created = self.ours.post("/partnerships", body_for(destination))
         assert created.status_code == 201, created.content
         return f"/partnerships/{created.json()['id']}"
 
 
 @pytest.fixture
-def world(tables: None) -> World:  # noqa: ARG001  # they have to be there
-    return World()
+def api(tables: None) -> Api:  # noqa: ARG001  # they have to be there
+    return Api()
 
 
 def body_for(destination: str, **more: object) -> dict[str, object]:
@@ -150,7 +150,7 @@ def refused(answer: Any, status: int, code: str) -> bool:
 
 
 def everything() -> list[tuple[object, ...]]:
-    """What is in the two tables."""
+    """The rows of the two tables."""
     rows = Partnership.objects.order_by("id").values_list()
     return [*rows, *Step.objects.order_by("id").values_list()]
 
@@ -159,15 +159,15 @@ def everything() -> list[tuple[object, ...]]:
 
 
 class TestStory:
-    """Each view does what it is for."""
+    """Each view does its job."""
 
-    def test_from_offer_to_offer(self, world: World) -> None:
-        address = world.create()
+    def test_from_offer_to_offer(self, api: Api) -> None:
+        address = api.create()
         for caller, action, status, version in (
-            (world.theirs, "activate", "active", 2),
-            (world.theirs, "deactivate", "inactive", 3),
-            (world.ours, "reactivate", "pending", 4),
-            (world.ours, "deactivate", "inactive", 5),
+            (api.theirs, "activate", "active", 2),
+            (api.theirs, "deactivate", "inactive", 3),
+            (api.ours, "reactivate", "pending", 4),
+            (api.ours, "deactivate", "inactive", 5),
         ):
             taken = caller.post(f"{address}/{action}")
             assert taken.status_code == 200
@@ -188,8 +188,8 @@ class TestStory:
         assert actions == ["create", "activate", "deactivate", "reactivate", "deactivate"]
         assert all(decision["allowed"] for _, _, decision in told)
 
-    def test_what_is_shown(self, world: World) -> None:
-        created = world.ours.post("/partnerships", body_for("org_DEF456", scopes=["b.c", "a.b"]))
+    def test_what_is_shown(self, api: Api) -> None:
+        created = api.ours.post("/partnerships", body_for("org_DEF456", scopes=["b.c", "a.b"]))
         shown = created.json()
         assert ConnectionId(shown.pop("id"))
         menu = shown.pop("actions")
@@ -208,86 +208,86 @@ class TestStory:
         }
         assert menu["activate"]["explanation"].startswith("Only the destination may activate")
 
-    def test_lists(self, world: World) -> None:
-        to_them, elsewhere = world.create(), world.create("org_GHI789")
-        offered = world.theirs.post("/partnerships", body_for("org_ABC123"))
+    def test_lists(self, api: Api) -> None:
+        to_them, elsewhere = api.create(), api.create("org_GHI789")
+        offered = api.theirs.post("/partnerships", body_for("org_ABC123"))
         back = f"/partnerships/{offered.json()['id']}"
 
         def listed(caller: Caller, **query: str) -> set[str]:
             rows = caller.get("/partnerships", **query).json()["data"]
             return {f"/partnerships/{row['id']}" for row in rows}
 
-        assert listed(world.ours) == {to_them, elsewhere, back}
-        assert listed(world.theirs) == {to_them, back}
-        assert listed(world.stranger) == set()
-        assert listed(world.ours, actionable="activate") == {back}
-        assert listed(world.theirs, actionable="activate") == {to_them}
-        assert listed(world.theirs, actionable="deactivate") == {to_them, back}
-        assert listed(world.ours, actionable="create") == set()
-        assert world.ours.get("/partnerships", actionable="delete").status_code == 400
+        assert listed(api.ours) == {to_them, elsewhere, back}
+        assert listed(api.theirs) == {to_them, back}
+        assert listed(api.stranger) == set()
+        assert listed(api.ours, actionable="activate") == {back}
+        assert listed(api.theirs, actionable="activate") == {to_them}
+        assert listed(api.theirs, actionable="deactivate") == {to_them, back}
+        assert listed(api.ours, actionable="create") == set()
+        assert api.ours.get("/partnerships", actionable="delete").status_code == 400
 
-    def test_data_passes_while_it_is_active_and_from_the_source_alone(self, world: World) -> None:
-        address = world.create()
+    def test_data_passes_while_it_is_active_and_from_the_source_alone(self, api: Api) -> None:
+        address = api.create()
         data = f"{address}/inquiries"
-        assert refused(world.theirs.get(data), 403, "access_denied")
-        world.theirs.post(f"{address}/activate")
-        assert world.theirs.get(data).json() == {"data": [{"id": "inq_1"}]}
-        assert refused(world.ours.get(data), 403, "access_denied")
-        assert refused(world.stranger.get(data), 404, "connection_not_found")
-        world.ours.post(f"{address}/deactivate")
-        assert refused(world.theirs.get(data), 403, "access_denied")
+        assert refused(api.theirs.get(data), 403, "access_denied")
+        api.theirs.post(f"{address}/activate")
+        assert api.theirs.get(data).json() == {"data": [{"id": "inq_1"}]}
+        assert refused(api.ours.get(data), 403, "access_denied")
+        assert refused(api.stranger.get(data), 404, "connection_not_found")
+        api.ours.post(f"{address}/deactivate")
+        assert refused(api.theirs.get(data), 403, "access_denied")
 
 
 # --- Refusals ------------------------------------------------------------------------------------
 
 
 class TestRefusals:
-    """Each has its status and its document, and changes nothing."""
+    """Each refusal has its HTTP status and its document, and changes nothing."""
 
     @pytest.mark.parametrize(("status", "who", "action", "http", "code"), REFUSED_STEPS)
     def test_steps(
-        self, world: World, status: str, who: str, action: str, http: int, code: str
+        self, api: Api, status: str, who: str, action: str, http: int, code: str
     ) -> None:
-        address = world.create()
+        address = api.create()
         for taker, step in STEPS_TO[status]:
-            assert getattr(world, taker).post(f"{address}/{step}").status_code == 200
+            assert getattr(api, taker).post(f"{address}/{step}").status_code == 200
         before = everything()
-        assert refused(getattr(world, who).post(f"{address}/{action}"), http, code)
+        assert refused(getattr(api, who).post(f"{address}/{action}"), http, code)
         assert everything() == before
 
-    def test_a_second_one_for_a_pair(self, world: World) -> None:
-        address = world.create()
-        world.ours.post(f"{address}/deactivate")
+    def test_a_second_one_for_a_pair(self, api: Api) -> None:
+        address = api.create()
+        api.ours.post(f"{address}/deactivate")
         before = everything()
-        again = world.ours.post("/partnerships", body_for("org_DEF456"))
+        again = api.ours.post("/partnerships", body_for("org_DEF456"))
         assert refused(again, 409, "duplicate_connection")
         assert "Reactivate the existing one" in again.json()["errors"][0]["details"]
         assert everything() == before
 
-    def test_with_oneself(self, world: World) -> None:
-        answer = world.ours.post("/partnerships", body_for("org_ABC123"))
+    def test_with_oneself(self, api: Api) -> None:
+        answer = api.ours.post("/partnerships", body_for("org_ABC123"))
         assert refused(answer, 422, "self_connection")
         assert everything() == []
 
-    def test_a_body_with_problems(self, world: World) -> None:
-        answer = world.ours.post("/partnerships", {"data": {"attributes": {"name": 5}}})
+    def test_a_body_with_problems(self, api: Api) -> None:
+        answer = api.ours.post("/partnerships", {"data": {"attributes": {"name": 5}}})
         assert answer.status_code == 422
         pointers = [error["source"]["pointer"] for error in answer.json()["errors"]]
         assert pointers == ["/data/attributes", "/data/attributes/name"]
-        assert refused(world.ours.post("/partnerships", "{"), 400, "invalid_document")
+        assert refused(api.ours.post("/partnerships", "{"), 400, "invalid_document")
 
-    def test_a_body_names_no_source(self, world: World) -> None:
-        """Who acts is said by the key alone."""
+    def test_a_body_names_no_source(self, api: Api) -> None:
+        """The key alone determines who acts."""
         body = body_for("org_DEF456", **{"organization-id": "org_XYZ789"})
-        assert refused(world.ours.post("/partnerships", body), 422, "invalid_document")
+        assert refused(api.ours.post("/partnerships", body), 422, "invalid_document")
 
-    def test_a_body_that_is_too_large(self, world: World) -> None:
-        answer = world.ours.post("/partnerships", body_for("org_DEF456", name="x" * 65536))
+    def test_a_body_that_is_too_large(self, api: Api) -> None:
+        answer = api.ours.post("/partnerships", body_for("org_DEF456", name="x" * 65536))
         assert answer.status_code == 413
         assert answer.json() == {"errors": [{"title": HTTPStatus(413).phrase}]}
 
-    def test_whom_nobody_knows(self, world: World) -> None:
-        address, client = world.create(), Client(headers={"Host": "localhost"})
+    def test_whom_nobody_knows(self, api: Api) -> None:
+        address, client = api.create(), Client(headers={"Host": "localhost"})
         before = everything()
         for authorization in (None, "Bearer", "Bearer x", "Bearer é", "Basic x"):
             headers = {} if authorization is None else {"Authorization": authorization}
@@ -301,67 +301,67 @@ class TestRefusals:
                 assert answer["WWW-Authenticate"] == "Bearer"
         assert everything() == before
 
-    def test_a_key_counts_only_as_what_it_is(self, world: World) -> None:
+    def test_a_key_counts_only_as_what_it_is(self, api: Api) -> None:
         key = new_key(OUR_KEY)
         client = Client(headers={"Host": "localhost", "Authorization": f"Basic {key}"})
-        assert client.get(world.create()).status_code == 401
+        assert client.get(api.create()).status_code == 401
 
-    def test_an_outsider_cannot_tell_it_from_one_that_does_not_exist(self, world: World) -> None:
-        address = world.create()
+    def test_an_outsider_cannot_tell_it_from_one_that_does_not_exist(self, api: Api) -> None:
+        address = api.create()
         none = f"/partnerships/cxn_{'1' * 28}"
         for suffix in ("", "/inquiries"):
-            there, nowhere = world.stranger.get(address + suffix), world.stranger.get(none + suffix)
+            there, nowhere = api.stranger.get(address + suffix), api.stranger.get(none + suffix)
             assert refused(there, 404, "connection_not_found")
             told = there.content.decode().replace(address[-32:], none[-32:])
             assert told == nowhere.content.decode()
 
-    def test_an_address_that_there_is_not(self, world: World) -> None:
-        for answer in (world.ours.get("/nothing"), world.ours.post(f"{world.create()}/create")):
+    def test_an_address_that_there_is_not(self, api: Api) -> None:
+        for answer in (api.ours.get("/nothing"), api.ours.post(f"{api.create()}/create")):
             assert answer.status_code == 404
             assert answer.json() == {"errors": [{"title": "Not Found"}]}
-        assert world.ours.get(f"{world.create('org_1')}/activate").status_code == 405
+        assert api.ours.get(f"{api.create('org_1')}/activate").status_code == 405
 
 
 class TestFailures:
-    """The client gets a document that says nothing, and the log all of it."""
+    """The client gets a document without details, and the log has all of them."""
 
     def test_what_nobody_expected(
-        self, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         def fail(*_: object) -> None:
             raise RuntimeError("a secret")
 
-        address = world.create()
+        address = api.create()
         monkeypatch.setattr(views, "authorize", fail)
-        answer = world.theirs.post(f"{address}/activate")
+        answer = api.theirs.post(f"{address}/activate")
         assert answer.status_code == 500
         assert answer.json() == {"errors": [{"title": "Internal Server Error"}]}
         assert "RuntimeError: a secret" in caplog.text
 
     def test_an_inner_error_of_the_library(
-        self, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         def fail(*_: object) -> None:
             raise InvalidRecordError("a row", "a secret")
 
-        address = world.create()
+        address = api.create()
         monkeypatch.setattr(views, "authorize", fail)
-        answer = world.theirs.post(f"{address}/activate")
+        answer = api.theirs.post(f"{address}/activate")
         assert refused(answer, 500, "invalid_record")
         assert "secret" not in answer.content.decode()
         assert "a secret" in caplog.text
 
-    def test_all_of_it_or_nothing(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The row and what is written down of its change are of one transaction."""
+    def test_all_of_it_or_nothing(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The row and the record of its change are written in one transaction."""
 
         def fail(*_: object) -> None:
             raise RuntimeError
 
-        address = world.create()
+        address = api.create()
         before = everything()
         monkeypatch.setattr(views, "keep_step", fail)
-        assert world.theirs.post(f"{address}/activate").status_code == 500
-        assert world.ours.post("/partnerships", body_for("org_GHI789")).status_code == 500
+        assert api.theirs.post(f"{address}/activate").status_code == 500
+        assert api.ours.post("/partnerships", body_for("org_GHI789")).status_code == 500
         assert everything() == before
 
 
@@ -371,64 +371,62 @@ class TestFailures:
 class TestVersions:
     """``If-Match`` names the version that the caller has seen."""
 
-    def test_an_acceptance_that_comes_late_does_not_land_in_a_later_offer(
-        self, world: World
-    ) -> None:
-        address = world.create()
-        seen = world.theirs.get(address)["ETag"]
-        world.ours.post(f"{address}/deactivate")
-        world.ours.post(f"{address}/reactivate")
+    def test_an_acceptance_that_comes_late_does_not_land_in_a_later_offer(self, api: Api) -> None:
+        address = api.create()
+        seen = api.theirs.get(address)["ETag"]
+        api.ours.post(f"{address}/deactivate")
+        api.ours.post(f"{address}/reactivate")
         before = everything()
-        late = world.theirs.post(f"{address}/activate", **{"If-Match": seen})
+        late = api.theirs.post(f"{address}/activate", **{"If-Match": seen})
         assert refused(late, 409, "stale_connection")
         assert everything() == before
-        now = world.theirs.get(address)["ETag"]
-        assert world.theirs.post(f"{address}/activate", **{"If-Match": now}).status_code == 200
+        now = api.theirs.get(address)["ETag"]
+        assert api.theirs.post(f"{address}/activate", **{"If-Match": now}).status_code == 200
 
     @pytest.mark.parametrize("etag", ["", "1", 'W/"1"', '"0"', '"1", "2"', "*"])
-    def test_what_is_no_version(self, world: World, etag: str) -> None:
-        address = world.create()
-        assert world.theirs.post(f"{address}/activate", **{"If-Match": etag}).status_code == 400
+    def test_what_is_no_version(self, api: Api, etag: str) -> None:
+        address = api.create()
+        assert api.theirs.post(f"{address}/activate", **{"If-Match": etag}).status_code == 400
 
 
 class TestRaces:
-    """Of two at the same time, one is done and the other is told."""
+    """Of two simultaneous requests, one is carried out and the other is refused."""
 
-    def test_two_that_take_the_same_step(self, world: World) -> None:
+    def test_two_that_take_the_same_step(self, api: Api) -> None:
         for number in range(5):
-            address = world.create(f"org_{number}")
-            answers = at_once(lambda: world.ours.post(f"{address}/deactivate"))  # noqa: B023
+            address = api.create(f"org_{number}")
+            answers = at_once(lambda: api.ours.post(f"{address}/deactivate"))  # noqa: B023
             assert sorted(answer.status_code for answer in answers) == [200, 409]
         assert Step.objects.count() == 10
 
-    def test_two_that_create_the_same(self, world: World) -> None:
+    def test_two_that_create_the_same(self, api: Api) -> None:
         for number in range(5):
             body = body_for(f"org_{number}")
-            answers = at_once(lambda: world.ours.post("/partnerships", body))  # noqa: B023
+            answers = at_once(lambda: api.ours.post("/partnerships", body))  # noqa: B023
             assert sorted(answer.status_code for answer in answers) == [201, 409]
         assert Partnership.objects.count() == Step.objects.count() == 5
 
     def test_somebody_is_faster_between_the_decision_and_the_change(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
+        self, api: Api, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Even there and back again: the status is the one that was decided on, the version not."""
-        address = world.create()
+        """Even if the status has changed back: the version has changed since the decision."""
+        address = api.create()
 
         def overtaken(*arguments: Any) -> object:
             monkeypatch.setattr(views, "authorize", authorize)
             decision = authorize(*arguments)
-            assert world.ours.post(f"{address}/deactivate").status_code == 200
-            assert world.ours.post(f"{address}/reactivate").status_code == 200
+            assert api.ours.post(f"{address}/deactivate").status_code == 200
+            assert api.ours.post(f"{address}/reactivate").status_code == 200
             return decision
 
         monkeypatch.setattr(views, "authorize", overtaken)
-        assert refused(world.theirs.post(f"{address}/activate"), 409, "stale_connection")
-        assert world.ours.get(address).json()["status"] == "pending"
+        assert refused(api.theirs.post(f"{address}/activate"), 409, "stale_connection")
+        assert api.ours.get(address).json()["status"] == "pending"
         assert Step.objects.count() == 3
 
 
 def at_once(ask: Any) -> list[HttpResponse]:
-    """What is answered to the same request, made twice at the same time."""
+    """The answers to the same request, made twice at the same time."""
     both = Barrier(2)
 
     def answer(_: int) -> HttpResponse:
@@ -462,7 +460,7 @@ STATUSES = [
 
 
 def hostile_rows() -> Iterator[tuple[str | None, str | None, str | None]]:
-    """Every pair of hostile ids in a status or two; every hostile status of a few pairs."""
+    """Every pair of hostile ids in one or two statuses; a few pairs in every hostile status."""
     some: list[str | None] = [None, *ORGANIZATIONS]
     return chain(product(IDS, IDS, [None, "pending", "active"]), product(some, some, STATUSES))
 
@@ -473,7 +471,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def table_without_constraints(alias: str) -> Generator[Any]:
-    """A model of the same columns, which can hold anything."""
+    """A model with the same columns and no constraints."""
     with isolate_apps("partnerships"):
 
         class Loose(models.Model):
@@ -514,7 +512,7 @@ def django_on(kind: str) -> Generator[str]:
 
 
 def questions_of(actor: Actor) -> Iterator[tuple[models.Q, Callable[[Any], bool]]]:
-    """Each filter for an actor, and what the policy says of one row."""
+    """Each filter for an actor, with the policy's answer for one row."""
     yield visible_to(actor), lambda row: bool(roles_of(actor, row))
     for action in Action:
         yield actionable_by(actor, action), partial(can, actor, action)
@@ -522,7 +520,7 @@ def questions_of(actor: Actor) -> Iterator[tuple[models.Q, Callable[[Any], bool]
 
 @pytest.mark.usefixtures("tables")
 class TestFilters:
-    """rows(filter) == rows for which the policy says yes; and NOT filter selects the others."""
+    """A filter selects exactly the rows that the policy permits; its negation selects the rest."""
 
     @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
     def test_on_hostile_rows(self, kind: str) -> None:
@@ -541,7 +539,7 @@ class TestFilters:
                 assert set(rows.exclude(condition).values_list("pk", flat=True)) == others
 
     def test_the_filters_are_not_empty(self) -> None:
-        """What is compared above is not always nothing."""
+        """The test above does not compare empty results only."""
         permitted = {
             (actor.organization_id, action)
             for actor in ACTORS
@@ -554,7 +552,7 @@ class TestFilters:
 
 
 class HostileRow:
-    """A row that is in no table."""
+    """A row that is not in a table."""
 
     def __init__(self, values: tuple[Any, Any, Any]) -> None:
         self.source_organization_id, self.destination_organization_id, self.status = values
@@ -573,7 +571,7 @@ def row(**changes: object) -> Partnership:
 
 
 class TestConstraints:
-    """What no view writes, the database does not take from anybody else."""
+    """The database rejects rows that no view would write."""
 
     @pytest.mark.parametrize(
         ("changes", "constraint"),
@@ -584,7 +582,7 @@ class TestConstraints:
             ({}, "organization_id"),
         ],
     )
-    @pytest.mark.usefixtures("world")
+    @pytest.mark.usefixtures("api")
     def test_what_must_not_be(self, changes: dict[str, object], constraint: str) -> None:
         row().save()
         before = everything()
@@ -592,17 +590,17 @@ class TestConstraints:
             row(**{"destination_organization_id": "org_C", **changes} if changes else {}).save()
         assert everything() == before
 
-    @pytest.mark.usefixtures("world")
+    @pytest.mark.usefixtures("api")
     def test_what_may_be(self) -> None:
-        """The other direction, and ids that differ by case only."""
+        """The other direction is permitted, and so are ids that differ by case only."""
         row().save()
         row(source_organization_id="org_B", destination_organization_id="org_A").save()
         row(source_organization_id="org_a").save()
         assert Partnership.objects.count() == 3
 
-    @pytest.mark.usefixtures("world")
+    @pytest.mark.usefixtures("api")
     def test_a_row_that_somebody_made_grants_nothing_it_should_not(self) -> None:
-        """Scopes may be anything that JSON is."""
+        """Its scopes may be any JSON value."""
         reader = Actor(id="api_1", organization_id="org_B")
         for scopes in (None, "inquiry.read", {"inquiry.read": True}, 5, [5], []):
             made: Any = row(scopes=scopes, status="active")
@@ -615,7 +613,7 @@ class TestConstraints:
         call_command("makemigrations", check=True, dry_run=True, verbosity=0)
         call_command("check", fail_level="WARNING")
 
-    @pytest.mark.usefixtures("world")
+    @pytest.mark.usefixtures("api")
     def test_a_new_key(self) -> None:
         printed = StringIO()
         call_command("new_key", "usr_1", "org_A", stdout=printed)
@@ -633,19 +631,19 @@ MANAGE = "uv run --group web python docs/examples/django/manage.py "
 
 
 def managed(line: str) -> str:
-    """What one of the page's lines prints that call ``manage.py``, run in this process."""
+    """What a ``manage.py`` line of the page prints, run in this process."""
     printed = StringIO()
     call_command(*line.removeprefix(MANAGE).split(), stdout=printed)
     return printed.getvalue().strip()
 
 
 def with_keys(lines: str) -> str:
-    """The lines of a block, in which those that make a key have made it."""
+    """The lines of a block, with commands that make a key replaced by the key."""
     made = re.compile(rf"\$\(({re.escape(MANAGE)}[^)]*)\)")
     return made.sub(lambda call: managed(call[1]), lines)
 
 
-@pytest.mark.usefixtures("curl", "world")
+@pytest.mark.usefixtures("curl", "api")
 def test_the_commands_of_its_page() -> None:
     start, *asked = blocks("django.md", "console")
     migrate, serve = start.splitlines()
@@ -659,4 +657,4 @@ def test_the_commands_of_its_page() -> None:
     )
     assert [created, denied] == [json.loads(block) for block in blocks("django.md", "json")]
     assert (activated["status"], activated["version"]) == ("active", 2)
-    assert ApiKey.objects.count() == 5  # those of the page, and of the world
+    assert ApiKey.objects.count() == 5  # those of the page and of the three callers
