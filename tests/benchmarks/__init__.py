@@ -1,4 +1,4 @@
-"""The benchmarks. They find the tests' own modules as the tests do: by name."""
+"""The benchmarks. They import the tests' helper modules by name, as the tests do."""
 
 import sys
 from pathlib import Path

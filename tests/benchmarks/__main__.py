@@ -1,4 +1,4 @@
-"""The benchmarks: how long the library takes, held against its bounds.
+"""The benchmarks: how long the library takes, compared with its bounds.
 
 From the top of the repository::
 
@@ -6,9 +6,9 @@ From the top of the repository::
     uv run --group bench python -m tests.benchmarks --json FILE   # and the same as JSON
     uv run --group bench python -m tests.benchmarks --only store  # a part of it
 
-It exits with 1 if a bound does not hold, and with 0 otherwise. What is compared is timed side by
-side in one run, so that the ratios mean something on a busy machine; the times themselves are
-that machine's. This is not part of the tests: nothing here is collected by pytest.
+It exits with 1 if a bound does not hold, and with 0 otherwise. It times what it compares side by
+side in one run, so that the ratios are reliable even on a busy machine; the times themselves depend
+on the machine. The benchmarks are not part of the tests: pytest does not collect them.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from .transfer import transferring
 from .wire import answering
 
 _WIDTH = 80
-#: Rounds of samples of a millisecond, and rounds of whole processes.
+#: How many rounds there are of samples of a millisecond, and of whole processes.
 _ROUNDS = 300
 _PROCESS_ROUNDS = 25
 
@@ -53,7 +53,7 @@ _PARTS: Mapping[str, Callable[[], Sequence[Section]]] = {
 
 
 def measure(parts: Collection[str]) -> list[Section]:
-    """Every question of these parts, measured."""
+    """Measure these parts."""
     return [section for part in parts for section in _PARTS[part]()]
 
 
@@ -62,7 +62,7 @@ def _time(seconds: float | None) -> str:
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:
-    """What stands beside the name of a figure."""
+    """The cells beside the name of a figure."""
     ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
     times = _time(figure.seconds), _time(figure.baseline_seconds)
     if figure.bound is None:
@@ -72,7 +72,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
 
 
 def _add(table: Table, section: Section) -> None:
-    """The rows of one section; a baseline is named above the figures that are held against it."""
+    """Add the rows of one section, each baseline above the figures that are compared with it."""
     table.add_row(f"[bold]{section.title}[/]")
     baseline: str | None = None
     for figure in section.figures:
@@ -86,7 +86,7 @@ def _add(table: Table, section: Section) -> None:
 
 
 def table_of(sections: Sequence[Section]) -> Table:
-    """All of it, for people."""
+    """The sections as a table, for people."""
     table = Table(box=box.SIMPLE_HEAD, padding=0)
     table.add_column("what")
     for heading in ("time", "baseline", "ratio", "bound"):
@@ -98,7 +98,7 @@ def table_of(sections: Sequence[Section]) -> Table:
 
 
 def document_of(sections: Sequence[Section]) -> dict[str, object]:
-    """All of it, for programs, with what it was measured on. Times are in seconds."""
+    """The sections as JSON values, with the versions and the machine. Times are in seconds."""
     return {
         "holds": all(section.holds for section in sections),
         "python": platform.python_version(),
@@ -111,7 +111,7 @@ def document_of(sections: Sequence[Section]) -> dict[str, object]:
 
 
 def main() -> int:
-    """Measure, print, and say by the exit code whether every bound holds."""
+    """Measure and print; the exit code says whether every bound holds."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Taking a step: `Connection.activate`, against pydantic's copy and against the machine itself."""
+"""A step: `Connection.activate`, against pydantic's copy and against the state machine itself."""
 
 from connect_core import ConnectionLifecycle, Role, Status
 
@@ -13,11 +13,11 @@ _RESET = "the reset alone"
 
 
 def activating(rounds: int) -> Section:
-    """How long a command takes. It reads the clock: no time is given.
+    """How long a command takes, including reading the clock.
 
-    The machine has to be put back before each event, or only the first would be permitted. The
-    assignment is the cheapest way, and its time is not subtracted; a figure of its own says how
-    little it is.
+    The machine must be reset before each event, or only the first would be permitted. The
+    assignment is the cheapest way. Its time is not subtracted; a figure of its own shows how
+    short it is.
     """
     connection = pending_connection()
     machine = ConnectionLifecycle()

@@ -14,7 +14,7 @@ _PEER = Path(__file__).parents[1] / "node" / "peer.mjs"
 
 
 def judging(rounds: int) -> Section:
-    """All vectors and an exploration, with the verdict that they come to."""
+    """How long all vectors and an exploration take, and whether the subject conforms."""
     load_vectors()
     vectors = f"all {len(load_vectors())} vectors"
     passed: list[bool] = []

@@ -1,7 +1,7 @@
-"""The statements whose instructions are counted, and the process in which they are.
+"""The statements whose instructions are counted, and the process that runs them.
 
-Run under callgrind by `instructions`. It imports no more than it needs: each import takes fifty
-times as long there.
+`instructions` runs it under callgrind. It imports only what it needs: imports take fifty times as
+long there.
 """
 
 import os
@@ -15,21 +15,21 @@ from .story import DESTINATION, SOURCE, pending_connection
 from .timing import timer_of
 
 LOOKUP = "table[status, action, role]"
-#: How often a statement runs the first time. A step takes ten times as long as a question.
+#: How often the first loop runs a statement.
 REPETITIONS = 500
-#: Enough for the interpreter to have specialized what it runs, and for whatever is built once.
+#: Enough for the interpreter to specialize the code, and for whatever is built once.
 _WARMING = 100
 
 
 class Counted(NamedTuple):
-    """A statement, and what its names stand for."""
+    """A statement, and the values of its names."""
 
     source: str
     names: Mapping[str, Any]
 
 
 def statements() -> dict[str, Counted]:
-    """Each by what it is called; the lookup in a bare dict comes first."""
+    """Every statement by its name; the lookup in a bare dict comes first."""
     cells = product((*Status, "unknown"), Action, ("none", *Role, "both"))
     key = {"status": Status.PENDING, "action": Action.ACTIVATE, "role": Role.DESTINATION}
     table = {cell: number for number, cell in enumerate(cells)}
@@ -47,7 +47,7 @@ def statements() -> dict[str, Counted]:
 
 
 def run() -> None:
-    """Run each of them once and twice `REPETITIONS` times, with a mark before and after."""
+    """Run each statement `REPETITIONS` times, then twice as often, with marks around both loops."""
     for source, names in statements().values():
         loop = timer_of(source, **names)
         loop.timeit(_WARMING)

@@ -1,4 +1,4 @@
-"""Asking the policy: `decide`, `can` and `allowed_actions`, against a bare dict lookup."""
+"""The policy's questions: `decide`, `can` and `allowed_actions`, against a bare dict lookup."""
 
 import sys
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from .timing import Sample, best, statement
 
 _BASELINE = "table[status, action, role]"
 _BOUND = AtMost(6)
-#: How often a question is put when it is watched for what it leaves behind.
+#: How often a question is asked to check which objects it creates.
 _REPETITIONS = 2_000
 
 
 def _lookup() -> Sample:
-    """The baseline: a dict with as many keys as the policy has cells, and what they are made of.
+    """The baseline: a dict with one key for each cell of the policy.
 
-    A cell is a status (or one that is unknown), an action, and no role, either, or both.
+    A cell is a status (or an unknown one), an action, and no role, either role or both.
     """
     cells = product((*Status, "unknown"), Action, ("none", *Role, "both"))
     table = {cell: index for index, cell in enumerate(cells)}
@@ -62,7 +62,7 @@ def asking(rounds: int) -> Section:
 
 
 def _facts() -> list[Fact]:
-    """That every one of these answers was made beforehand."""
+    """The facts that show that every answer exists before it is asked for."""
     connection, row = pending_connection(), pending_row()
     about = [(actor, that) for actor in (SOURCE, DESTINATION) for that in (connection, row)]
     decisions = [lambda a=a, c=c: decide(a, Action.ACTIVATE, c) for a, c in about]
@@ -82,7 +82,7 @@ def _same_answer(question: Callable[[], object]) -> bool:
 
 
 def _decisions_made(questions: list[Callable[[], object]]) -> int:
-    """How many Decisions are made while the questions are put, kept or thrown away."""
+    """How many Decisions are created while the questions are asked, kept or not."""
     with patch.object(Decision, "__init__") as made:
         for question in questions:
             question()
@@ -92,8 +92,8 @@ def _decisions_made(questions: list[Callable[[], object]]) -> int:
 def _takes_no_memory(question: Callable[[], object]) -> bool:
     """Whether many answers, all kept, hold no more memory than one.
 
-    Counted the second time, when whatever the first call caches is there. A few blocks are the
-    counting's own; if an answer took any there would be one for each.
+    The second round is counted, when everything that the first caches is there. The counting takes
+    a few blocks of its own; if the answers took memory, there would be a block for each.
     """
     kept: list[object] = [None] * _REPETITIONS
     return [_growth(question, kept) for _ in range(2)][-1] < _REPETITIONS / 100

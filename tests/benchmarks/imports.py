@@ -1,4 +1,4 @@
-"""Importing the library, each time in a fresh process, against what it is built on."""
+"""Importing the library, each time in a fresh process, against importing its dependencies."""
 
 import os
 import subprocess
@@ -15,8 +15,8 @@ _FIRST_MODEL = "statemachine and a pydantic model"
 _LITERAL = "import statemachine, pydantic"
 _TABLE = "connect_core.policy, table, best"
 
-#: A process that times some statements and prints the seconds. It counts its own processor time,
-#: for it lasts long enough to be interrupted by others in every round.
+#: A process that times some statements and prints the seconds. It measures its processor time,
+#: because it runs long enough for other processes to interrupt it in every round.
 _CHILD = """
 from time import process_time
 {before}
@@ -25,8 +25,8 @@ start = process_time()
 print(process_time() - start)
 """
 
-#: What the policy imports is loaded beforehand. An empty package stands in for connect_core,
-#: whose own `__init__` would import the policy too.
+#: Imports what the policy imports. An empty package replaces connect_core, whose own `__init__`
+#: would import the policy too.
 _BEFORE_POLICY = """
 import sys
 from importlib.util import find_spec, module_from_spec
@@ -36,9 +36,9 @@ import connect_core.errors, connect_core.lifecycle, connect_core.parties
 
 
 def _child(timed: str, before: str = "") -> Sample:
-    """Samples of `timed`, after `before`, in a fresh process that finds its bytecode compiled.
+    """Samples of `timed`, run after `before` in a fresh process with compiled bytecode.
 
-    The race warms up with one run, which writes the bytecode if it was missing.
+    The first run of a race is not counted; it writes the bytecode if it was missing.
     """
     source = _CHILD.format(before=before, timed=timed)
     environment = {
@@ -59,13 +59,13 @@ def _child(timed: str, before: str = "") -> Sample:
 
 
 def importing(rounds: int) -> Section:
-    """How long the import takes, and how much of it is the table.
+    """How long the import takes, and how much of it the table takes.
 
-    pydantic loads itself piece by piece, so that importing it "alone" has no one meaning. The
-    bound is held against `BaseModel`, which is where every use begins. Three more figures, without
-    a bound, show what that choice makes of it. The literal import is less. `Field` is more: it
-    loads what pydantic itself needs for the first field of any model. And a model of one field,
-    built at once as most are, is what a user of pydantic pays.
+    pydantic loads its parts lazily, so that importing it "alone" is ambiguous. The bound applies
+    to the ratio to `BaseModel`, with which every use begins. Three more figures, without a bound,
+    show how much depends on that choice. The literal import loads less. `Field` loads more: what
+    pydantic itself needs for the first field of any model. A model of one field, built at once as
+    most are, is what every user of pydantic pays for.
     """
     stack = "import statemachine\nfrom pydantic import BaseModel"
     times = race(

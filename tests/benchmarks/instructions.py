@@ -1,4 +1,4 @@
-"""How many instructions the library takes for an answer, held against its bounds.
+"""How many instructions the library takes for an answer, compared with its bounds.
 
 From the top of the repository, with valgrind installed::
 
@@ -6,14 +6,14 @@ From the top of the repository, with valgrind installed::
     uv run --group bench python -m tests.benchmarks.instructions --json FILE  # also as JSON
 
 It exits with 1 if a bound does not hold, with 2 if nothing could be counted, and with 0 otherwise.
-How busy the machine is makes no difference to a count: so a regression is found where times are of
-no use. The bounds are for ratios to a lookup in a bare dict, counted in the same process, since the
-counts themselves differ from one build of Python to the next.
+A count does not depend on how busy the machine is, so it shows regressions where times do not. The
+bounds apply to ratios to a lookup in a bare dict, counted in the same process, because the counts
+themselves differ from one build of Python to the next.
 
-Callgrind counts one process, `counted`, which runs each statement a number of times, and then twice
-as often. Between the two, before and after, it calls `os.getppid`, at which callgrind writes down
-what it has counted so far and begins anew. What the second loop takes more than the first is the
-statement's own, with the step of a loop.
+Callgrind counts one process, `counted`, which runs each statement in a loop, and then in a loop of
+twice the length. Before, between and after the loops it calls `os.getppid`, at which callgrind
+writes its count and starts again from zero. The difference between the two loops is the cost of the
+statement, including one step of the loop.
 """
 
 import argparse
@@ -38,8 +38,8 @@ from .counted import LOOKUP, REPETITIONS, statements
 from .results import AtMost, verdict
 
 _WIDTH = 80
-#: The greatest ratio to the lookup: what Python 3.11 takes, and so little more that one needless
-#: call of a function is too much. Later versions of Python take less.
+#: The greatest ratio to the lookup: that of Python 3.11, with a margin so small that one needless
+#: function call exceeds it. Later versions of Python take less.
 _BOUNDS = {
     "decide, allowed": AtMost(4.1),
     "decide, denied": AtMost(4.1),
@@ -50,12 +50,12 @@ _BOUNDS = {
 
 
 class NotCountedError(Exception):
-    """Valgrind is not there, or did not count."""
+    """Valgrind is not installed, or did not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The instructions of one statement, beside those of the lookup."""
+    """The instructions of one statement, and their ratio to those of the lookup."""
 
     subject: str
     instructions: float
@@ -64,7 +64,7 @@ class Count:
 
     @property
     def holds(self) -> bool:
-        """Whether it keeps within its bound; true when it has none."""
+        """Whether the ratio is within its bound; true if there is none."""
         return self.bound is None or self.bound.admits(self.ratio)
 
     def as_dict(self) -> dict[str, object]:
@@ -82,10 +82,10 @@ class Count:
 
 
 def count() -> list[Count]:
-    """Every statement, counted.
+    """Count every statement.
 
     Raises:
-        NotCountedError: valgrind is not installed, or did not write what it is asked for.
+        NotCountedError: valgrind is not installed, or did not write the counts.
     """
     each = _instructions(_totals())
     return [
@@ -95,7 +95,7 @@ def count() -> list[Count]:
 
 
 def _totals() -> list[int]:
-    """What callgrind counted up to each mark, since the mark before."""
+    """Callgrind's count at each mark, since the previous one."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         raise NotCountedError("valgrind is not installed (Debian: apt-get install valgrind)")
@@ -122,7 +122,7 @@ def _total(dump: Path) -> int:
 
 
 def _instructions(totals: Sequence[int]) -> Mapping[str, float]:
-    """Of each statement. There are three marks for each: before, and after each of two loops."""
+    """The instructions of each statement, from its three marks: around and between two loops."""
     subjects = list(statements())
     if len(totals) < 3 * len(subjects):
         raise NotCountedError(
@@ -140,7 +140,7 @@ def _instructions(totals: Sequence[int]) -> Mapping[str, float]:
 
 
 def table_of(counts: Sequence[Count]) -> Table:
-    """All of it, for people."""
+    """The counts as a table, for people."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("what")
     for heading in ("instructions", "ratio", "bound"):
@@ -155,7 +155,7 @@ def table_of(counts: Sequence[Count]) -> Table:
 
 
 def document_of(counts: Sequence[Count]) -> dict[str, object]:
-    """All of it, for programs."""
+    """The counts as JSON values, for programs."""
     return {
         "holds": all(each.holds for each in counts),
         "python": platform.python_version(),
@@ -165,7 +165,7 @@ def document_of(counts: Sequence[Count]) -> dict[str, object]:
 
 
 def main() -> int:
-    """Count, print, and say by the exit code whether every bound holds."""
+    """Count and print; the exit code says whether every bound holds."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.instructions",
         description=__doc__,

@@ -1,14 +1,14 @@
-"""The guide's two documents in plain pydantic: what connect_core's own are held against.
+"""The guide's two documents in plain pydantic: the baseline for those of connect_core.
 
-Written as pydantic's documentation recommends, by somebody who has no rules to keep: the same
-members with the same kebab-case aliases, unknown members refused, and every constraint that
-pydantic can express by itself (patterns, lengths, enums, aware times). A request is validated
-straight from its JSON, and the answer is validated from plain values and dumped.
+The models are written as pydantic's documentation recommends: the same members with the same
+kebab-case aliases, unknown members refused, and every constraint that pydantic can express by
+itself (patterns, lengths, enums, aware times). A request is validated straight from its JSON, and
+the answer is validated from plain values and dumped.
 
-It does less than connect_core, on purpose, for it is pydantic's share of the work. It mints no id
-and reads no clock, decides nothing, makes no Connection and no event, does not see members that
-stand twice, does not compare one field with another, and writes scopes in any order and times
-without a fixed precision.
+They do less than connect_core, on purpose, because they measure pydantic's share of the work. They
+mint no id, read no clock, decide nothing, make no Connection and no event, do not notice duplicate
+members, do not compare one field with another, and write scopes in any order and times without a
+fixed precision.
 """
 
 from datetime import UTC, datetime

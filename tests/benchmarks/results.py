@@ -1,16 +1,16 @@
-"""What the benchmarks find: figures held against a bound, and facts that hold or do not."""
+"""The results of the benchmarks: figures with bounds, and facts that hold or do not."""
 
 from dataclasses import dataclass
 
 
 def verdict(holds: bool) -> str:
-    """Whether something holds, in a table."""
+    """The word for a table that says whether something holds."""
     return "yes" if holds else "[bold red]NO[/]"
 
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
-    """A bound from above."""
+    """An upper bound."""
 
     limit: float
 
@@ -28,7 +28,7 @@ class AtMost:
 
 @dataclass(frozen=True, slots=True)
 class AtLeast:
-    """A bound from below."""
+    """A lower bound."""
 
     limit: float
 
@@ -46,16 +46,16 @@ class AtLeast:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured time, beside the time of a baseline where there is one.
+    """One measured time, beside the time of a baseline if there is one.
 
     Attributes:
         subject: what was timed.
         seconds: its time.
-        baseline: what it is held against, or None: the time itself is.
+        baseline: what it is compared with; None if the bound applies to the time itself.
         baseline_seconds: the baseline's time.
-        bound: for the `value`; None when the figure only informs.
-        faster: whether the question is how much faster the subject is, not how much slower.
-        paired_ratio: the ratio, where it was taken round by round and not of the two times.
+        bound: the bound of `value`; None if the figure only informs.
+        faster: whether the ratio says how much faster the subject is, not how much slower.
+        paired_ratio: the ratio, if it was measured round by round and not from the two times.
     """
 
     subject: str
@@ -68,7 +68,7 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """How many times slower than the baseline, or faster where that is the question."""
+        """How many times slower than the baseline the subject is, or faster if `faster` is set."""
         if self.paired_ratio is not None or self.baseline_seconds is None:
             return self.paired_ratio
         if self.faster:
@@ -77,12 +77,12 @@ class Figure:
 
     @property
     def value(self) -> float:
-        """What the bound is for: the ratio; without a baseline, the time."""
+        """What the bound applies to: the ratio or, without a baseline, the time."""
         return self.seconds if self.ratio is None else self.ratio
 
     @property
     def holds(self) -> bool:
-        """Whether it keeps within its bound; true when it has none."""
+        """Whether the value is within its bound; true if there is none."""
         return self.bound is None or self.bound.admits(self.value)
 
     def as_dict(self) -> dict[str, object]:
@@ -100,7 +100,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that is so or is not, however long it takes."""
+    """A claim that is true or false, whatever the times are."""
 
     claim: str
     holds: bool
@@ -112,7 +112,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The answers to one question."""
+    """The figures and facts on one subject."""
 
     title: str
     figures: tuple[Figure, ...]
@@ -120,7 +120,7 @@ class Section:
 
     @property
     def holds(self) -> bool:
-        """Whether all of it holds."""
+        """Whether every bound and every fact holds."""
         return all(figure.holds for figure in self.figures) and all(
             fact.holds for fact in self.facts
         )

@@ -1,7 +1,7 @@
-"""The store: a step against the same by hand, and a page of a million against one of a thousand.
+"""The store: a step against hand-written SQL, and a page of a million rows against a thousand.
 
-On SQLite, in a file with write-ahead logging, and on PostgreSQL. Where no PostgreSQL answers, the
-figures that need it are said to be missing, and their bounds do not hold.
+The benchmarks run on SQLite, in a file with write-ahead logging, and on PostgreSQL. If no
+PostgreSQL answers, its figures are reported as missing, and their bounds do not hold.
 """
 
 from collections.abc import Callable, Generator, Mapping
@@ -51,7 +51,7 @@ _ACTIONS = (Action.ACTIVATE, Action.DEACTIVATE, Action.REACTIVATE)
 
 
 def storing(rounds: int) -> list[Section]:
-    """All that there is to say of the store."""
+    """Measure the store on each database."""
     sections: list[Section] = []
     with TemporaryDirectory(prefix="connect-core-") as directory:
         databases: dict[str, Fresh] = {
@@ -68,7 +68,7 @@ def storing(rounds: int) -> list[Section]:
 
 # --- Databases -----------------------------------------------------------------------------------
 
-#: An empty database of one kind, gone afterwards.
+#: Makes an empty database of one kind, which is removed afterwards.
 Fresh = Callable[[], AbstractContextManager[Engine]]
 
 
@@ -86,7 +86,7 @@ def _sqlite(directory: Path) -> Generator[Engine]:
 
 @contextmanager
 def _postgresql() -> Generator[Engine]:
-    """It does not wait for the disk: that time is the same for all, and hides what differs."""
+    """It does not wait for the disk: that time is the same for all and hides the differences."""
     with postgresql(durable=True) as url:
         options = f"{url.query['options']} -csynchronous_commit=off"
         engine = open_engine(url.update_query_dict({"options": options}))
@@ -97,7 +97,7 @@ def _postgresql() -> Generator[Engine]:
 
 
 def _seconds(action: Callable[[], object]) -> Sample:
-    """Samples of one call, of what lasts about a millisecond."""
+    """Samples of one call, which should take about a millisecond."""
     return partial(Timer(action).timeit, 1)
 
 
@@ -110,7 +110,7 @@ _CONNECTION_ONLY = "the same by hand, without a Session"
 
 
 class Step(NamedTuple):
-    """One step of a life that goes round."""
+    """One step of a cycle of steps."""
 
     action: Action
     by: Actor
@@ -135,7 +135,7 @@ _INSERT = insert(connection_events)
 
 
 def _by_hand(database: Database, connection_id: str, step: Step) -> None:
-    """What a service would write that has this one step to take, and knows its rules by heart."""
+    """Take a step with hand-written SQL, as a service for this one step would."""
     row = database.execute(_SELECT, {"which": connection_id}).mappings().one()
     assert row["status"] == step.before.value
     assert row[f"{step.role}_organization_id"] == step.by.organization_id
@@ -175,7 +175,7 @@ def _in_connection(engine: Engine, connection_id: str, step: Step) -> None:
 
 
 def _walking(engine: Engine, partner: str, take: Callable[[Engine, str, Step], None]) -> Sample:
-    """Samples of one step after another in the life of a Connection of its own."""
+    """Samples of one step after another on a Connection of its own."""
     life = cycle(_life(Actor(id="usr_Rk3v", organization_id=partner)))
     with Session(engine) as session, session.begin():
         service = ConnectionService(SqlConnectionStore(session))
@@ -184,11 +184,12 @@ def _walking(engine: Engine, partner: str, take: Callable[[Engine, str, Step], N
 
 
 def _stepping(name: str, fresh: Fresh, rounds: int) -> Section:
-    """How long a step takes that is read, checked, written and committed.
+    """How long it takes to read, check, write and commit a step.
 
-    The baseline is what a competent host would write: Core on the connection of its Session, for
-    the step has to land together with the host's own work. It reads the row, updates it where the
-    version is still the same, and inserts the event, from statements and columns like ours.
+    The baseline is what a competent host would write: Core on the connection of its Session,
+    because the step must be committed together with the host's own work. It reads the row, updates
+    it if the version is still the same, and inserts the event, with statements and columns like
+    ours.
     """
     with fresh() as engine:
         times = race(
@@ -225,14 +226,15 @@ def _stepping(name: str, fresh: Fresh, rounds: int) -> Section:
 # --- A page --------------------------------------------------------------------------------------
 
 _SMALL, _LARGE = 10**3, 10**6
-#: Whose Connections all are but those of `_OTHER`: half of them in each direction.
+#: The actor of the organization that has all Connections but those of `_OTHER`, half of them in
+#: each direction.
 _ALL = Actor(id="usr_1", organization_id="org_ALL")
-#: Who has as many in the large table as in the small one.
+#: The actor of an organization that has equally many in the large and in the small table.
 _OTHER = Actor(id="usr_2", organization_id="org_OTHER")
 _OTHERS = 250
 _PAGE, _PAGES = 10, 1_000
 
-#: The numbers below a size, and the time that many seconds after another, in either database.
+#: SQL for the numbers below a size, and for a fixed time plus `n` seconds, in either database.
 _NUMBERS = {
     "sqlite": "WITH RECURSIVE numbers(n) AS "
     "(SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {size})",
@@ -246,7 +248,7 @@ _SCOPES = {"sqlite": """'["inquiry.read"]'""", "postgresql": """'["inquiry.read"
 
 
 def _filling(dialect: str, size: int) -> str:
-    """A statement that makes so many Connections, one a second."""
+    """A statement that inserts `size` Connections, one per second."""
     who = f"CASE WHEN n % ({2 * size} / {_OTHERS}) < 2 THEN 'org_OTHER' ELSE 'org_ALL' END"
     columns = {
         "id": "'cxn_' || (10000000 + n)",
@@ -265,9 +267,9 @@ def _filling(dialect: str, size: int) -> str:
 
 
 def _fill(engine: Engine, size: int) -> None:
-    """A table of so many Connections, and the statistics on it.
+    """Fill the table with `size` Connections, and update its statistics.
 
-    The indexes are made afterwards, which is faster and comes to the same.
+    The indexes are created afterwards, which is faster and gives the same result.
     """
     with engine.begin() as database:
         for index in connections.indexes:
@@ -279,7 +281,7 @@ def _fill(engine: Engine, size: int) -> None:
 
 
 def _pages(session: Session) -> dict[str, Callable[[], object]]:
-    """The first page and the thousandth, or the last full one if there are not so many."""
+    """The first page and the thousandth, or the last full one if there are fewer."""
     service = ConnectionService(SqlConnectionStore(session))
     lists: dict[str, dict[str, str]] = {
         "list": {},
@@ -295,7 +297,7 @@ def _pages(session: Session) -> dict[str, Callable[[], object]]:
 
 
 def _before_last(service: ConnectionService, asked: Mapping[str, str]) -> str:
-    """The Connection after which the thousandth page comes, found by turning larger pages."""
+    """The Connection before the thousandth page, found by reading larger pages."""
     page = service.list(by=_ALL, limit=MAX_PAGE_SIZE, **asked)
     ids = [connection.id for connection in page.connections]
     while page.next is not None and len(ids) < _PAGE * _PAGES:
@@ -305,7 +307,7 @@ def _before_last(service: ConnectionService, asked: Mapping[str, str]) -> str:
 
 
 def _newest(session: Session, condition: ColumnElement[bool]) -> Callable[[], object]:
-    """A query of a host's own: the newest rows that one of the filters selects."""
+    """A host's own query for the newest rows that one of the filters selects."""
     column = connections.c
     query: Select[Any] = select(connections).where(condition)
     newest_first = query.order_by(column.created_at.desc(), column.id.desc()).limit(_PAGE)
@@ -313,10 +315,11 @@ def _newest(session: Session, condition: ColumnElement[bool]) -> Callable[[], ob
 
 
 def _filters(session: Session) -> dict[str, Callable[[], object]]:
-    """The filters in queries of a host's own.
+    """The filters in a host's own queries.
 
-    Those of both roles are asked for by who has as many rows in either table. For there a database
-    reads all that the organization has, as nothing that it offers would merge two indexes in order.
+    The filters that cover both roles are measured for the organization with equally many rows in
+    either table: for those, a database reads all rows of the organization, because it cannot merge
+    two indexes in order.
     """
     one_way = {
         f"actionable, {action}": actionable(_ALL, action)
@@ -330,9 +333,9 @@ def _filters(session: Session) -> dict[str, Callable[[], object]]:
 
 
 def _paging(name: str, fresh: Fresh, rounds: int) -> Section:
-    """How long a page takes of a million, against the same of a thousand.
+    """How long a page of a million rows takes, against the same page of a thousand.
 
-    The organization that asks has nearly all of the rows of both tables.
+    The organization that asks is a party to nearly all rows of both tables.
     """
     with fresh() as small, fresh() as large:
         _fill(small, _SMALL)
@@ -349,7 +352,7 @@ def _paging(name: str, fresh: Fresh, rounds: int) -> Section:
 def _compared(
     question: str, of_few: Callable[[], object], of_many: Callable[[], object], rounds: int
 ) -> Figure:
-    """One question to the large table, against the same to the small one."""
+    """One query on the large table, against the same query on the small one."""
     baseline = f"{_SMALL:,} Connections"
     samples = {question: _seconds(of_many), baseline: _seconds(of_few)}
     times = race(samples, rounds)

@@ -1,7 +1,7 @@
-"""The guide's Connection and its people, as a service would meet them.
+"""The guide's Connection and its actors, as a service would receive them.
 
-Everything is read from JSON, so that no two places share one string: ids that are the same object
-compare faster than ids that are merely equal, and in a service they come from different places.
+Everything is read from JSON, so that no two values share a string object: identical objects compare
+faster than equal ones, and in a service the ids come from different sources.
 """
 
 import json
@@ -25,7 +25,7 @@ DESTINATION = Actor(id="usr_Rk3v", organization_id="org_DEF456")
 
 @dataclass(slots=True)
 class Row:
-    """What a service has in its own table: no methods, and a status that is a plain string."""
+    """A row of a service's own table: no methods, and the status as a plain string."""
 
     source_organization_id: str
     destination_organization_id: str

@@ -1,4 +1,4 @@
-"""The benchmarks beside other libraries: that they ask the same, and what the page says of them."""
+"""The comparison with other libraries: they have the same policy, and the page has the figures."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from benchmarks.timing import readable
 
 from connect_core import Action, Actor, Connection, Decision, Role, Status
 
-#: The libraries that ``--group bench`` installs, by the names of the modules.
+#: The modules of the libraries that ``--group bench`` installs.
 LIBRARIES = ("automat", "casbin", "cedarpy", "rules", "transitions", "vakt")
 NAMES = (
     "a bare dict",
@@ -37,7 +37,7 @@ NAMES = (
 
 
 def require(*modules: str) -> None:
-    """Skip the test where a module is not installed; in ``.ci/run``, fail instead."""
+    """Skip the test if a module is not installed; in ``.ci/run``, fail it."""
     missing = [name for name in modules if find_spec(name) is None]
     if missing:
         reason = f"not installed (`uv run --group bench`): {', '.join(missing)}"
@@ -56,7 +56,7 @@ def everyone() -> dict[str, Contestant]:
 
 
 class TestSamePolicy:
-    """Of what is timed, everything has the policy of the decision table."""
+    """Every contestant that is timed has the policy of the decision table."""
 
     @pytest.mark.parametrize("name", NAMES)
     def test_every_contestant_answers_as_the_table_does(
@@ -72,7 +72,7 @@ class TestSamePolicy:
 
 
 class Lenient(Ours):
-    """Lets an outsider activate what is pending."""
+    """Lets an outsider activate a pending Connection."""
 
     name = "lenient"
 
@@ -84,7 +84,7 @@ class Lenient(Ours):
 
 
 class Stuck(Ours):
-    """Refuses every step, and says nothing of it."""
+    """Refuses every step without an error."""
 
     name = "stuck"
 
@@ -93,7 +93,7 @@ class Stuck(Ours):
 
 
 class Shy(Ours):
-    """Never offers to reactivate."""
+    """Never lists the action reactivate."""
 
     name = "shy"
 
@@ -102,7 +102,7 @@ class Shy(Ours):
 
 
 class Greedy(Ours):
-    """Finds every row."""
+    """Returns every row."""
 
     name = "greedy"
 
@@ -111,7 +111,7 @@ class Greedy(Ours):
 
 
 class TestTheCheckFinds:
-    """The check tells one who has another policy, whichever question shows it."""
+    """The check detects a different policy, whichever question shows it."""
 
     def test_nothing_where_there_is_nothing(self) -> None:
         assert differences(Ours()) == []
@@ -138,7 +138,7 @@ class TestTheCheckFinds:
 
 
 class TestPage:
-    """The page says what the figures do."""
+    """The page agrees with the figures."""
 
     def test_the_tables_are_what_the_figures_give(self) -> None:
         page = PAGE.read_text(encoding="utf-8")
@@ -164,7 +164,7 @@ class TestPage:
 
 
 class TestPanels:
-    """What the chart shows."""
+    """The data of the chart."""
 
     def test_a_panel_for_each_question_and_one_for_the_rows(self) -> None:
         report = read(JSON)
@@ -206,7 +206,7 @@ _XLINK = "{http://www.w3.org/1999/xlink}"
 
 
 def numbered(panel: Panel) -> list[str]:
-    """What stands beside the bars of a panel."""
+    """The labels beside the bars of a panel."""
     return [text for bar in panel.bars for text in (bar.name, readable(bar.seconds))]
 
 
@@ -266,21 +266,21 @@ class TestChart:
 
 
 def drawn_panels(theme: str) -> Iterator[tuple[ET.Element, Panel]]:
-    """Each panel as it is drawn, with what it is to show."""
+    """Each panel as it is drawn, with its data."""
     root = ET.parse(CHARTS[theme]).getroot()  # noqa: S314  # our own file
     groups = [g for g in root.iter(f"{_SVG}g") if g.get("id", "").startswith("axes_")]
     return zip(groups, panels(read(JSON)), strict=True)
 
 
 def places(bars: list[Bar]) -> Iterator[float]:
-    """Where the dots belong: from 6 to 324 points, between powers of ten."""
+    """The positions of the dots: from 6 to 324 points, between powers of ten."""
     first, last = floor(log10(bars[0].seconds)), ceil(log10(bars[-1].seconds))
     for bar in bars:
         yield 6 + 318 * (log10(bar.seconds) - first) / (last - first)
 
 
 def contrast(one: str, other: str) -> float:
-    """The ratio of two colours' luminances, the greater first."""
+    """The contrast ratio of two colours."""
     low, high = sorted(map(luminance, (one, other)))
     return (high + 0.05) / (low + 0.05)
 

@@ -1,10 +1,10 @@
-"""How two things are timed against each other on a machine that is busy with other work.
+"""Times two or more things against each other on a machine that is busy with other work.
 
-A single figure means little there: the same code can take three times as long a second later. So
-whatever is compared takes turns, in many short rounds. Of a statement that lasts microseconds the
-best time counts: some round or other is not disturbed at all, and the ratio of two bests is stable.
-A process is never left alone for as long as it lasts. There each round gives a ratio of two
-neighbours, which were disturbed alike, and the median of those counts.
+A single time means little there: the same code can take three times as long a second later. So the
+contestants take turns, in many short rounds. Of a statement that takes microseconds, the best time
+counts: some rounds are not disturbed at all, and the ratio of two best times is stable. A whole
+process is always disturbed. Each round then gives a ratio of two neighbours, which were disturbed
+alike, and the median of these ratios counts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,17 +16,17 @@ from typing import Any
 #: One short measurement: seconds for one execution.
 Sample = Callable[[], float]
 
-#: A sample lasts about this long: far more than a tick of the clock, far less than the time for
-#: which a busy machine leaves a process alone.
+#: A sample takes about this long: far longer than the clock's resolution, far shorter than a busy
+#: machine lets a process run without interruption.
 _SAMPLE_SECONDS = 0.001
 
 
 def statement(source: str, /, **names: Any) -> Sample:
     """Samples of `source`, which finds `names` as local variables.
 
-    It is compiled into `timeit`'s loop, which stops the garbage collector. So nothing is timed
-    with it but the loop itself: a wrapper function would cost as much as a dict lookup does, and
-    make whatever is compared look more alike than it is.
+    It is compiled into `timeit`'s loop, which stops the garbage collector. So only the loop is
+    timed with it: a wrapper function would cost as much as a dict lookup, and make the contestants
+    look more alike than they are.
     """
     timer = timer_of(source, **names)
     number = 1
@@ -44,7 +44,7 @@ def timer_of(source: str, /, **names: Any) -> Timer:
 
 
 def race(contestants: Mapping[str, Sample], rounds: int) -> dict[str, list[float]]:
-    """The times of each in seconds, taken in turns: A, B, A, B, ... after one to warm up."""
+    """The times of each in seconds, taken in turns (A, B, A, B, ...) after one round to warm up."""
     for sample in contestants.values():
         sample()
     times: dict[str, list[float]] = {name: [] for name in contestants}
@@ -55,17 +55,17 @@ def race(contestants: Mapping[str, Sample], rounds: int) -> dict[str, list[float
 
 
 def best(contestants: Mapping[str, Sample], rounds: int) -> dict[str, float]:
-    """The best time of each in seconds, of a race."""
+    """The best time of each in a race, in seconds."""
     return {name: min(times) for name, times in race(contestants, rounds).items()}
 
 
 def paired_ratio(times: Sequence[float], baseline: Sequence[float]) -> float:
-    """How many times slower than its neighbour of the same round, in the median."""
+    """The median of the ratios of `times` to `baseline`, round by round."""
     return median(one / other for one, other in zip(times, baseline, strict=True))
 
 
 def readable(seconds: float) -> str:
-    """A time with three digits that count, in the unit that suits it."""
+    """A time with three significant digits, in a suitable unit."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"

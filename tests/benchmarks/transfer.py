@@ -1,6 +1,6 @@
 """An import of many records, against a bulk insert of the same rows; and the memory it takes.
 
-On SQLite, in a file with write-ahead logging.
+The benchmarks run on SQLite, in a file with write-ahead logging.
 """
 
 import json
@@ -35,13 +35,13 @@ from .results import AtMost, Fact, Figure, Section
 _RECORDS = 100_000
 _BOUND = AtMost(3)
 _FLAT = AtMost(1.25)
-#: How many turns the two take, and how many rows are inserted with one statement.
+#: How many turns the two take, and how many rows one statement inserts.
 _TURNS, _BATCH = 10, 1_000
 _INSERT = "bulk insert of the same rows"
 
 
 def transferring(number: int = _RECORDS) -> Section:
-    """How long an import takes of so many records, a multiple of 10,000, and how much memory."""
+    """The time and memory of an import of `number` records, a multiple of 10,000."""
     found = [_compared(_WITH_HISTORIES, number), _compared(_A_LIST, number // 4)]
     return Section(
         "An import on SQLite (processor time)",
@@ -59,8 +59,8 @@ _STEPS = (Action.ACTIVATE, Action.DEACTIVATE)
 def _history(number: int) -> History:
     """One of many Connections: pending, active or inactive, with one, two or three events.
 
-    A thousand organizations have one with each other, created by one key and activated by one
-    person of each. The ids come in no order, as those in use do.
+    A thousand organizations are connected with each other. Each has one key, which creates, and one
+    person, who takes the other steps. The ids are in no order.
     """
     offset, source = divmod(number, _ORGANIZATIONS)
     key = Actor(id=f"api_{source}", organization_id=f"org_{source}")
@@ -86,7 +86,7 @@ def _histories(start: int, end: int) -> Iterator[History]:
 
 
 class Form(NamedTuple):
-    """A form of a file: how it is called, how it is written, and what an import makes of it."""
+    """A file format: its name, how it is written, and what an import makes of it."""
 
     name: str
     write: Callable[[Iterable[History]], Iterator[str]]
@@ -99,7 +99,7 @@ def _lines(histories: Iterable[History]) -> Iterator[str]:
 
 
 def _list(histories: Iterable[History]) -> Iterator[str]:
-    """As a server sends a list: on one line."""
+    """A list on one line, as a server sends it."""
     before = '{"data":['
     for connection, _ in histories:
         yield before + json.dumps(connection_document(connection)["data"], separators=(",", ":"))
@@ -164,7 +164,7 @@ def _session(path: Path) -> Generator[Session]:
 
 
 def _insert(session: Session, histories: Iterable[History]) -> float:
-    """The seconds that it takes to insert what stands ready as rows."""
+    """The seconds that it takes to insert the histories, once their rows are built."""
     kept = list(histories)
     rows = [_connection_row(connection) for connection, _ in kept]
     event_rows = [_event_row(event) for _, events in kept for event in events]
@@ -184,10 +184,10 @@ def _commit(session: Session) -> float:
 
 
 def _compared(form: Form, number: int) -> tuple[Figure, Fact]:
-    """An import and the insert, each into a file of its own and in one transaction.
+    """Time an import and the insert, each into a file of its own and in one transaction.
 
-    They take turns, a tenth at a time: so both meet the same disturbances, and tables of the same
-    size. What makes the rows for the insert is not timed.
+    They take turns, a tenth at a time, so that both meet the same disturbances and tables of the
+    same size. Building the rows for the insert is not timed.
     """
     theirs = paused = 0.0
     length = number // _TURNS
@@ -221,7 +221,7 @@ def _compared(form: Form, number: int) -> tuple[Figure, Fact]:
 
 
 def _content(session: Session) -> str:
-    """All that is in the two tables, in short."""
+    """A digest of the two tables."""
     content = sha256()
     for query in (
         "SELECT * FROM connections ORDER BY id",
@@ -234,8 +234,8 @@ def _content(session: Session) -> str:
 
 # --- Memory --------------------------------------------------------------------------------------
 
-#: A process that runs the command, and then tells its peak in kilobytes. Linux counts it for the
-#: program that runs; `resource.getrusage` has that of whoever started it, too.
+#: A process that runs the command, and then prints its peak memory in kilobytes. Linux counts this
+#: peak for the program alone; `resource.getrusage` includes the process that started it.
 _CHILD = """
 import re, sys
 from pathlib import Path
@@ -249,7 +249,7 @@ print(re.search("VmHWM: *([0-9]+)", Path("/proc/self/status").read_text().expand
 
 
 def _memory(few: int, many: int) -> Fact:
-    """Whether the whole process stays as small with many records as with few."""
+    """Whether the process takes as little memory for many records as for few."""
     peaks = [_peak(number) for number in (few, many)]
     ratio = peaks[1] / peaks[0]
     claim = (
@@ -260,7 +260,7 @@ def _memory(few: int, many: int) -> Fact:
 
 
 def _peak(number: int) -> float:
-    """The most memory that is resident while the command imports so many records, in megabytes."""
+    """The peak of resident memory while the command imports `number` records, in megabytes."""
     with TemporaryDirectory(prefix="connect-core-") as directory:
         path = Path(directory) / "records"
         with path.open("w", encoding="ascii") as file:

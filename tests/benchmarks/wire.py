@@ -1,4 +1,4 @@
-"""A request in, a document out: the whole of a create, against pydantic's share of it."""
+"""A whole create, from the request to the document, against pydantic's share of it."""
 
 from typing import cast
 
@@ -47,7 +47,7 @@ def answering(rounds: int) -> Section:
 
 
 def _members(value: object) -> object:
-    """The names in a document without the values, in the order they are written."""
+    """The names of a document's members without their values, in the order they are written."""
     if not isinstance(value, dict):
         return None
     return [(name, _members(child)) for name, child in cast("dict[str, object]", value).items()]

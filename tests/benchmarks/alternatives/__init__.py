@@ -1,6 +1,6 @@
-"""The library beside what a user would pick instead: the same policy, the same questions.
+"""The library compared with its alternatives: the same policy, the same questions.
 
-Each contestant is a module of its own, in which a library states the policy in its own way, as its
-documentation recommends. `same_policy` holds every one of them against the decision table before
-anything is timed. What a library does not do by its own means is left out, not written for it.
+Each contestant has a module of its own, which states the policy in one library's way, as its
+documentation recommends. `same_policy` compares each of them with the decision table before
+anything is timed. What a library does not do itself is left out, not written for it.
 """

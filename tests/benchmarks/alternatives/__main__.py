@@ -1,4 +1,4 @@
-"""The library beside what a user would pick instead.
+"""The library compared with its alternatives.
 
 From the top of the repository::
 
@@ -6,8 +6,8 @@ From the top of the repository::
     uv run --group bench python -m tests.benchmarks.alternatives --json FILE --charts FOLDER
     uv run --group bench python -m tests.benchmarks.alternatives --docs       # the docs, anew
 
-First every contestant is held against the decision table; it exits with 1, and times nothing, if
-one of them has another policy. No ratio makes it fail.
+First it compares every contestant with the decision table; if one of them has another policy, it
+times nothing and exits with 1. No ratio makes it fail.
 """
 
 import argparse
@@ -40,7 +40,7 @@ _ROWS = 100_000
 
 
 def measure() -> Report:
-    """Everything, with what it was measured on."""
+    """Measure everything; the report also has the versions and the machine."""
     everyone = contestants()
     questions = ask(everyone, _ROUNDS)
     return Report(
@@ -55,7 +55,7 @@ def measure() -> Report:
 
 
 def _processor() -> str:
-    """The name of the processor, where the system tells it."""
+    """The name of the processor, if the system gives it."""
     told = Path("/proc/cpuinfo")
     lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -76,7 +76,7 @@ def _entrant(contestant: Contestant) -> Entrant:
 
 
 def tables(report: Report) -> Iterator[Table]:
-    """All of it, for people. Beside each time stands how many times ours it is."""
+    """The report as tables, for people. Beside each time is its ratio to ours."""
     yield _questions(report)
     yield _bulk(report)
     yield _aims(report)
@@ -166,7 +166,7 @@ def main() -> int:
     parser.add_argument("--charts", type=Path, metavar="FOLDER", help="also draw them there")
     parser.add_argument("--docs", action="store_true", help="also write what the docs say of them")
     arguments = parser.parse_args()
-    logging.disable(logging.CRITICAL)  # none is to pay for what nobody reads
+    logging.disable(logging.CRITICAL)  # no contestant pays for logs that nobody reads
     different = [*chain.from_iterable(map(differences, contestants()))]
     if different:
         print(*different, sep="\n", file=sys.stderr)  # noqa: T201  # a command says what is wrong

@@ -1,4 +1,4 @@
-"""No library: a dict, and two comparisons to find the key. The limit of what Python can do."""
+"""No library: a dict, and two comparisons to find the key. The fastest that Python can be."""
 
 from collections.abc import Callable, Sequence
 from itertools import product
@@ -14,12 +14,12 @@ _ROLES = {
     (False, True): frozenset({Role.DESTINATION}),
     (True, True): frozenset(Role),
 }
-#: Held roles, action and status: the denial, or None. A user would type it; here it is derived.
+#: The denial, or None, by roles, action and status. A user would type it; here it is derived.
 _DENIALS: dict[tuple[bool, bool, str, str], Denial | None] = {
     (*held, action, status): decision_table()[Cell(status, action, _ROLES[held])].denial
     for held, action, status in product(_ROLES, ACTIONS, Status)
 }
-#: The same, where there is one: the status that follows.
+#: The status that a permitted action leads to, by the same keys.
 _TARGETS: dict[tuple[bool, bool, str, str], str] = {
     (*held, action, status): target.value
     for held, action, status in product(_ROLES, ACTIONS, Status)
@@ -51,7 +51,7 @@ def _allowed_actions(actor: Actor, row: StoredRow) -> list[Action]:
 
 
 class BareDict(Contestant):
-    """What the policy would be by hand, with nothing around it."""
+    """The policy written by hand, with nothing around it."""
 
     name = "a bare dict"
     gives = "what the user writes into it; here, the first condition that failed"

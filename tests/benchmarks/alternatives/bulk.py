@@ -1,8 +1,8 @@
 """Which of 100,000 Connections may this actor activate? In Python, row by row; and in SQL.
 
-The actor's organization is a party to all of them, so that no index leaves any out and every one
-has to be decided about. The table is the library's own, on SQLite in a file. The times are
-processor time, for these last long enough to be interrupted by others.
+The actor's organization is a party to all of them, so that no index excludes any and each needs a
+decision. The table is the library's own, on SQLite in a file. The times are processor times,
+because these runs last long enough to be interrupted by other processes.
 """
 
 import gc
@@ -32,14 +32,14 @@ _TURNS = 3
 
 
 class Timed(NamedTuple):
-    """What came of it, and how long it took."""
+    """The rows found, and the seconds that it took."""
 
     result: list[StoredRow]
     seconds: float
 
 
 def filter_rows(everyone: Sequence[Contestant], number: int) -> Bulk:
-    """Every contestant deciding over `number` rows in memory; loading them; and the filter."""
+    """Time each contestant on `number` rows in memory, the loading of the rows, and the filter."""
     with _database(number) as database:
         loaded = _quickest(lambda: _rows(database))
         filtered = _quickest(lambda: _rows(database, actionable(_HUB, Action.ACTIVATE)))
@@ -72,14 +72,14 @@ def _answer(contestant: Contestant, rows: list[StoredRow], due: set[str]) -> Bul
 
 
 def _as_many_as_it_can(contestant: Contestant, rows: list[StoredRow]) -> list[StoredRow]:
-    """All the rows, or a tenth of them, by how long a hundredth takes."""
+    """All the rows, or a tenth of them, depending on how long a hundredth takes."""
     few = rows[: len(rows) // 100]
     hundredth = _quickest(lambda: contestant.permitted(_HUB, Action.ACTIVATE, few)).seconds
     return rows if hundredth * 100 <= _PATIENCE else rows[: len(rows) // 10]
 
 
 def _timed(question: Callable[[], list[StoredRow]]) -> Timed:
-    """Without the garbage collector, as `timeit` does it for the other questions."""
+    """Time it without the garbage collector, as `timeit` does for the other questions."""
     gc.collect()
     gc.disable()
     try:
@@ -130,7 +130,7 @@ def _database(number: int) -> Generator[Database]:
 
 
 def _record(number: int) -> dict[str, object]:
-    """One of many Connections: by turns from the hub and to it, in each status alike."""
+    """One of many Connections, alternately from and to the hub, equally many in each status."""
     ends = ["org_HUB", f"org_{number}"]
     source, destination = ends if number % 2 else reversed(ends)
     now = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -1,6 +1,6 @@
 """The figures as a chart, drawn by matplotlib: one file for light pages, one for dark ones.
 
-Narrow, so that it can be read on a telephone, with each name above its bar. The background is
+It is narrow, so that it can be read on a phone, with each name above its bar. The background is
 transparent. Text stays text, and nothing depends on the machine or the time, so that the same
 report gives the same bytes.
 """
@@ -33,7 +33,7 @@ class Theme(NamedTuple):
     others: str
 
 
-#: By the name of the theme.
+#: The themes by their names.
 THEMES: Final = {
     "light": Theme("#1f2328", "#59636e", "#d0d7de", "#1a7f37", "#0969da"),
     "dark": Theme("#e6edf3", "#9198a1", "#3d444d", "#3fb950", "#58a6ff"),
@@ -50,8 +50,8 @@ _CAPTION: Final = (
 _WIDTH: Final = 330
 _MARGIN: Final = 6
 _ROW: Final = 26
-_HEADING: Final = 56  # above the rows of a panel: its title and scale
-_INTRODUCTION: Final = 36  # above the panels: the caption
+_HEADING: Final = 56  # the title and scale above the rows of a panel
+_INTRODUCTION: Final = 36  # the caption above the panels
 _SIZE: Final = 10.5
 _SMALL: Final = 9.5
 
@@ -66,7 +66,7 @@ def chart(report: Report, theme: str) -> str:
     """The chart as SVG."""
     shown = panels(report)
     with mpl.rc_context():
-        mpl.rcdefaults()  # whatever this machine's own settings are
+        mpl.rcdefaults()  # ignore this machine's own settings
         mpl.rcParams.update(
             {
                 "font.family": ["sans-serif"],
@@ -94,7 +94,7 @@ def _in_words(panel: Panel) -> str:
 
 
 def _figure(shown: Sequence[Panel], theme: Theme) -> Figure:
-    """The caption, and below it the panels, placed from the top."""
+    """The caption, with the panels below it."""
     height = _INTRODUCTION + sum(map(_height, shown)) + _MARGIN
     figure = Figure(figsize=(_WIDTH / 72, height / 72), dpi=72)
     left = _MARGIN / _WIDTH
@@ -111,12 +111,12 @@ def _figure(shown: Sequence[Panel], theme: Theme) -> Figure:
 
 
 def _height(panel: Panel) -> int:
-    """Of a panel with its heading, in points."""
+    """The height of a panel with its heading, in points."""
     return _HEADING + _ROW * len(panel.bars)
 
 
 def _draw(panel: Panel, axes: Axes, theme: Theme) -> None:
-    """A panel: bars from the quickest, on a scale of powers of ten."""
+    """Draw a panel: bars from the quickest to the slowest, on a logarithmic scale."""
     first = floor(log10(panel.bars[0].seconds))
     last = ceil(log10(panel.bars[-1].seconds))
     powers = [10.0**power for power in range(first, last + 1)]
@@ -142,7 +142,7 @@ def _draw(panel: Panel, axes: Axes, theme: Theme) -> None:
 
 
 def _draw_bar(bar: Bar, place: int, axes: Axes, theme: Theme) -> None:
-    """A name and a time, and below them a line with a dot at its end."""
+    """Draw a name and a time, and below them a line with a dot at its end."""
     colour = theme.ours if bar.ours else theme.others
     line = place + 0.84
     axes.hlines(line, axes.get_xlim()[0], bar.seconds, color=colour, linewidth=2, clip_on=False)

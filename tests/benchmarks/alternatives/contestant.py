@@ -1,4 +1,4 @@
-"""What a contestant is: the same questions, each answered by a library's own means."""
+"""The interface of a contestant: the questions that a library answers by its own means."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 from connect_core import Action, Actor
 
-#: What an actor may ask for about a Connection that is there; to create one is no such question.
+#: The actions on an existing Connection; a creation has no subject to ask about.
 ACTIONS = (Action.ACTIVATE, Action.DEACTIVATE, Action.REACTIVATE)
 
 
 class Ability(StrEnum):
-    """What may be asked of a contestant."""
+    """The questions that a contestant may answer."""
 
     DECIDE = "decide"
     STEP = "step"
@@ -22,7 +22,7 @@ class Ability(StrEnum):
 
 @dataclass(slots=True)
 class StoredRow:
-    """A row of the table, as a service would have it in memory."""
+    """A row of the table, as a service would hold it in memory."""
 
     id: str
     source_organization_id: str
@@ -31,21 +31,21 @@ class StoredRow:
 
 
 class Contestant:
-    """One library, or none, with the policy in it.
+    """The policy, written with one library or none.
 
-    The questions are asked about a *subject*: what `subject` makes of a row. It may be kept from
-    question to question, so that to make it is not timed where one question is; where 100,000 rows
-    are asked about once each, it is.
+    The questions are asked about a *subject*, which `subject` makes of a row. A subject can be used
+    for many questions, so making it is not timed with a single question. It is timed when each of
+    100,000 rows is asked about once.
 
-    A question that the library does not answer by its own means is named in `cannot`, with what is
-    to be said instead, and its method is not there.
+    A question that the library does not answer by its own means is in `cannot`, with the text that
+    tables show instead, and its method is missing.
 
     Attributes:
-        name: how it is called in tables.
-        distribution: what is installed, or None if nothing is.
-        gives: what an answer says beside yes and no.
+        name: its name in tables.
+        distribution: the distribution that is installed, or None.
+        gives: what an answer says besides yes or no.
         cannot: the questions that it does not answer, and why.
-        refusals: what `step` raises to refuse.
+        refusals: the exceptions that `step` raises to refuse.
     """
 
     name: str
@@ -55,27 +55,27 @@ class Contestant:
     refusals: tuple[type[Exception], ...] = ()
 
     def subject(self, row: StoredRow) -> Any:
-        """What is asked about: the row, or what has to be made of it first."""
+        """What the questions are about: the row, or what the library needs instead."""
         return row
 
     def decide(self, actor: Actor, action: Action, subject: Any) -> Any:
-        """Whether `actor` may take `action`: the library's own answer, with what reason it has."""
+        """Whether `actor` may take `action`: the library's own answer, with the reason it gives."""
         raise NotImplementedError
 
     def deciding(self) -> Callable[[Actor, Action, Any], Any]:
-        """What is timed: `decide`, or the function that it only passes its arguments to."""
+        """The callable to time: `decide`, or the function to which it only passes its arguments."""
         return self.decide
 
     def read(self, answer: Any) -> tuple[bool, object]:
-        """Of such an answer whether it allows, and the reason; not timed."""
+        """Whether an answer of `decide` permits, and its reason; not timed."""
         return bool(answer), None
 
     def step(self, subject: Any, actor: Actor, action: Action) -> Any:
-        """Take `action`, if `actor` may: the subject afterwards. To refuse may be to raise."""
+        """Take `action` if `actor` may; return the subject afterwards. A refusal may raise."""
         raise NotImplementedError
 
     def status_of(self, subject: Any) -> str:
-        """Where the subject stands."""
+        """The status of the subject."""
         return str(subject.status)
 
     def allowed_actions(self, actor: Actor, subject: Any) -> Any:
@@ -83,9 +83,9 @@ class Contestant:
         raise NotImplementedError
 
     def listing(self) -> Callable[[Actor, Any], Any]:
-        """What is timed: `allowed_actions`, or the function that it only passes them to."""
+        """The callable to time: `allowed_actions`, or the function that it only calls."""
         return self.allowed_actions
 
     def permitted(self, actor: Actor, action: Action, rows: Sequence[StoredRow]) -> list[StoredRow]:
-        """Those of `rows` on which `actor` may take `action`, by the quickest way that it has."""
+        """The rows on which `actor` may take `action`, found in the library's quickest way."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""All of them, in the order of the tables."""
+"""All contestants, in the order of the tables."""
 
 from .bare import BareDict
 from .contestant import Contestant
@@ -13,7 +13,7 @@ from .with_vakt import Vakt
 
 
 def contestants() -> list[Contestant]:
-    """One of each, ready to be asked."""
+    """One instance of each contestant."""
     return [
         BareDict(),
         Ours(),

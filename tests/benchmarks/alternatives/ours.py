@@ -48,7 +48,7 @@ class Ours(Contestant):
             id=row.id,
             allow_self=True,
         )
-        # Through JSON, so that no strings are shared; with the status that was asked for.
+        # From JSON, so that no strings are shared; with the row's status.
         record = json.dumps({**created.model_dump(mode="json"), "status": row.status})
         return Connection.model_validate_json(record, context={"allow_self": True})
 

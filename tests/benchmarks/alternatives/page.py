@@ -1,4 +1,4 @@
-"""What is said of a report in `docs/benchmarks.md` and the README, between two comments."""
+"""Writes the parts of `docs/benchmarks.md` and the README that are derived from a report."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from math import floor, log10
@@ -12,10 +12,10 @@ DOCS = Path(__file__).parents[3] / "docs"
 PAGE = DOCS / "benchmarks.md"
 README = DOCS.parent / "README.md"
 JSON = DOCS / "benchmarks" / "alternatives.json"
-#: By the name of the theme.
+#: The charts' files by the names of their themes.
 CHARTS = {theme: DOCS / "benchmarks" / f"alternatives-{theme}.svg" for theme in ("light", "dark")}
 
-#: The parts that are derived, by name, and those of them that the README has, too.
+#: The names of the derived parts, and of those that the README has as well.
 PARTS = ("questions", "rows", "aims", "reasons", "measured on")
 IN_README = ("aims",)
 _BEGIN = "<!-- derived: {name}; `python -m tests.benchmarks.alternatives --docs` writes it -->"
@@ -23,14 +23,14 @@ _END = "<!-- end of what is derived -->"
 
 
 def times(ratio: float) -> str:
-    """How many times, with two digits that count."""
+    """A ratio with two significant digits."""
     decimals = 1 - floor(log10(ratio))
     told = f"{round(ratio, decimals):,.{max(decimals, 0)}f}"
     return f"{told} \N{MULTIPLICATION SIGN}"
 
 
 def derived(report: Report) -> Mapping[str, str]:
-    """Every part that is derived."""
+    """Every derived part, by its name."""
     return {
         "questions": _table(_questions(report)),
         "rows": _table(_rows(report)),
@@ -41,7 +41,7 @@ def derived(report: Report) -> Mapping[str, str]:
 
 
 def rewritten(page: str, report: Report, parts: Collection[str] = PARTS) -> str:
-    """The page, with what is derived as it is for this report; it has to have these parts."""
+    """The page with these parts derived from this report; it must have a place for each."""
     contents = derived(report)
     for name in parts:
         begin = _BEGIN.format(name=name)

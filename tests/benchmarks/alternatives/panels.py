@@ -1,4 +1,4 @@
-"""What the chart shows, as data: a panel for each question, with a bar for each answer.
+"""The data of the chart: a panel for each question, with a bar for each answer.
 
 It draws nothing; `chart` does.
 """
@@ -30,7 +30,7 @@ class Panel(NamedTuple):
 
 
 def panels(report: Report) -> list[Panel]:
-    """The questions in the order of the tables, and last the rows."""
+    """A panel for each question, in the order of the tables, and last one for the rows."""
     return [*map(_question, report["questions"].values()), _rows(report["bulk"])]
 
 
@@ -40,7 +40,7 @@ def _question(question: Question) -> Panel:
 
 
 def _rows(bulk: Bulk) -> Panel:
-    """To decide in Python takes loading the rows first; the filter loads only what it finds."""
+    """Deciding in Python requires loading all rows; the filter loads only those it selects."""
     decided = [bar._replace(seconds=bar.seconds + bulk["loading"]) for bar in _bars(bulk)]
     title = f"{bulk['rows']:,} rows: decided in Python, or filtered"
     return Panel(title, _sorted([*decided, Bar("one SQL filter", bulk["sql"], ours=True)]))

@@ -1,4 +1,4 @@
-"""The questions about one Connection, put to every contestant in turns."""
+"""The questions about one Connection, asked of every contestant in turns."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,7 +13,7 @@ from .report import Answer, Question
 _SOURCE = Actor(id="api_ABC123", organization_id="org_ABC123")
 _DESTINATION = Actor(id="usr_Rk3v", organization_id="org_DEF456")
 
-#: Three transitions that end where they began, so that nothing has to be reset between them.
+#: Three transitions that end where they began, so that nothing has to be reset.
 _ROUND = """\
 active = step(subject, destination, activate)
 inactive = step(active, source, deactivate)
@@ -22,7 +22,7 @@ _STEPS = 3
 
 
 def ask(everyone: Sequence[Contestant], rounds: int) -> dict[str, Question]:
-    """Every question, answered by those who can."""
+    """Time every question with every contestant that can answer it."""
     deciding = "one decision with its reason"
     listing = "all actions that are allowed now"
     return {
@@ -64,7 +64,7 @@ def _race(
 
 
 def _pending() -> StoredRow:
-    """The guide's Connection. Its ids equal the actors', and are not the same strings."""
+    """The guide's Connection. Its ids equal the actors' but are not the same string objects."""
     ids = b"cxn_ABC123 org_ABC123 org_DEF456 pending"
     return StoredRow(*ids.decode().split())
 

@@ -1,4 +1,4 @@
-"""What was measured, in the form in which it is written to a file and read again."""
+"""The report: what was measured, in the form in which it is written to a file and read back."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ OURS = "connect-core"
 
 
 class Answer(TypedDict):
-    """How long one contestant took for one question, in seconds; or why it did not answer."""
+    """How many seconds one contestant took for one question, or why it did not answer."""
 
     contestant: str
     seconds: float | None
@@ -24,13 +24,13 @@ class Question(TypedDict):
 
 
 class BulkAnswer(Answer):
-    """How long it took to decide over rows in memory, and of how many that was measured."""
+    """How long a contestant took to decide on rows in memory, and on how many this was measured."""
 
     measured_rows: int
 
 
 class Bulk(TypedDict):
-    """Deciding over rows. The seconds are for all `rows`."""
+    """Decisions on many rows. The seconds are for all `rows`."""
 
     rows: int
     permitted: int
@@ -40,7 +40,7 @@ class Bulk(TypedDict):
 
 
 class Entrant(TypedDict):
-    """A contestant: what is installed, and what an answer of it says."""
+    """A contestant: what is installed, and what its answers say."""
 
     name: str
     distribution: str | None
@@ -49,7 +49,7 @@ class Entrant(TypedDict):
 
 
 class Aim(TypedDict):
-    """What was aimed at: that `decide` is so many times faster; and whether it is."""
+    """A goal: how many times faster `decide` should be, and whether it is."""
 
     claim: str
     at_least: float
@@ -58,7 +58,7 @@ class Aim(TypedDict):
 
 
 class Report(TypedDict):
-    """All of it. The questions are by name: `allowed`, `refused`, `step`, `allowed_actions`."""
+    """Everything. The questions are `allowed`, `refused`, `step` and `allowed_actions`."""
 
     python: str
     machine: str
@@ -70,7 +70,7 @@ class Report(TypedDict):
 
 
 def seconds_of(question: Question | Bulk, contestant: str) -> float:
-    """What it took; the contestant answered."""
+    """The seconds that a contestant took; it must have answered."""
     [seconds] = [
         answer["seconds"]
         for answer in question["answers"]
@@ -79,7 +79,7 @@ def seconds_of(question: Question | Bulk, contestant: str) -> float:
     return seconds
 
 
-#: What `decide` is held against: whose, which questions of theirs, how it is called, how much.
+#: The goals for `decide`: a contestant, its questions, its function, and how many times faster.
 _AIMS = (
     ("cedarpy", ("allowed", "refused"), "is_authorized of cedarpy", 100),
     ("pycasbin", ("allowed", "refused"), "enforce_ex of pycasbin", 100),
@@ -96,9 +96,9 @@ _AIMS = (
 
 
 def aims(questions: dict[str, Question]) -> Iterator[Aim]:
-    """Each number that was aimed at; of several questions, for the one that is worst for us.
+    """Judge each goal, with several questions by the one that is worst for us.
 
-    A step of theirs is held against the slower of our two answers.
+    A step of theirs is compared with the slower of our two answers.
     """
     for contestant, names, claim, at_least in _AIMS:
         ours = max(seconds_of(questions[name], OURS) for name in ("allowed", "refused"))
@@ -107,10 +107,10 @@ def aims(questions: dict[str, Question]) -> Iterator[Aim]:
 
 
 def write(report: Report, path: Path) -> None:
-    """Write it as JSON."""
+    """Write a report as JSON."""
     path.write_text(f"{json.dumps(report, indent=2, ensure_ascii=False)}\n", encoding="utf-8")
 
 
 def read(path: Path) -> Report:
-    """Read what `write` wrote."""
+    """Read a report that `write` wrote."""
     return cast("Report", json.loads(path.read_text(encoding="utf-8")))

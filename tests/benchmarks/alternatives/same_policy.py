@@ -1,4 +1,4 @@
-"""Whether a contestant has the policy in it: every cell, held against the decision table."""
+"""Checks that a contestant has the same policy: every cell, compared with the decision table."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +11,7 @@ from connect_core.decision import Cell
 from .contestant import ACTIONS, Ability, Contestant, StoredRow
 
 _SOURCE, _DESTINATION, _OUTSIDER = "org_ABC123", "org_DEF456", "org_XYZ789"
-#: Who acts, the two parties, and the roles that follow.
+#: The actor's organization, the two parties, and the roles that the actor therefore holds.
 _CASTS = (
     (_OUTSIDER, _SOURCE, _DESTINATION, frozenset[Role]()),
     (_SOURCE, _SOURCE, _DESTINATION, frozenset({Role.SOURCE})),
@@ -21,7 +21,7 @@ _CASTS = (
 
 
 class _Case(NamedTuple):
-    """A cell of the table, with somebody to ask."""
+    """A cell of the table, with an actor and a row for it."""
 
     actor: Actor
     action: Action
@@ -40,7 +40,7 @@ def _cases() -> Iterator[_Case]:
 
 
 def differences(contestant: Contestant) -> list[str]:
-    """Every answer that is not the table's, in words; none, if the policy is the same."""
+    """Every answer that differs from the table, in words."""
     return [
         f"{contestant.name}: {told}, for {case.action} from {case.row.status} by "
         f"{'+'.join(sorted(case.due.roles)) or 'an outsider'}"

@@ -1,4 +1,4 @@
-"""Automat: a TypeMachineBuilder. It has no guards, so that who acts is a part of the input."""
+"""Automat: a TypeMachineBuilder. It has no guards, so the input includes the actor's role."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,7 +13,7 @@ from .contestant import Ability, Contestant, StoredRow
 
 
 class Inputs(Protocol):
-    """Each action by each role. Those that no state takes are refused everywhere."""
+    """Each action by each role. An input that no state accepts is always refused."""
 
     def activate_by_source(self) -> None: ...
     def activate_by_destination(self) -> None: ...
@@ -52,7 +52,7 @@ _STATES = {state.name: state for state in (_pending, _active, _inactive)}
 
 
 class RefusedError(Exception):
-    """No role that the actor holds has an input that is taken here."""
+    """The state accepts no input of a role that the actor holds."""
 
 
 @dataclass(slots=True)
@@ -64,12 +64,12 @@ class Bound:
 
     @property
     def status(self) -> str:
-        """Where the row stands."""
+        """The status of the row."""
         return self.row.status
 
 
 class Automat(Contestant):
-    """Its inputs are methods. It can be told something, and not be asked."""
+    """Its inputs are methods. It takes commands but answers no questions."""
 
     name = "Automat"
     distribution = "automat"
@@ -85,7 +85,7 @@ class Automat(Contestant):
         return Bound(_machine_of(row, _STATES[row.status]), row)
 
     def step(self, subject: Bound, actor: Actor, action: Action) -> Bound:
-        """Whoever holds both roles tries one after the other."""
+        """An actor that holds both roles tries one after the other."""
         for role in ("source", "destination"):
             if actor.organization_id == getattr(subject.row, f"{role}_organization_id"):
                 with suppress(NoTransition):

@@ -1,7 +1,7 @@
-"""pycasbin: attribute-based, each way of acting a row of the policy, which can be added or removed.
+"""pycasbin: attribute-based, with a policy row for each action, status and role.
 
-Measured, and slower here: the rules written into the matcher, and the `FastEnforcer`, which is for
-policies of thousands of rows.
+Two alternatives were measured and are slower here: the rules written into the matcher, and the
+`FastEnforcer`, which is made for policies of thousands of rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ _POLICY = [
 
 
 class Casbin(Contestant):
-    """`enforce_ex` is its question with a reason; `batch_enforce` asks many."""
+    """`enforce_ex` answers with a reason; `batch_enforce` answers many questions."""
 
     name = "pycasbin"
     distribution = "pycasbin"
@@ -52,7 +52,7 @@ class Casbin(Contestant):
         self._enforcer.add_policies(_POLICY)
 
     def decide(self, actor: Actor, action: Action, subject: StoredRow) -> tuple[bool, list[str]]:
-        # Its own strings, as are those of the policy: it takes no others as well.
+        # Plain strings, like those of the policy: it handles no others as well.
         answer: tuple[bool, list[str]] = self._enforcer.enforce_ex(
             actor.organization_id, subject, action.value
         )

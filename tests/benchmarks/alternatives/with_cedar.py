@@ -1,7 +1,6 @@
-"""cedarpy: Cedar policies parsed once into a PolicySet, and a row an entity.
+"""cedarpy: Cedar policies parsed once into a PolicySet, with each row as an entity.
 
-Entities are named by type and id, not by a string that Cedar would have to parse: that is the
-quicker form by far.
+Entities are named by type and id, which is far quicker than a string that Cedar has to parse.
 """
 
 import json
@@ -55,14 +54,14 @@ def _entity(row: StoredRow) -> dict[str, Any]:
 
 
 class Parsed(NamedTuple):
-    """A row as Cedar knows it: its name, and a handle on the entity."""
+    """A row for Cedar: its name, and a handle of the entity."""
 
     uid: _Uid
     entities: Any
 
 
 class Cedar(Contestant):
-    """`is_authorized` is its question, and `is_authorized_batch` asks many."""
+    """`is_authorized` answers one question, `is_authorized_batch` many."""
 
     name = "cedarpy"
     distribution = "cedarpy"

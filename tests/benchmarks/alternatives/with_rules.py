@@ -1,4 +1,4 @@
-"""django-rules, which is `rules` on PyPI: predicates combined into a rule set, without Django."""
+"""django-rules, named `rules` on PyPI: predicates combined into a rule set, without Django."""
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -17,19 +17,19 @@ def _predicate(function: Callable[[Actor, StoredRow], bool]) -> Any:
 
 @_predicate
 def is_source(actor: Actor, row: StoredRow) -> bool:
-    """Whether it is the source that acts."""
+    """Whether the source acts."""
     return actor.organization_id == row.source_organization_id
 
 
 @_predicate
 def is_destination(actor: Actor, row: StoredRow) -> bool:
-    """Whether it is the destination that acts."""
+    """Whether the destination acts."""
     return actor.organization_id == row.destination_organization_id
 
 
 @_predicate
 def is_pending(_: Actor, row: StoredRow) -> bool:
-    """Whether it waits for the destination."""
+    """Whether the Connection waits for the destination."""
     return row.status == "pending"
 
 
@@ -41,12 +41,12 @@ def is_active(_: Actor, row: StoredRow) -> bool:
 
 @_predicate
 def is_inactive(_: Actor, row: StoredRow) -> bool:
-    """Whether it was withdrawn."""
+    """Whether the Connection was deactivated."""
     return row.status == "inactive"
 
 
 class DjangoRules(Contestant):
-    """`test_rule` is its question."""
+    """`test_rule` answers its questions."""
 
     name = "django-rules"
     distribution = "rules"

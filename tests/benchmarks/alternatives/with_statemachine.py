@@ -1,4 +1,4 @@
-"""python-statemachine: a machine bound to the row, whose guards get the actor with the event."""
+"""python-statemachine: a machine bound to the row. Its guards get the actor with the event."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from .contestant import Contestant, StoredRow
 
 
 class Lifecycle(StateMachine):
-    """The policy. The guards are methods, which are given what they name as parameters."""
+    """The policy. The guards are methods, which receive the arguments that they name."""
 
     pending = State(initial=True, value="pending")
     active = State(value="active")
@@ -23,20 +23,20 @@ class Lifecycle(StateMachine):
     reactivate = inactive.to(pending, cond="by_source")
 
     def by_source(self, actor: Actor, model: StoredRow) -> bool:
-        """Whether it is the source that acts."""
+        """Whether the source acts."""
         return actor.organization_id == model.source_organization_id
 
     def by_destination(self, actor: Actor, model: StoredRow) -> bool:
-        """Whether it is the destination that acts."""
+        """Whether the destination acts."""
         return actor.organization_id == model.destination_organization_id
 
     def by_either(self, actor: Actor, model: StoredRow) -> bool:
-        """Whether one of the two acts."""
+        """Whether the source or the destination acts."""
         return self.by_source(actor, model) or self.by_destination(actor, model)
 
 
 class PythonStatemachine(Contestant):
-    """`enabled_events` is its question, and `send` its command."""
+    """`enabled_events` answers its questions, and `send` takes a step."""
 
     name = "python-statemachine"
     distribution = "python-statemachine"

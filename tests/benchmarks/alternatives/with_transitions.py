@@ -12,7 +12,7 @@ _transitions: Any = import_module("transitions")  # it has types in part only
 
 
 class Model:
-    """A row, with the guards; the machine adds the methods that are only named here."""
+    """A row with the guards; the machine adds the methods that are only declared here."""
 
     status: str
     trigger: Callable[..., bool]
@@ -22,15 +22,15 @@ class Model:
         self.row = row
 
     def by_source(self, actor: Actor) -> bool:
-        """Whether it is the source that acts."""
+        """Whether the source acts."""
         return actor.organization_id == self.row.source_organization_id
 
     def by_destination(self, actor: Actor) -> bool:
-        """Whether it is the destination that acts."""
+        """Whether the destination acts."""
         return actor.organization_id == self.row.destination_organization_id
 
     def by_either(self, actor: Actor) -> bool:
-        """Whether one of the two acts."""
+        """Whether the source or the destination acts."""
         return self.by_source(actor) or self.by_destination(actor)
 
 
@@ -52,7 +52,7 @@ _TRANSITIONS = [
 
 
 class Transitions(Contestant):
-    """`may_trigger` is its question, and `trigger` its command: both take the name."""
+    """`may_trigger` answers its questions, and `trigger` takes a step: both take the name."""
 
     name = "transitions"
     distribution = "transitions"
@@ -91,5 +91,5 @@ class Transitions(Contestant):
             model = self.subject(row)
             if model.may_trigger(action, actor):
                 found.append(row)
-            self._machine.remove_model(model)  # it would be kept for good
+            self._machine.remove_model(model)  # otherwise the machine would keep it
         return found

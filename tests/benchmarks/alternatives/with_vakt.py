@@ -1,6 +1,6 @@
 """vakt: rule-based policies in a MemoryStorage, and a Guard with the RulesChecker.
 
-Measured, and slower by far: the cached guard, which turns each inquiry into JSON to find its key.
+The cached guard was measured as well and is far slower: it turns each inquiry into JSON for a key.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _audit: Any = import_module("vakt.audit")
 
 
 def _policies() -> list[Any]:
-    """The subject is an organization's id; a resource is a dict of what the row says."""
+    """The subject is an organization's id; a resource is a dict of the row's values."""
     mine = _rules.SubjectMatch()
     anyone = [_rules.Any()]
     begun = _rules.In("pending", "active")
@@ -47,7 +47,7 @@ def _policies() -> list[Any]:
 
 
 class Vakt(Contestant):
-    """`is_allowed` is its question. Which policy decided it writes into a log, which is off."""
+    """`is_allowed` answers its questions. It logs which policy decided, but the log is off."""
 
     name = "vakt"
     distribution = "vakt"
