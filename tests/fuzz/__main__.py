@@ -1,8 +1,8 @@
 """Coverage-guided fuzzing: ``uv run --group fuzz python -m tests.fuzz --seconds 60``.
 
-The corpus beside this file is where it starts, and stays as it is: what is found on the way goes
-into a temporary directory, and an input that breaks something into ``build/``. Exit code 0: nothing
-was found; 3: atheris does not import here; anything else: something was found.
+It starts from the corpus beside this file and does not change it: new inputs go into a temporary
+directory, and an input that fails a check goes into ``build/``. Exit code 0 means that no check
+failed; 3, that atheris cannot be imported; any other, that a check failed.
 """
 
 import argparse
@@ -17,12 +17,12 @@ FINDINGS = HERE.parents[1] / "build"
 
 
 def main() -> None:
-    """Fuzz for as long as is asked for."""
+    """Fuzz for the given time."""
     parser = argparse.ArgumentParser(description="Fuzz the wire documents.")
     parser.add_argument("--seconds", type=int, default=60)
     seconds = parser.parse_args().seconds
     try:
-        # Only the group `fuzz` installs it, so type checkers must do without.
+        # Only the group `fuzz` installs it, so type checkers do not see it.
         atheris: Any = import_module("atheris")
     except ImportError as error:
         sys.stderr.write(f"atheris does not import here: {error}\n")

@@ -1,4 +1,4 @@
-"""What must hold for any bytes that are given as a document."""
+"""The properties that must hold for any bytes given as a document."""
 
 import json
 from collections.abc import Callable
@@ -16,19 +16,22 @@ from connect_core import (
 
 
 def check(data: bytes) -> None:
-    """Read `data` as each document, as bytes and as text: it is valid, or every problem is told."""
+    """Read `data` as each document, as bytes and as text: valid, or refused with every problem."""
     forms: list[bytes | str] = [data]
     with suppress(UnicodeDecodeError):
         forms.append(data.decode())
     for read in (check_create, check_connection):
         told = [read_or_refused(read, form) for form in forms]
-        assert told[0] == told[-1], "bytes and text are told the same"
+        assert told[0] == told[-1], "bytes and text must have the same problems"
 
 
 def read_or_refused(
     read: Callable[[bytes | str], None], form: bytes | str
 ) -> tuple[object, ...] | None:
-    """Nothing but the one typed error may come out; what it tells, or None if there is none."""
+    """Read a document; return the arguments of its `InvalidDocumentError`, or None if it is valid.
+
+    Any other error is a failure.
+    """
     try:
         read(form)
     except InvalidDocumentError as error:
@@ -38,7 +41,7 @@ def read_or_refused(
 
 
 def check_refusal(error: InvalidDocumentError) -> None:
-    """It names a place for every problem, and both its text and its document can be sent."""
+    """The error locates every problem, and both its text and its document can be sent."""
     assert error.problems
     for problem in error.problems:
         assert problem.pointer == "" or problem.pointer.startswith("/")
@@ -50,7 +53,7 @@ def check_refusal(error: InvalidDocumentError) -> None:
 
 
 def check_create(form: bytes | str) -> None:
-    """What is read can be created, written and read back."""
+    """A Connection can be created from the request, written and read back."""
     request = parse_create(form)
     connection, _ = Connection.create(
         by=Actor(id="api_1", organization_id="org_fuzz"),
@@ -64,6 +67,6 @@ def check_create(form: bytes | str) -> None:
 
 
 def check_connection(form: bytes | str) -> None:
-    """What is read is written and read back the same."""
+    """The Connection is the same after it is written and read back."""
     connection = parse_connection(form, version=7)
     assert parse_connection(connection_document(connection), version=7) == connection

@@ -1,12 +1,12 @@
 """Mutation testing: ``uv run --group mutation python -m tests.mutation``.
 
 Each mutant is one small change to one module. It is killed if the tests fail for it. A mutant that
-survives must stand in ``survivors.toml`` with the reason why no test can tell it from the original;
-one without a reason is an error, and so is a reason whose mutant is gone.
+survives must be listed in ``survivors.toml`` with the reason why no test can tell it from the
+original. A survivor without a reason is an error, and so is a reason without a survivor.
 
-The changes are those of Cosmic Ray and, because it knows nothing of declarations, every change of
-who may take a transition in `lifecycle.py`, of where it starts and of where it leads. Nothing in
-the working tree is touched: the tests run in copies, one for each worker.
+The changes are those of Cosmic Ray. Because it does not know declarations, `by_declaration` adds
+every change to a transition in `lifecycle.py`: who may take it, where it starts and where it leads.
+The working tree is not touched: the tests run in copies, one for each worker.
 """
 
 import argparse
@@ -35,7 +35,7 @@ mutating: Any = import_module("cosmic_ray.mutating")
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path("src/connect_core")
-#: Quick ones first: most mutants die at once.
+#: Quick tests first: they kill most mutants.
 _CORE = [
     *("table", "lifecycle", "policy", "connection", "decision", "wording", "identifiers"),
     *("scopes", "parties", "history", "errors", "surface"),
@@ -51,8 +51,8 @@ def _sql(module: str) -> list[str]:
     return [*ours, "store", "service", "idempotency", "service_lists", "adapters/sql/query_plans"]
 
 
-#: The modules, each with the tests that its mutants have to pass, and words that select from them.
-#: A test is named as its module is: ``adapters/sql/rows`` is tests/adapters/sql/test_rows.py.
+#: The modules, each with the tests to run on its mutants, and an expression that selects from them.
+#: A test file is named after its module: ``adapters/sql/rows`` is tests/adapters/sql/test_rows.py.
 MODULES = {
     **dict.fromkeys(
         [
@@ -61,7 +61,7 @@ MODULES = {
         ],
         (_CORE, ""),
     ),
-    # The service's tests are those of `minds_version`.
+    # The service's tests cover `minds_version`.
     "decision": ([*_CORE, "service"], "not sqlite and not postgresql"),
     **dict.fromkeys(
         ["store", "memory", "idempotency", "service"],
@@ -76,12 +76,12 @@ MODULES = {
         "not stress",
     ),
 }
-#: A mutant that takes so many times as long as the unchanged code, and a while, hangs.
+#: A mutant hangs if its tests take this many times as long as on the unchanged code, plus 30 s.
 PATIENCE = 5
 
 
 class Mutant(NamedTuple):
-    """A module's whole source with one change, and the lines that changed."""
+    """A module's source with one change, and the lines that changed."""
 
     module: str
     source: str
@@ -89,11 +89,11 @@ class Mutant(NamedTuple):
     after: str
 
 
-# --- Making them ---------------------------------------------------------------------------------
+# --- Making mutants ------------------------------------------------------------------------------
 
 
 def mutants(module: str) -> Iterator[Mutant]:
-    """Every mutant of a module that does something else, each once."""
+    """Every mutant of a module whose code differs from the original, each once."""
     original = (ROOT / PACKAGE / f"{module}.py").read_text(encoding="utf-8")
     sources = list(by_cosmic_ray(original))
     if module == "lifecycle":
@@ -106,7 +106,7 @@ def mutants(module: str) -> Iterator[Mutant]:
 
 
 def by_cosmic_ray(original: str) -> Iterator[str]:
-    """The source under every operator at every place."""
+    """The source with every operator applied at every place."""
     for name in plugins.operator_names():
         operator_class = plugins.get_operator(name)
         if operator_class.arguments():  # needs settings of its own
@@ -119,7 +119,7 @@ def by_cosmic_ray(original: str) -> Iterator[str]:
 
 
 def by_declaration(original: str) -> Iterator[str]:
-    """The lifecycle with one transition's roles, start or end exchanged for each of the others."""
+    """The lifecycle with one transition's roles, start or end replaced by each of the others."""
     states = ("absent", "pending", "active", "inactive")
     pairs = tuple(f"{one}, {other}" for one, other in combinations(states, 2))
     roles = ("", "Role.SOURCE", "Role.DESTINATION", "Role.SOURCE, Role.DESTINATION")
@@ -137,7 +137,7 @@ def by_declaration(original: str) -> Iterator[str]:
 
 
 def meaning(source: str) -> str | None:
-    """What runs: the code without the annotations of functions; None if it is not Python at all."""
+    """The code that runs, without annotations of functions; None if it is not valid Python."""
     try:
         tree = ast.parse(source)
         compile(tree, "mutant", "exec")
@@ -152,7 +152,7 @@ def meaning(source: str) -> str | None:
 
 
 def changed_lines(original: str, source: str) -> tuple[str, str]:
-    """What stood there, and what stands there now."""
+    """The lines before and after the change."""
     lines = list(unified_diff(original.splitlines(), source.splitlines(), n=0))[3:]
     removed = [line[1:].strip() for line in lines if line.startswith("-")]
     added = [line[1:].strip() for line in lines if line.startswith("+")]
@@ -174,7 +174,7 @@ def take_a_copy(parent: str) -> None:
 
 
 def survives(mutant: Mutant, seconds: Mapping[str, float]) -> bool:
-    """Whether the tests pass although the module was changed; `seconds` is what they take else."""
+    """Whether the tests pass on a mutant; `seconds` is what each module's tests take without it."""
     path = _copy / PACKAGE / f"{mutant.module}.py"
     original = path.read_text(encoding="utf-8")
     path.write_text(mutant.source, encoding="utf-8")
@@ -191,13 +191,13 @@ def timed(module: str) -> float | None:
 
 
 def file_of(name: str) -> Path:
-    """The file of these tests, in the project."""
+    """The path of a test file in the project."""
     path = Path("tests", name)
     return path.with_name(f"test_{path.name}.py")
 
 
 def run_tests(module: str, timeout: float | None = None) -> bool:
-    """Whether the tests of a module pass in this worker's copy, and in time."""
+    """Whether the tests of a module pass in this worker's copy within the time limit."""
     tests, words = MODULES[module]
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-k", words]
     environment = os.environ | {
@@ -223,7 +223,7 @@ def run_tests(module: str, timeout: float | None = None) -> bool:
 
 
 def main() -> int:
-    """Run every mutant, and say which survived without a reason."""
+    """Test every mutant, and report those that survive without a reason."""
     parser = argparse.ArgumentParser(description="Mutation testing.")
     parser.add_argument(
         "modules", nargs="*", default=list(MODULES), metavar="module", help=", ".join(MODULES)
@@ -239,7 +239,7 @@ def main() -> int:
                 arguments.modules, pool.map(timed, arguments.modules), strict=True
             ):
                 if took is None:
-                    say(f"The tests of {module} fail on the unchanged code; mend that first.")
+                    say(f"The tests of {module} fail on the unchanged code; fix them first.")
                     return 2
                 seconds[module] = took
         with ProcessPoolExecutor(
@@ -251,7 +251,7 @@ def main() -> int:
 
 
 def surviving(everything: list[Mutant], verdicts: Iterator[bool]) -> Iterator[Mutant]:
-    """Those that survive; each is told at once, and now and then how far this is."""
+    """The mutants that survive; report each at once, and the progress now and then."""
     for count, (mutant, survived) in enumerate(zip(everything, verdicts, strict=True), 1):
         if count % 50 == 0:
             say(f"{count} of {len(everything)}")
@@ -271,19 +271,19 @@ def report(survivors: list[Mutant], total: int, modules: list[str]) -> int:
     }
     survived = {(mutant.module, mutant.before, mutant.after) for mutant in survivors}
     for module, before, after in sorted(survived - reasons):
-        say(f"\nSurvived, and no reason is written:\n{module}.py\n- {before}\n+ {after}")
+        say(f"\nSurvived without a reason:\n{module}.py\n- {before}\n+ {after}")
     for module, before, after in sorted(reasons - survived):
-        say(f"\nA reason is written, but it did not survive:\n{module}.py\n- {before}\n+ {after}")
+        say(f"\nHas a reason, but did not survive:\n{module}.py\n- {before}\n+ {after}")
     killed = total - len(survivors)
     say(
-        f"\n{total} mutants: {killed} killed, {len(survivors)} survived, {len(survived & reasons)} "
-        f"kinds of those with a reason, {len(survived - reasons)} without."
+        f"\n{total} mutants: {killed} killed, {len(survivors)} survived. Of the distinct ones, "
+        f"{len(survived & reasons)} have a reason and {len(survived - reasons)} have none."
     )
     return 0 if survived == reasons else 1
 
 
 def say(text: str) -> None:
-    """Tell whoever runs this."""
+    """Print a line at once."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
