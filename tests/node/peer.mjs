@@ -1,19 +1,19 @@
 #!/usr/bin/env node
-// The Connection specification 1.0, spoken over its line protocol.
+// An implementation of the Connection specification 1.0 that speaks its line protocol.
 //
 //   node peer.mjs [--open CXN-OPEN-001=status-first]... [--without versions]...
 //
-// --open chooses another answer to an open point than ours; --without leaves a capability out.
+// --open chooses another answer to an open point than the default; --without omits a capability.
 
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 
-// ---- What can be chosen ----------------------------------------------------------------------
+// ---- Options ---------------------------------------------------------------------------------
 
 const CAPABILITIES =
   ['named-source', 'versions', 'expected-version', 'history', 'times', 'documents', 'http'];
 
-/** The register of open points: the permitted answers, ours first. */
+/** The open points, each with its permitted answers, the default first. */
 const OPEN_POINTS = {
   'CXN-OPEN-001': ['role-first', 'status-first'],
   'CXN-OPEN-002': ['hidden', 'refused'],
@@ -41,9 +41,9 @@ for (const choice of options.open) {
   answers[point] = answer;
 }
 
-// ---- Who may do what, and when ---------------------------------------------------------------
+// ---- The decision table ----------------------------------------------------------------------
 
-/** The matrix: each of its cells follows from who may act, from where, and where that leads. */
+/** Each action's roles, statuses and target, from which every cell of the matrix follows. */
 const MATRIX = {
   create: { roles: ['source'], from: ['none'], to: 'pending' },
   activate: { roles: ['destination'], from: ['pending'], to: 'active' },
@@ -51,7 +51,7 @@ const MATRIX = {
   reactivate: { roles: ['source'], from: ['inactive'], to: 'pending' },
 };
 
-/** None for an outsider, and two in a Connection from an organization to itself. */
+/** The roles that an organization holds: none as an outsider, two in a self-connection. */
 function rolesOf(organization, { source, destination }) {
   const roles = [];
   if (organization === source) roles.push('source');
@@ -59,20 +59,20 @@ function rolesOf(organization, { source, destination }) {
   return roles;
 }
 
-/** Why a party is refused an action, or null. */
+/** The reason why a party is refused an action, or null. */
 function refusalOf(action, roles, status, isStale = false) {
   const rule = MATRIX[action];
   const wrongRole = !rule.roles.some((role) => roles.includes(role));
   const wrongStatus = !rule.from.includes(status);
   const statusHides = wrongStatus && answers['CXN-OPEN-001'] === 'status-first';
   if (wrongRole && !statusHides) return 'wrong-role';
-  // Reading again does not help who holds the wrong role, so `stale` is not told then.
+  // Reading again does not help an actor with the wrong role, so `stale` does not apply to it.
   if (isStale && !wrongRole) return 'stale';
   if (wrongStatus) return action === 'create' ? 'already-exists' : 'wrong-status';
   return null;
 }
 
-// ---- What a Connection may consist of --------------------------------------------------------
+// ---- Valid values ----------------------------------------------------------------------------
 
 const DEFAULT_SCOPES = ['account.read', 'inquiry.read'];
 const MOST_SCOPES = 64;
@@ -88,13 +88,13 @@ const isObject = (value) => value !== null && typeof value === 'object' && !Arra
 const isScope = (value) => isString(value) && SCOPE.test(value);
 const isName = (value) => isString(value) && NAME.test(value);
 
-/** A name that stands twice counts once. */
+/** A scope that is named twice counts once. */
 function isRightNumberOfScopes(scopes) {
   const { size } = new Set(scopes);
   return size >= 1 && size <= MOST_SCOPES;
 }
 
-// ---- The world: all Connections --------------------------------------------------------------
+// ---- The service: all Connections ------------------------------------------------------------
 
 const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
 
@@ -104,13 +104,13 @@ function newId() {
 
 let latest = 0;
 
-/** The time in milliseconds; it stands still while the system's clock has been set back. */
+/** The time in milliseconds; it stands still if the system's clock is set back. */
 function now() {
   latest = Math.max(latest, Date.now());
   return latest;
 }
 
-class World {
+class Service {
   #byId = new Map();
   #byPair = new Map();
 
@@ -185,7 +185,7 @@ class World {
   }
 }
 
-// ---- What is told of a Connection ------------------------------------------------------------
+// ---- Answers ---------------------------------------------------------------------------------
 
 const timestamp = (milliseconds) => new Date(milliseconds).toISOString();
 
@@ -232,11 +232,11 @@ function documentOf(connection) {
 
 const escapePointer = (name) => name.replaceAll('~', '~0').replaceAll('/', '~1');
 
-/** The places of all members that stand twice, in text that is known to be JSON. */
+/** The JSON pointers of all duplicate members, in text that is known to be JSON. */
 function placesOfMembersTwice(json) {
   const places = [];
-  const around = []; // the arrays and objects around this place: no recursion, as JSON may be deep
-  let opened = null; // where the string begins that this place is in, if it is in one
+  const around = []; // the arrays and objects around this place: a stack, as JSON may be deep
+  let opened = null; // where the string around this place begins, if there is one
   let text; // the latest string, with its quotes
   for (const { 0: token, index } of json.matchAll(/\\.|["{}[\],:]/g)) {
     const inner = around.at(-1);
@@ -262,11 +262,11 @@ function placesOfMembersTwice(json) {
   return places;
 }
 
-/** The places of all problems but members that stand twice, of which the last one is looked at. */
+/** The JSON pointers of all problems but duplicate members, of which the last one is checked. */
 function placesOfProblems(document) {
   const places = [];
 
-  /** Tells whether a value is an object, and notes what is wrong inside it. */
+  /** Whether a value is an object; records the problems inside it. */
   function isObjectOf(checks, required, value, place) {
     if (!isObject(value)) return false;
     if (!Object.hasOwn(value, required)) places.push(place);
@@ -296,7 +296,7 @@ function placesOfProblems(document) {
   return places;
 }
 
-function createFromDocument(world, by, body) {
+function createFromDocument(service, by, body) {
   let document;
   try {
     document = JSON.parse(body); // follows RFC 8259 strictly, at any depth
@@ -306,7 +306,7 @@ function createFromDocument(world, by, body) {
   const pointers = new Set([...placesOfMembersTwice(body), ...placesOfProblems(document)]);
   if (pointers.size > 0) return { outcome: 'invalid', pointers: [...pointers] };
   const { [DESTINATION]: destination, name, scopes } = document.data.attributes;
-  return world.create({ by, destination, name, scopes });
+  return service.create({ by, destination, name, scopes });
 }
 
 // ---- HTTP ------------------------------------------------------------------------------------
@@ -320,7 +320,7 @@ const HTTP_STATUS = {
   'wrong-role': Number(answers['CXN-OPEN-007']),
   'wrong-status': Number(answers['CXN-OPEN-003']),
   'already-exists': 409,
-  'self-connection': 422, // this one and `stale` are our choice: the text leaves them free
+  'self-connection': 422, // this one and `stale` are our choice: the specification leaves them free
   stale: 412,
   invalid: 422,
   denied: 403,
@@ -336,7 +336,7 @@ const maybe = (isRight) => (value) => isAbsent(value) || isRight(value);
 
 /** The members of each verb. */
 const FORMS = {
-  __proto__: null, // so that no verb finds what all objects inherit
+  __proto__: null, // so that no verb finds an inherited property
   create: {
     by: isString, destination: isString, source: maybe(isString), name: maybe(isString),
     scopes: maybe(isStrings), allow_self: maybe(isBoolean),
@@ -347,7 +347,7 @@ const FORMS = {
   close: {},
 };
 
-/** The members of a `create` with a document, which stands instead of the others. */
+/** The members of a `create` with a document, which replaces the other members. */
 const FORM_WITH_BODY = {
   by: isString, body: isString, destination: isAbsent, source: isAbsent, name: isAbsent,
   scopes: isAbsent, allow_self: isAbsent,
@@ -355,7 +355,7 @@ const FORM_WITH_BODY = {
 
 const NEEDS = { source: 'named-source', expected_version: 'expected-version', body: 'documents' };
 
-/** Members that the form does not have are ignored. */
+/** Unknown members are ignored. */
 function checkMembers(request, form) {
   for (const [member, isRight] of Object.entries(form)) {
     if (!isRight(request[member])) throw new Error(`${member} is not as it ought to be`);
@@ -365,7 +365,7 @@ function checkMembers(request, form) {
 const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const LINE_FEED = 0x0a;
 
-let world = new World();
+let service = new Service();
 
 function carryOut(request) {
   checkMembers(request, { protocol: (value) => value === 1, id: isNumber, verb: isString });
@@ -377,14 +377,14 @@ function carryOut(request) {
   const isClaimed = (member) => isAbsent(request[member]) || claimed.has(NEEDS[member]);
   if (!isKnown || !Object.keys(NEEDS).every(isClaimed)) return { outcome: 'unsupported' };
   if (verb === 'close') {
-    world = new World();
+    service = new Service();
     return { outcome: 'ok' };
   }
-  return hasBody ? createFromDocument(world, by, body) : world[verb](request);
+  return hasBody ? createFromDocument(service, by, body) : service[verb](request);
 }
 
 function answerTo(line) {
-  let id = null; // for as long as the request's is not known
+  let id = null; // until the request's id is known
   try {
     const request = JSON.parse(UTF_8.decode(line));
     if (!isObject(request)) throw new Error('a request is an object');
@@ -399,7 +399,7 @@ function answerTo(line) {
   }
 }
 
-/** The lines of a stream. (Those of node:readline also end at U+2028, which JSON may hold.) */
+/** The lines of a stream. (Lines of node:readline also end at U+2028, which JSON may contain.) */
 async function* linesOf(stream) {
   let begun = [];
   for await (const chunk of stream) {
