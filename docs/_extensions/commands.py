@@ -1,6 +1,6 @@
-"""The command line's reference, from the commands themselves.
+"""The directive ``commands``: the command line's reference, from the commands themselves.
 
-Typer describes its own commands in Markdown; the directive ``commands`` puts that into the page.
+Typer describes its commands in Markdown, which the directive puts into the page.
 """
 
 import re
@@ -14,15 +14,15 @@ from sphinx.util.typing import ExtensionMetadata
 
 
 def described(module: str, program: str) -> str:
-    """The commands of a Typer application in Markdown, below a title of the page's own."""
+    """The commands of a Typer application in Markdown, without a title: the page has its own."""
     command = [sys.executable, "-m", "typer", module, "utils", "docs", "--name", program]
     text = subprocess.run(  # noqa: S603  # our own interpreter, our own command line
         command, capture_output=True, text=True, encoding="utf-8", check=True
     ).stdout
     text = re.sub(r"\A# .*\n", "", text)
-    # Lists of commands have cut sentences; the commands themselves stand below.
+    # Lists of commands have truncated sentences; each command is described in full below.
     text = re.sub(r"^\*\*Commands\*\*:\n\n(\* .*\n)+", "", text, flags=re.MULTILINE)
-    # The usage says how many words an argument takes; its Python type is nobody's business.
+    # The usage says how many words an argument takes; its Python type does not help readers.
     return re.sub(r"^(\* `[^`]*?) <[^`>]*>`", r"\1`", text, flags=re.MULTILINE)
 
 
@@ -32,12 +32,12 @@ class Commands(SphinxDirective):
     required_arguments = 2
 
     def run(self) -> list[nodes.Node]:
-        """The description, as if it stood in the page."""
+        """The description, parsed like the page's own text."""
         module, program = self.arguments
         return self.parse_text_to_nodes(described(module, program), allow_section_headings=True)
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Become part of Sphinx."""
+    """Register with Sphinx."""
     app.add_directive("commands", Commands)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

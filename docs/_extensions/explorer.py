@@ -1,7 +1,7 @@
-"""The directive ``explorer``: the decision table, and a form that looks its rows up.
+"""The directive ``explorer``: the decision table, and a form that looks up its rows.
 
-The table stands in the page as ``connect-core table --json`` writes it. What can be chosen is taken
-from its rows, and so is all that ``_static/explorer.js`` shows: neither knows a rule.
+The page contains the table as ``connect-core table --json`` writes it. The form's options come from
+its rows, and so does everything that ``_static/explorer.js`` shows: neither has rules of its own.
 """
 
 import json
@@ -27,12 +27,12 @@ _PAGE = """\
 <div class="explorer-cards">
 {cards}
 </div>
-<h2 id="explorer-life">A life, step by step</h2>
-<p>Take an action that is allowed, and the Connection moves on. Between two steps you may be
-somebody else. Ask for one that is refused, and nothing changes. Choosing a status begins a new life
-there.</p>
+<h2 id="explorer-log">A Connection, step by step</h2>
+<p>Take an action that is allowed, and the Connection moves on. Ask for one that is refused, and
+nothing changes. You may change who you are between two steps. Choose a status, and the log starts
+again from there.</p>
 <p data-part="beginning"></p>
-<div role="log" aria-labelledby="explorer-life"><ol data-part="log"></ol></div>
+<div role="log" aria-labelledby="explorer-log"><ol data-part="log"></ol></div>
 <button type="button" data-part="again">Start again</button>
 </form>
 <script type="application/json" id="explorer-table">{table}</script>
@@ -62,8 +62,8 @@ _CARD = """\
 <button type="button" aria-describedby="explorer-{action}-explanation" data-part="take"></button>
 </article>"""
 
-#: How a choice is told at length, where its word alone would not do.
-_AT_LENGTH = {
+#: The labels of options whose word alone is not clear enough.
+_LABELS = {
     "none": "No Connection yet",
     "both": "both: a sandbox, connected with itself",
     "outsider": "outsider: neither of the two",
@@ -71,14 +71,14 @@ _AT_LENGTH = {
 
 
 def _choice(name: str, legend: str, facts: Iterable[tuple[str, object]]) -> str:
-    """A group of radio buttons, each with the fact of the table that it stands for."""
+    """A group of radio buttons, each with the table's value that it stands for."""
     options = [
         _OPTION.format(
             name=name,
             value=word,
             fact=escape(_compact(fact)),
             checked="" if index else " checked",
-            label=escape(_AT_LENGTH.get(word, word)),
+            label=escape(_LABELS.get(word, word)),
         )
         for index, (word, fact) in enumerate(facts)
     ]
@@ -86,7 +86,7 @@ def _choice(name: str, legend: str, facts: Iterable[tuple[str, object]]) -> str:
 
 
 def _compact(value: object) -> str:
-    """JSON as JavaScript writes it."""
+    """JSON as JavaScript's `JSON.stringify` writes it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -103,7 +103,7 @@ def _parties() -> Iterator[tuple[str, object]]:
 
 
 def _inline(value: object) -> str:
-    """JSON that cannot end the element it stands in."""
+    """JSON that cannot end the element that contains it."""
     return json.dumps(value).replace("<", "\\u003c")
 
 
@@ -121,10 +121,10 @@ def page() -> str:
 
 
 class Explorer(SphinxDirective):
-    """Stands for the form and the table. Takes no arguments."""
+    """Inserts the form and the table. Takes no arguments."""
 
     def run(self) -> list[nodes.Node]:
-        """The page as it is, for HTML only. It is made anew when the rules are others."""
+        """The form and the table, for HTML only. Sphinx rebuilds them when the rules change."""
         for source in (__file__, lifecycle.__file__, policy.__file__):
             self.env.note_dependency(source)
         return [nodes.raw("", page(), format="html", classes=["explorer"])]
@@ -133,14 +133,14 @@ class Explorer(SphinxDirective):
 def add_files(
     app: Sphinx, _page: str, _template: str, _context: object, doctree: nodes.document | None
 ) -> None:
-    """Load the script and the style on pages that have the form, and on no others."""
+    """Load the script and the style sheet only on pages that have the form."""
     if doctree and any("explorer" in raw["classes"] for raw in doctree.findall(nodes.raw)):
         app.add_js_file("explorer.js", loading_method="defer")
         app.add_css_file("explorer.css")
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Become part of Sphinx."""
+    """Register with Sphinx."""
     app.add_directive("explorer", Explorer)
     app.connect("html-page-context", add_files)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,13 +1,13 @@
 """The directive ``mermaid``: diagrams that are drawn while the site is built.
 
-It takes a file or a text, and a fenced block of ``mermaid`` is the same. The npm package of that
-name draws each in Chromium, once for light pages and once for dark ones. The drawings become part
-of the page, so that reading it needs no script and no network.
+It takes a file or a text; a fenced ``mermaid`` block works the same way. The npm package of that
+name draws each diagram in Chromium, once for light pages and once for dark ones. The drawings
+become part of the page, so that reading it needs no script and no network.
 
-Where Chromium or npm is missing, the page shows the diagram's text instead, and the build log says
-so. In the gate, which sets ``CONNECT_CORE_REQUIRE_CHROMIUM``, that is an error.
+If Chromium or npm is missing, the page shows the diagram's text instead, and the build log says so.
+In the gate, which sets ``CONNECT_CORE_REQUIRE_CHROMIUM``, that is an error.
 
-Only colours and distances are chosen here. Layout is Mermaid's.
+This module chooses only colours and distances. Mermaid does the layout.
 """
 
 import os
@@ -37,8 +37,8 @@ _log = logging.getLogger(__name__)
 
 # --- Look ----------------------------------------------------------------------------------------
 
-#: Furo's own text and page, and a colour for each role, status and result. All have a contrast of
-#: at least 4.5 to 1, but for the lines that lead down from participants.
+#: Furo's text and background colours, and a colour for each role, status and result. All have a
+#: contrast of at least 4.5 to 1, except the lines that lead down from participants.
 _COLOURS: Final = {
     "light": {
         "ink": "#1f2328",
@@ -64,8 +64,8 @@ _COLOURS: Final = {
     },
 }
 
-# Text has an outline in the colour of the page, so that lines do not run through it. Mermaid draws
-# statuses too narrow for readers whose font is wider.
+# Text has an outline in the background colour, so that lines do not run through it. Statuses are
+# widened, because Mermaid draws them too narrow for readers with a wider font.
 _STYLE: Final = """
 .messageText, .edgeLabel text {{
     paint-order: stroke; stroke: {paper}; stroke-width: 5px; stroke-linejoin: round;
@@ -120,7 +120,7 @@ def _options(colours: Mapping[str, str]) -> dict[str, object]:
         },
         "fontFamily": "-apple-system, BlinkMacSystemFont, Segoe UI, Helvetica, Arial, sans-serif",
         "fontSize": 14,
-        # HTML in a drawing is cut off where the reader's font is wider than the one here.
+        # HTML labels would be cut off if the reader's font is wider than the one here.
         "htmlLabels": False,
         "flowchart": {"htmlLabels": False},
         "state": {"nodeSpacing": 40, "rankSpacing": 40},
@@ -140,7 +140,7 @@ def _options(colours: Mapping[str, str]) -> dict[str, object]:
 
 # --- Drawing -------------------------------------------------------------------------------------
 
-# A drawing has a name of its own or is given one.
+# A drawing without a name of its own is given one.
 _DRAW: Final = """
 async ([id, text, name, options]) => {
     mermaid.initialize(options);
@@ -154,11 +154,11 @@ async ([id, text, name, options]) => {
 
 
 class _UnavailableError(Exception):
-    """What is missing, in words."""
+    """A tool is missing; the text says which."""
 
 
 def _script(folder: Path) -> Path:
-    """The npm package's script, which is fetched if it is not there yet."""
+    """The npm package's script, downloaded if it is not there yet."""
     script = folder / f"mermaid-{_VERSION}.min.js"
     if not script.exists():
         npm = shutil.which("npm")
@@ -178,14 +178,14 @@ def _script(folder: Path) -> Path:
 
 
 class _Drawer:
-    """A page in Chromium with Mermaid in it, opened when the first diagram is drawn."""
+    """A page in Chromium that has loaded Mermaid, opened when the first diagram is drawn."""
 
     def __init__(self) -> None:
         self._opened = ExitStack()
         self._page: Page | None = None
 
     def open(self, folder: Path) -> "Page":
-        """The page. The script is looked for, and kept, in `folder`.
+        """The page. The script is stored in `folder`.
 
         Raises:
             _UnavailableError: something is missing.
@@ -216,7 +216,7 @@ _drawer = _Drawer()
 
 
 def _drawn(page: "Page", text: str, number: int, name: str) -> str:
-    """The diagram in both sets of colours, of which Furo shows one."""
+    """The diagram in both sets of colours; Furo shows one of them."""
     drawings = [
         f'<div class="only-{scheme}">'
         + str(page.evaluate(_DRAW, [f"diagram-{number}-{scheme}", text, name, _options(colours)]))
@@ -230,7 +230,7 @@ def _drawn(page: "Page", text: str, number: int, name: str) -> str:
 
 
 class Mermaid(SphinxDirective):
-    """A diagram: the file that is the argument, or the text within."""
+    """A diagram, from the file that the argument names or from the directive's content."""
 
     has_content = True
     optional_arguments = 1
@@ -248,7 +248,7 @@ class Mermaid(SphinxDirective):
 
 
 class DrawDiagrams(SphinxPostTransform):
-    """Puts drawings where the texts of diagrams stand."""
+    """Replaces the texts of diagrams with drawings."""
 
     default_priority = 5
     formats = ("html",)
@@ -290,7 +290,7 @@ def _close(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Become part of Sphinx. Pages are written one after another, in one browser."""
+    """Register with Sphinx. Pages are written one after another, in one browser."""
     app.add_directive("mermaid", Mermaid)
     app.add_post_transform(DrawDiagrams)
     app.connect("build-finished", _close)

@@ -1,10 +1,10 @@
-"""Names: how those in docstrings are found, and how signatures show them.
+"""Resolves the names in docstrings, and adjusts the signatures that the reference shows.
 
-In a docstring, what is public becomes a link, and everything else stays as it is written.
+In a docstring, public names become links, and all other names stay as they are written.
 
 Docstrings put names between single backticks: public names, but also parameters, values and names
-of other libraries. What is public is documented under `connect_core`, or under the module by whose
-path it is imported, while annotations name the module in which it was defined.
+of other libraries. Public names are documented under `connect_core`, or under the module from which
+they are imported, while annotations name the module that defines them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -33,7 +33,7 @@ _PUBLIC = {name: f"conformance.{name}" for name in conformance.__all__} | {
 
 
 class PublicName(PyXRefRole):
-    """The role of text between single backticks: a link if there is something to link to."""
+    """The role of text between single backticks: a link if the name is documented."""
 
     def process_link(
         self,
@@ -43,14 +43,14 @@ class PublicName(PyXRefRole):
         title: str,
         target: str,
     ) -> tuple[str, str]:
-        """Note that nothing is amiss when there is not."""
+        """Mark the reference as optional, so that a missing target is no error."""
         refnode["optional"] = True
         refnode["reftype"] = "obj"
         return super().process_link(env, refnode, has_explicit_title, title, target)
 
 
 def places(target: str) -> Iterator[str]:
-    """Where a name may be documented: as it is written, or as what a module of ours defines."""
+    """The places where a name may be documented: as written, or by its last part."""
     inner = target.removeprefix("connect_core.")
     first, _, member = inner.partition(".")
     last = inner.rpartition(".")[2]
@@ -63,9 +63,9 @@ def places(target: str) -> Iterator[str]:
 def resolve(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
 ) -> nodes.Element | None:
-    """Find what a reference of the Python domain means, once Sphinx has not.
+    """Resolve a reference of the Python domain that Sphinx could not resolve.
 
-    Names of other libraries stay text: their documentation is on the network.
+    Names of other libraries stay text: linking to their documentation needs the network.
     """
     if node.get("refdomain") != "py":
         return None
@@ -88,7 +88,7 @@ def signature(
     arguments: str | None,
     returned: str | None,
 ) -> tuple[str | None, str | None]:
-    """Show a model by its fields, and what nobody calls without any arguments."""
+    """Show a model with its fields, and enumerations and protocols without arguments."""
     uncalled = bool(getattr(thing, "_is_protocol", False))
     if not isinstance(thing, type):
         return arguments, returned
@@ -100,10 +100,10 @@ def signature(
 def sentences(
     app: Sphinx, kind: str, name: str, thing: object, options: object, lines: list[str]
 ) -> None:
-    """Describe variables by their comments, and attributes without a type that is none.
+    """Describe variables by their comments, and keep Napoleon from inventing types.
 
     Napoleon takes the words before a colon in the first line for the type of the attribute. An
-    empty comment there keeps it from that; an empty line does not.
+    empty comment in that place prevents this; an empty line does not.
     """
     if kind == "data":
         lines[:] = _comment(name) or lines
@@ -122,7 +122,7 @@ def _comment(name: str) -> list[str] | None:
 
 
 def _fields(model: type[BaseModel]) -> Iterator[str]:
-    """The fields as keyword arguments, without what pydantic keeps beside their types."""
+    """The fields as keyword arguments, without pydantic's metadata on their types."""
     annotations = {name: field.annotation for name, field in model.model_fields.items()}
     types = get_type_hints(type(model.__name__, (), {"__annotations__": annotations}))
     for name, field in model.model_fields.items():
@@ -132,10 +132,10 @@ def _fields(model: type[BaseModel]) -> Iterator[str]:
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Become part of Sphinx."""
+    """Register with Sphinx."""
     for directive in PythonDomain.directives.values():
         for field in cast("Iterable[Field]", getattr(directive, "doc_field_types", ())):
-            if field.name == "variable":  # Sphinx calls attributes so
+            if field.name == "variable":  # Sphinx's name for attributes
                 field.label = "Attributes"
     app.add_role_to_domain("py", "name", PublicName())
     app.connect("autodoc-process-signature", signature)

@@ -1,5 +1,5 @@
-// Shows rows of the decision table that stands in the page. There is no rule in here: what can be
-// chosen comes from the form, and what is answered comes from the table, word for word.
+// Shows rows of the decision table that the page contains. This script has no rules: the options
+// come from the form, and the answers come from the table, word for word.
 "use strict";
 
 (() => {
@@ -9,7 +9,7 @@
   const part = (name, within = form) => within.querySelector(`[data-part="${name}"]`);
   const log = part("log");
 
-  // --- What is chosen: each radio button carries the fact of the table that it stands for ---
+  // --- The choice: each radio button has the table's value that it stands for ---
 
   const radios = (name) => [...form.elements[name]];
   const chosen = (name) => radios(name).find((radio) => radio.checked);
@@ -28,7 +28,7 @@
         is(chosen("role"), row.roles),
     );
 
-  // --- The words ---
+  // --- Texts ---
 
   const arrow = (before, after) => `${word("status", before)} → ${word("status", after)}`;
   const inWords = (code) => code.replaceAll("_", " ");
@@ -48,7 +48,7 @@
   };
   const denial = (code) => element("li", `${inWords(code)} `, element("code", code));
 
-  // --- What is shown ---
+  // --- Display ---
 
   const show = (card) => {
     const row = rowOf(card);
@@ -86,7 +86,7 @@
     part("summary").textContent = summary();
   };
 
-  // --- A life ---
+  // --- A sequence of steps ---
 
   const begin = () => {
     log.replaceChildren();
@@ -105,7 +105,7 @@
     refresh();
   };
 
-  // --- The address of the page: it says what is chosen, and what it says is chosen ---
+  // --- The page's address: it records the choice, and sets it when it changes ---
 
   const writeAddress = () =>
     history.replaceState(null, "", `#${new URLSearchParams(new FormData(form))}`);
@@ -116,7 +116,7 @@
     if (names.length) begin();
   };
 
-  // --- What the reader does ---
+  // --- Events ---
 
   form.addEventListener("change", (event) => {
     if (event.target.name === "status") begin();
