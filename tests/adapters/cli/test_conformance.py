@@ -164,7 +164,10 @@ class TestTrouble:
     @pytest.mark.parametrize("name", peers.MALFORMED)
     def test_malformed_peers(self, name: str) -> None:
         command, told = peers.MALFORMED[name]
-        code, written, complained = outcome(*stdio(command, "--timeout", "1", "--only", "story"))
+        timeout = str(peers.timeout_for(name))
+        code, written, complained = outcome(
+            *stdio(command, "--timeout", timeout, "--only", "story")
+        )
         assert (code, written) == (2, "")
         assert squeezed(complained).startswith("harness error: ")
         assert squeezed(told)[:40] in squeezed(complained)
