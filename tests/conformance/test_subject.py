@@ -57,11 +57,6 @@ class TestReference(ConnectionConformance):
     def make_system(self) -> System:
         return ReferenceSystem()
 
-    @pytest.mark.stress
-    def test_explorer(self) -> None:
-        """It takes seconds; other tests run the exploration's lines."""
-        super().test_explorer()
-
 
 def system_on(backend: Backend) -> ServiceSystem:
     """The service on a store that is emptied at the end of each execution."""
