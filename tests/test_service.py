@@ -292,7 +292,7 @@ class TestLostRaces:
         with pytest.raises(DuplicateConnectionError) as duplicate:
             service.create(by=OUR_KEY, destination=destination, allow_self=True)
         assert duplicate.value.existing_id is None
-        assert duplicate.value.decision.denial is Denial.ALREADY_EXISTS
+        assert duplicate.value.decision.denials == (Denial.ALREADY_EXISTS, Denial.UNKNOWN_STATUS)
         assert str(duplicate.value).endswith("for an ordered pair. Use the existing one.")
 
 
