@@ -120,7 +120,7 @@ def loaded(text: bytes) -> list[History]:
     with session_on(URL.create("sqlite")) as session:
         store = SqlConnectionStore(session)
         tally = load(records(File(text)), store)
-        assert (tally.bad, tally.troubles, tally.broken) == (0, [], None)
+        assert (tally.bad, tally.problems, tally.broken) == (0, [], None)
         found = seen(list(store.everything()))
         assert tally.added == len(found)
         return found

@@ -40,9 +40,9 @@ class Person(NamedTuple):
     def refused(self, *arguments: str) -> str:
         """The refusal on stderr. It changes nothing."""
         before = kept(self.database)
-        told = fitting(refusal(*self._complete(arguments)))
+        message = fitting(refusal(*self._complete(arguments)))
         assert kept(self.database) == before
-        return told
+        return message
 
     def refused_json(self, *arguments: str) -> Any:
         """The same as JSON."""

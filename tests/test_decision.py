@@ -148,8 +148,11 @@ class TestWrittenDown:
         assert read.as_dict() == decision.as_dict()
         for name in ("action", "status", "target"):
             assert type(getattr(read, name)) is type(getattr(decision, name))
-        members = (*read.denials, *read.roles, *(step.action for step in read.remedy))
-        assert {type(each) for each in members} <= {Action, Denial, Role}
+        assert {type(each) for each in read.denials} <= {Denial}
+        for action, roles, before, after in read.remedy:
+            assert (type(action), type(before), type(after)) == (Action, Status, Status)
+            assert {type(each) for each in roles} == {Role}
+        assert {type(each) for each in read.roles} <= {Role}
 
     def test_those_of_an_access(self) -> None:
         for status in Status:

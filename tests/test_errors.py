@@ -246,7 +246,7 @@ def test_a_second_self_connection_fails_on_both_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reader", "scope", "status", "told"),
+    ("reader", "scope", "status", "advice"),
     [
         (PARTNER, "inquiry.read", Status.PENDING, "First the destination must activate it."),
         (
@@ -260,10 +260,10 @@ def test_a_second_self_connection_fails_on_both_counts() -> None:
         (STRANGER, "inquiry.read", Status.ACTIVE, "the organization that the actor acts for."),
     ],
 )
-def test_denied_access(reader: Actor, scope: str, status: Status, told: str) -> None:
+def test_denied_access(reader: Actor, scope: str, status: Status, advice: str) -> None:
     with pytest.raises(AccessDeniedError) as caught:
         authorize_access(reader, scope, connection_in(status))
-    assert str(caught.value).endswith(told)
+    assert str(caught.value).endswith(advice)
     assert str(caught.value).startswith(
         f"{reader.id} of {reader.organization_id} may not read '{scope}' through cxn_ABC123: "
     )

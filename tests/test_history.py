@@ -133,7 +133,7 @@ class TestOutsideData:
     def test_terms_as_plain_values(self) -> None:
         _, event = create(name="Söhne 🎉")
         assert event.terms is not None
-        told = event.terms.as_dict()
-        assert told == event.terms.model_dump(mode="json")
-        assert told["scopes"] == ["account.read", "inquiry.read"]
-        assert {type(told["source_organization_id"]), type(told["name"])} == {str}
+        written = event.terms.as_dict()
+        assert written == event.terms.model_dump(mode="json")
+        assert written["scopes"] == ["account.read", "inquiry.read"]
+        assert {type(written["source_organization_id"]), type(written["name"])} == {str}

@@ -92,7 +92,7 @@ class TestRoles:
         }
 
     def test_every_refusal_with_what_would_help(self) -> None:
-        told = [
+        shown = [
             (row[0], action, roles, row[2], row[3])
             for roles, (_, refused) in self.sections().items()
             for row in refused
@@ -103,5 +103,5 @@ class TestRoles:
             for cell, each in decision_table().items()
             if not each
         }
-        assert set(told) == refused
-        assert len(told) == len(refused)
+        assert set(shown) == refused
+        assert len(shown) == len(refused)

@@ -21,8 +21,8 @@ def check(data: bytes) -> None:
     with suppress(UnicodeDecodeError):
         forms.append(data.decode())
     for read in (check_create, check_connection):
-        told = [read_or_refused(read, form) for form in forms]
-        assert told[0] == told[-1], "bytes and text must have the same problems"
+        found = [read_or_refused(read, form) for form in forms]
+        assert found[0] == found[-1], "bytes and text must have the same problems"
 
 
 def read_or_refused(

@@ -76,12 +76,12 @@ class TestTheStory:
 
     def test_the_history_leads_to_what_is_stored(self, anywhere: People) -> None:
         connection_id = anywhere.connection("active")
-        told = anywhere.destination.json("history", connection_id)
-        assert list(told) == ["data"]
-        connection = replay(ConnectionEvent.model_validate(event) for event in told["data"])
+        output = anywhere.destination.json("history", connection_id)
+        assert list(output) == ["data"]
+        connection = replay(ConnectionEvent.model_validate(event) for event in output["data"])
         assert connection_document(connection) == anywhere.source.json("show", connection_id)
         assert connection.version == 2
-        first, latest = (second_of(event) for event in told["data"])
+        first, latest = (second_of(event) for event in output["data"])
         assert anywhere.source.run("history", connection_id) == (
             "v  when (UTC)           action    before   after    who         role\n"
             "───────────────────────────────────────────────────────────────────────────\n"
@@ -100,8 +100,8 @@ class TestTheStory:
 
     def test_a_refusal_changes_nothing(self, anywhere: People) -> None:
         connection_id = anywhere.connection()
-        told = anywhere.source.refused("activate", connection_id)
-        assert told.startswith(f"api_ABC123 of org_ABC123 may not activate {connection_id}: ")
+        output = anywhere.source.refused("activate", connection_id)
+        assert output.startswith(f"api_ABC123 of org_ABC123 may not activate {connection_id}: ")
         assert anywhere.source.status(connection_id) == "pending"
 
     def test_each_database_is_a_world_of_its_own(self, anywhere: People, tmp_path: Path) -> None:
@@ -175,12 +175,12 @@ class TestRefusals:
             person.run(verdict.action, connection_id)
             assert people.source.status(connection_id) == verdict.target
             return
-        told = person.refused(verdict.action, connection_id)
+        output = person.refused(verdict.action, connection_id)
         if not verdict.roles:
-            assert squeezed(told) == not_found(connection_id)
+            assert squeezed(output) == not_found(connection_id)
             return
         decision = decision_table()[Cell(verdict.status, verdict.action, verdict.roles)]
-        why, _, way = told.partition("\n\n")
+        why, _, way = output.partition("\n\n")
         assert squeezed(why) == (
             f"{person.actor.id} of {person.actor.organization_id} may not {verdict.action} "
             f"{connection_id}: {decision.explanation} {decision.advice}"
@@ -223,12 +223,12 @@ class TestRefusals:
     )
     def test_there_is_only_ever_one(self, status: str, way: list[str], people: People) -> None:
         connection_id = people.connection(status)
-        why, _, told = people.source.refused("create", "org_DEF456").partition("\n\n")
+        why, _, output = people.source.refused("create", "org_DEF456").partition("\n\n")
         assert squeezed(why).startswith(
             f"A Connection from this source to this destination exists already and is {status}"
         )
         assert f" It is {connection_id}. " in squeezed(why)
-        assert told.splitlines() == way
+        assert output.splitlines() == way
 
     def test_the_other_way_round_is_another_one(self, people: People) -> None:
         there = people.connection()
@@ -246,8 +246,8 @@ class TestRefusals:
         assert error["meta"] == {"code": "self_connection"}
         own = people.source.create("org_ABC123", "--allow-self")
         assert people.source.run("activate", own).startswith("Activated\n")
-        told = people.source.refused("activate", own).split("\n\n")[1]
-        assert told.splitlines() == [
+        output = people.source.refused("activate", own).split("\n\n")[1]
+        assert output.splitlines() == [
             "remedy     the source or the destination must deactivate it (org_ABC123): active",
             "           -> inactive",
             "           the source must reactivate it (org_ABC123): inactive -> pending",
@@ -270,18 +270,18 @@ class TestOutsiders:
         self, arguments: list[str], status: Status, people: People
     ) -> None:
         connection_id = people.connection(status)
-        told, due = (
+        output, due = (
             people.outsider.refused(*filled(arguments, each)) for each in (connection_id, NOBODYS)
         )
         assert len(connection_id) == len(NOBODYS)
-        assert told == due.replace(NOBODYS, connection_id)
-        assert squeezed(told) == not_found(connection_id)
-        told, due = (
+        assert output == due.replace(NOBODYS, connection_id)
+        assert squeezed(output) == not_found(connection_id)
+        output, due = (
             people.outsider.refused_json(*filled(arguments, each))
             for each in (connection_id, NOBODYS)
         )
-        assert told == json.loads(json.dumps(due).replace(NOBODYS, connection_id))
-        assert told["errors"][0]["details"] == not_found(connection_id)
+        assert output == json.loads(json.dumps(due).replace(NOBODYS, connection_id))
+        assert output["errors"][0]["details"] == not_found(connection_id)
 
     @pytest.mark.parametrize("option", ["--after", "--before"])
     def test_cannot_use_it_as_a_place_in_a_list(self, option: str, people: People) -> None:
@@ -305,8 +305,8 @@ class TestCreate:
         document = people.source.json("create", "org_DEF456")
         assert document["data"]["attributes"]["name"] is None
         assert document["data"]["attributes"]["scopes"] == ["account.read", "inquiry.read"]
-        told = people.source.run("show", document["data"]["id"])
-        assert told.startswith(card(document, 1, ONCE_ACCEPTED) + "\n")
+        output = people.source.run("show", document["data"]["id"])
+        assert output.startswith(card(document, 1, ONCE_ACCEPTED) + "\n")
 
     def test_the_scopes_that_are_given_and_no_others(self, people: People) -> None:
         connection_id = people.source.create(
@@ -319,8 +319,8 @@ class TestCreate:
     def test_as_many_scopes_as_there_can_be(self, people: People) -> None:
         names = [f"thing{number}.read" for number in range(MAX_SCOPES + 1)]
         every = [part for name in names for part in ("--scope", name)]
-        told = complaint("create", "org_DEF456", *every, "--as", OURS)
-        assert told.endswith(
+        output = complaint("create", "org_DEF456", *every, "--as", OURS)
+        assert output.endswith(
             f"\n\nError: Invalid value for '--scope': at most {MAX_SCOPES} can be given.\n"
         )
         document = people.source.json("create", "org_DEF456", *every[2:])
@@ -371,7 +371,7 @@ class TestNames:
         assert json.loads(written) == people.source.json("show", connection_id)
 
     @pytest.mark.parametrize(
-        ("name", "told"),
+        ("name", "message"),
         [
             ("x" * 256, "a name has at most 255 characters; this has 256."),
             ("a\nb", "a name cannot hold the character U+000A."),
@@ -379,11 +379,11 @@ class TestNames:
             ("\udcff", "a name cannot hold the character U+DCFF."),
         ],
     )
-    def test_that_a_connection_cannot_have(self, name: str, told: str, people: People) -> None:
+    def test_that_a_connection_cannot_have(self, name: str, message: str, people: People) -> None:
         complained = complaint(
             "create", "org_DEF456", "--name", name, "--as", OURS, "--database", people[0].database
         )
-        assert complained.endswith(f"\n\nError: Invalid value for '--name': {told}\n")
+        assert complained.endswith(f"\n\nError: Invalid value for '--name': {message}\n")
         assert not Path(people.source.database).exists()
 
 
@@ -392,8 +392,8 @@ class TestExpectedVersion:
 
     def test_an_earlier_one_is_refused(self, anywhere: People) -> None:
         connection_id = anywhere.connection("active")
-        told = anywhere.source.refused("deactivate", connection_id, "--expected-version", "1")
-        assert squeezed(told) == (
+        output = anywhere.source.refused("deactivate", connection_id, "--expected-version", "1")
+        assert squeezed(output) == (
             f"{connection_id} has changed: version 1 was expected, and it has version 2. "
             "Read it again and decide anew."
         )
@@ -419,8 +419,8 @@ class TestExpectedVersion:
 
     def test_does_not_hide_that_somebody_else_has_to_do_it(self, people: People) -> None:
         connection_id = people.connection()
-        told = people.source.refused("activate", connection_id, "--expected-version", "7")
-        assert "may not activate" in told
+        output = people.source.refused("activate", connection_id, "--expected-version", "7")
+        assert "may not activate" in output
 
 
 class TestIdempotencyKey:
@@ -455,29 +455,29 @@ class TestIdempotencyKey:
     def test_refusals_included(self, anywhere: People) -> None:
         connection_id = anywhere.connection()
         arguments = ["activate", connection_id, *self.KEY]
-        told = refusal(*arguments, "--as", OURS, "--database", anywhere.source.database)
+        output = refusal(*arguments, "--as", OURS, "--database", anywhere.source.database)
         *_, keys = sorted(
             kept(anywhere.source.database), key=lambda rows: "wrong_role" in str(rows)
         )
         assert len(keys) == 1
         assert "'request-1'" in keys[0]
-        assert anywhere.source.refused(*arguments) == told
+        assert anywhere.source.refused(*arguments) == output
         anywhere.destination.run("activate", connection_id)
         # The refusal is the first one; what would make the Connection active is asked anew.
-        assert anywhere.source.refused(*arguments) == told.partition("\n\n")[0] + "\n"
+        assert anywhere.source.refused(*arguments) == output.partition("\n\n")[0] + "\n"
 
     def test_refusals_for_the_version_included(self, people: People) -> None:
         connection_id = people.connection()
         arguments = ["deactivate", connection_id, "--expected-version", "2", *self.KEY]
-        told = refusal(*arguments, "--as", OURS, "--database", people.source.database)
+        output = refusal(*arguments, "--as", OURS, "--database", people.source.database)
         people.destination.run("activate", connection_id)
-        assert people.source.refused(*arguments) == told
+        assert people.source.refused(*arguments) == output
         assert people.source.run("deactivate", connection_id, "--expected-version", "2")
 
     def test_is_for_one_request_only(self, people: People) -> None:
         connection_id = people.source.create("org_DEF456", *self.KEY)
-        told = people.source.refused("deactivate", connection_id, *self.KEY)
-        assert told == (
+        output = people.source.refused("deactivate", connection_id, *self.KEY)
+        assert output == (
             "The idempotency key 'request-1' came with another request before, and nothing\n"
             "was done. Take a new key for a new request; repeat a request word for word.\n"
         )

@@ -218,8 +218,8 @@ class TestList:
         assert len(five) == 5
         for start, due in turns.items():
             turned = [] if not start else ["--after", order[start - 1]]
-            table, told = anywhere.source.run("list", "--limit", "2", *turned).split("\n\n")
-            assert told.splitlines() == due
+            table, output = anywhere.source.run("list", "--limit", "2", *turned).split("\n\n")
+            assert output.splitlines() == due
             assert [each for each in order if each in table] == order[start : start + 2]
         assert "\n\n" not in anywhere.source.run("list")
 

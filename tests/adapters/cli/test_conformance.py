@@ -56,12 +56,12 @@ class TestRun:
         )
 
     def test_the_same_in_json(self) -> None:
-        told = run_json(*REFERENCE)
+        output = run_json(*REFERENCE)
         again = report_dict(run_vectors(ReferenceSystem))
-        for each in (told, again):
+        for each in (output, again):
             for name in ("implementation", "sentence"):
                 each.pop(name)
-        assert told == again
+        assert output == again
 
     def test_one_that_does_not(self) -> None:
         code, written, complained = outcome(*FAULTY)
@@ -79,8 +79,8 @@ class TestRun:
         assert "list all" not in written
 
     def test_only(self) -> None:
-        told = run_json(*REFERENCE, "--only", "CXN-SCOP-007", "--only", "story/")
-        assert sum(told["counts"].values()) == 2 + 4
+        output = run_json(*REFERENCE, "--only", "CXN-SCOP-007", "--only", "story/")
+        assert sum(output["counts"].values()) == 2 + 4
 
     @pytest.mark.usefixtures("node")
     def test_a_process(self) -> None:
@@ -91,14 +91,14 @@ class TestRun:
     @pytest.mark.usefixtures("node")
     def test_a_process_with_options_of_its_own(self) -> None:
         command = ["node", str(PEER), "--open", "CXN-OPEN-002=refused"]
-        told = json.loads(run(*stdio(command, "--only", "outsider", "--json")))
-        assert told["answers"]["CXN-OPEN-002"] == ["refused"]
+        output = json.loads(run(*stdio(command, "--only", "outsider", "--json")))
+        assert output["answers"]["CXN-OPEN-002"] == ["refused"]
 
     @pytest.mark.stress
     def test_exploring(self) -> None:
-        told = run_json(*REFERENCE, "--explore", "60x50", "--seed", "1", "--only", "story")
-        assert told["exploration"]["result"] == "pass"
-        assert told["sentence"].endswith("; exploration 60x50 (seed 1) found nothing.")
+        output = run_json(*REFERENCE, "--explore", "60x50", "--seed", "1", "--only", "story")
+        assert output["exploration"]["result"] == "pass"
+        assert output["sentence"].endswith("; exploration 60x50 (seed 1) found nothing.")
 
     def test_exploring_too_little_is_no_conformance(self) -> None:
         code, written, _ = outcome(*REFERENCE, "--explore", "1x1", "--seed", "1")
@@ -129,18 +129,18 @@ class TestRun:
         profile.write_text(
             json.dumps({"name": "ours", "known_failures": {"self/life": "it shares for ever"}})
         )
-        told = run_json(*FAULTY, "--profile", str(profile), "--only", "self")
-        assert told["counts"]["known-failure"] == 1
-        assert told["implementation"] == "ours"
+        output = run_json(*FAULTY, "--profile", str(profile), "--only", "self")
+        assert output["counts"]["known-failure"] == 1
+        assert output["implementation"] == "ours"
 
     def test_reports(self, tmp_path: Path) -> None:
         files = [tmp_path / name for name in ("report.json", "report.xml", "report.html")]
         options = ["--report", str(files[0]), "--junit", str(files[1]), "--html", str(files[2])]
         outcome(*FAULTY, "--only", "story", *options)
-        told = json.loads(files[0].read_text(encoding="utf-8"))
-        assert told["implementation"] == "faults:SharesForEver"
+        output = json.loads(files[0].read_text(encoding="utf-8"))
+        assert output["implementation"] == "faults:SharesForEver"
         assert ET.parse(files[1]).getroot().get("tests") == "4"  # noqa: S314  # our own
-        assert told["sentence"] in files[2].read_text(encoding="utf-8")
+        assert output["sentence"] in files[2].read_text(encoding="utf-8")
 
     def test_on_a_terminal(self) -> None:
         """In colour; and while it runs, a bar on stderr, which is gone at the end."""
@@ -163,14 +163,14 @@ class TestTrouble:
 
     @pytest.mark.parametrize("name", peers.MALFORMED)
     def test_malformed_peers(self, name: str) -> None:
-        command, told = peers.MALFORMED[name]
+        command, output = peers.MALFORMED[name]
         timeout = str(peers.timeout_for(name))
         code, written, complained = outcome(
             *stdio(command, "--timeout", timeout, "--only", "story")
         )
         assert (code, written) == (2, "")
         assert squeezed(complained).startswith("harness error: ")
-        assert squeezed(told)[:40] in squeezed(complained)
+        assert squeezed(output)[:40] in squeezed(complained)
 
     def test_a_command_that_is_not_there(self) -> None:
         code, written, complained = outcome(*stdio(["nowhere-at-all"]))
@@ -193,7 +193,7 @@ class TestTrouble:
         )
 
     @pytest.mark.parametrize(
-        ("python", "told"),
+        ("python", "output"),
         [
             ("nowhere:factory", "No module named 'nowhere'"),
             ("faults:Nothing", "has no attribute 'Nothing'"),
@@ -202,11 +202,11 @@ class TestTrouble:
             ("faults:FAULTS", "'faults:FAULTS' cannot be called."),
         ],
     )
-    def test_factories_that_are_none(self, python: str, told: str) -> None:
-        assert told in squeezed(complaint("conformance", "run", "--python", python))
+    def test_factories_that_are_none(self, python: str, output: str) -> None:
+        assert output in squeezed(complaint("conformance", "run", "--python", python))
 
     @pytest.mark.parametrize(
-        ("options", "told"),
+        ("options", "output"),
         [
             (["--explore", "100"], "'100' is not a size such as 100x50: runs x steps."),
             (["--explore", "0x5"], "'0x5' is not a size"),
@@ -218,19 +218,19 @@ class TestTrouble:
             (["--seed", "-1"], "'--seed'"),
         ],
     )
-    def test_options_that_are_wrong(self, options: list[str], told: str) -> None:
-        assert told in squeezed(complaint(*REFERENCE, *options))
+    def test_options_that_are_wrong(self, options: list[str], output: str) -> None:
+        assert output in squeezed(complaint(*REFERENCE, *options))
 
     @pytest.mark.parametrize("option", ["--report", "--junit", "--html"])
     def test_a_report_that_cannot_be_written(self, option: str, tmp_path: Path) -> None:
-        told = squeezed(complaint(*REFERENCE, "--only", "story", option, str(tmp_path)))
-        assert "cannot be written: " in told
+        output = squeezed(complaint(*REFERENCE, "--only", "story", option, str(tmp_path)))
+        assert "cannot be written: " in output
 
     def test_a_profile_that_names_what_there_is_not(self, tmp_path: Path) -> None:
         profile = tmp_path / "profile.json"
         profile.write_text('{"claims": ["clocks"]}')
-        told = squeezed(complaint(*REFERENCE, "--profile", str(profile)))
-        assert "there is no capability 'clocks' (there are named-source, " in told
+        output = squeezed(complaint(*REFERENCE, "--profile", str(profile)))
+        assert "there is no capability 'clocks' (there are named-source, " in output
 
     def test_a_system_of_the_present_folder(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -318,8 +318,8 @@ class TestGenerate:
         assert "CXN-REFU-002 was released; keep it, or list it" in squeezed(complained)
 
     def test_no_checkout(self, tmp_path: Path) -> None:
-        told = squeezed(complaint("conformance", "generate", "--root", str(tmp_path)))
-        assert "specification.md does not exist; give the checkout." in told
+        output = squeezed(complaint("conformance", "generate", "--root", str(tmp_path)))
+        assert "specification.md does not exist; give the checkout." in output
 
 
 # --- diff ----------------------------------------------------------------------------------------
@@ -354,9 +354,9 @@ class TestDiff:
         assert squeezed(written).endswith("1 cell more permissive.")
 
     def test_less_permissive_in_json(self, tables: tuple[Path, Path]) -> None:
-        (told,) = run_json("conformance", "diff", *map(str, reversed(tables)), code=1)
-        assert told["kind"] == "less permissive"
-        assert told["where"] == "inactive, reactivate, by the destination"
+        (output,) = run_json("conformance", "diff", *map(str, reversed(tables)), code=1)
+        assert output["kind"] == "less permissive"
+        assert output["where"] == "inactive, reactivate, by the destination"
 
     def test_vectors(self) -> None:
         folder = str(ROOT / "src/connect_core/conformance/data/vectors")
@@ -364,7 +364,7 @@ class TestDiff:
 
     def test_what_cannot_be_compared(self, tables: tuple[Path, Path]) -> None:
         folder = str(ROOT / "src/connect_core/conformance/data/vectors")
-        told = squeezed(complaint("conformance", "diff", str(tables[0]), folder))
-        assert "a decision table cannot be compared with vectors" in told
-        told = squeezed(complaint("conformance", "diff", "/nowhere.json", folder))
-        assert "/nowhere.json" in told
+        output = squeezed(complaint("conformance", "diff", str(tables[0]), folder))
+        assert "a decision table cannot be compared with vectors" in output
+        output = squeezed(complaint("conformance", "diff", "/nowhere.json", folder))
+        assert "/nowhere.json" in output

@@ -78,8 +78,8 @@ class TestDatabases:
     def test_your_own_file_where_none_can_be(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         home = {"HOME": str(tmp_path / "file"), "XDG_DATA_HOME": str(tmp_path / "file")}
-        told = complaint("list", "--as", OURS, stdin=b"", **home)
-        assert told.endswith(
+        output = complaint("list", "--as", OURS, stdin=b"", **home)
+        assert output.endswith(
             f"{UNUSABLE}{tmp_path / 'file'}/connect-core cannot be made: Not a directory.\n"
         )
 
@@ -93,9 +93,9 @@ UNUSABLE = "\n\nError: Invalid value for '--database' (or CONNECT_CORE_DATABASE)
 def unusable(place: str, *arguments: str) -> str:
     """Why a database cannot be used. The message is the same for text and for JSON."""
     whole = [*(arguments or ["list"]), "--as", OURS, "--database", place]
-    told = complaint(*whole)
-    assert complaint(*whole, "--json") == told
-    usage, _, reason = told.partition(UNUSABLE)
+    output = complaint(*whole)
+    assert complaint(*whole, "--json") == output
+    usage, _, reason = output.partition(UNUSABLE)
     assert usage.startswith("Usage: connect-core ")
     return reason
 
@@ -133,8 +133,8 @@ class TestUnusableDatabases:
         assert file.read_bytes() == before
 
     def test_a_name_that_would_disturb_a_terminal(self, tmp_path: Path) -> None:
-        told = unusable(str(tmp_path / "\x1b[31m\u202e" / "x.db"))
-        assert told == f"{tmp_path}/\\u001b[31m\\u202e/x.db: unable to open database file.\n"
+        output = unusable(str(tmp_path / "\x1b[31m\u202e" / "x.db"))
+        assert output == f"{tmp_path}/\\u001b[31m\\u202e/x.db: unable to open database file.\n"
 
     def test_a_database_of_something_else(self, tmp_path: Path) -> None:
         file = tmp_path / "other.db"
@@ -154,17 +154,17 @@ class TestUnusableDatabases:
         assert unusable(url) == "it is neither a file nor a URL that SQLAlchemy can read.\n"
 
     def test_a_database_that_nobody_knows(self) -> None:
-        told = unusable("unheard://me:s3cret@host/x")
-        assert "unheard" in told
-        assert "s3cret" not in told
+        output = unusable("unheard://me:s3cret@host/x")
+        assert "unheard" in output
+        assert "s3cret" not in output
 
     def test_an_asynchronous_driver(self) -> None:
-        told = unusable("postgresql+asyncpg://me:s3cret@host/x")
-        assert told.startswith("postgresql+asyncpg is an asynchronous driver: ")
-        assert "s3cret" not in told
+        output = unusable("postgresql+asyncpg://me:s3cret@host/x")
+        assert output.startswith("postgresql+asyncpg is an asynchronous driver: ")
+        assert "s3cret" not in output
 
     @pytest.mark.parametrize(
-        ("url", "told"),
+        ("url", "output"),
         [
             (
                 "postgresql://me:s3cret@host/x",
@@ -178,11 +178,11 @@ class TestUnusableDatabases:
         ],
     )
     def test_a_driver_that_is_not_installed(
-        self, url: str, told: str, monkeypatch: pytest.MonkeyPatch
+        self, url: str, output: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for driver in ("psycopg", "psycopg2"):
             monkeypatch.setitem(sys.modules, driver, None)
-        assert unusable(url) == told
+        assert unusable(url) == output
 
     def test_a_driver_that_lacks_a_library(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -199,8 +199,8 @@ class TestUnusableDatabases:
     def test_an_option_that_the_driver_does_not_take(
         self, options: str, named: str, tmp_path: Path
     ) -> None:
-        told = unusable(f"sqlite:///{tmp_path}/x.db?{options}")
-        assert named in told
+        output = unusable(f"sqlite:///{tmp_path}/x.db?{options}")
+        assert named in output
         assert list(tmp_path.iterdir()) == []
 
     def test_an_option_that_would_be_left_out(self, tmp_path: Path) -> None:
@@ -216,22 +216,22 @@ class TestUnusableDatabases:
         assert (tmp_path / "x.db").exists() is not bool(warned)
 
     def test_an_option_that_postgresql_does_not_take(self) -> None:
-        told = unusable("postgresql://me:s3cret@127.0.0.1:1/x?colour=red")
-        assert told == 'invalid connection option "colour".\n'
+        output = unusable("postgresql://me:s3cret@127.0.0.1:1/x?colour=red")
+        assert output == 'invalid connection option "colour".\n'
 
     def test_a_server_that_does_not_answer(self, closed_port: int) -> None:
-        told = unusable(f"postgresql://me:s3cret@127.0.0.1:{closed_port}/x")
-        assert "failed: Connection refused" in told
-        assert told.endswith(" accepting TCP/IP connections?\n")
-        assert told.count("\n") == 1
-        assert "s3cret" not in told
+        output = unusable(f"postgresql://me:s3cret@127.0.0.1:{closed_port}/x")
+        assert "failed: Connection refused" in output
+        assert output.endswith(" accepting TCP/IP connections?\n")
+        assert output.count("\n") == 1
+        assert "s3cret" not in output
 
     def test_a_database_that_is_not_there(self) -> None:
         with postgresql() as url:
             absent = url.set(database="absent", password="s3cret")  # noqa: S106  # not a real one
-            told = unusable(absent.render_as_string(hide_password=False))
-        assert told.endswith('"absent" does not exist.\n')
-        assert "s3cret" not in told
+            output = unusable(absent.render_as_string(hide_password=False))
+        assert output.endswith('"absent" does not exist.\n')
+        assert "s3cret" not in output
 
 
 class TestSpoiltRecords:
@@ -241,11 +241,11 @@ class TestSpoiltRecords:
         connection_id = anywhere.connection()
         spoil(anywhere.source.database, "UPDATE connections SET creator_id = 'nobody'")
         for arguments in (*QUESTIONS, *CHANGES):
-            told = squeezed(anywhere.source.refused(*filled(arguments, connection_id)))
-            assert told.startswith("What is stored as ")
-            assert connection_id in told
-            assert " is not what was written: " in told
-            assert told.endswith(" Compare it with a backup; nothing was served from it.")
+            output = squeezed(anywhere.source.refused(*filled(arguments, connection_id)))
+            assert output.startswith("What is stored as ")
+            assert connection_id in output
+            assert " is not what was written: " in output
+            assert output.endswith(" Compare it with a backup; nothing was served from it.")
         (error,) = anywhere.source.refused_json("show", connection_id)["errors"]
         assert error["meta"] == {"code": "invalid_record"}
         assert error["details"] == squeezed(anywhere.source.refused("show", connection_id))

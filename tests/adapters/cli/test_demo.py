@@ -18,19 +18,19 @@ class TestDemo:
     """The guide's story plays out, from the guide's own request."""
 
     @pytest.fixture
-    def told(self) -> Any:
+    def output(self) -> Any:
         return run_json("demo")
 
-    def test_begins_with_the_guides_request(self, told: Any) -> None:
+    def test_begins_with_the_guides_request(self, output: Any) -> None:
         attributes = {
             "destination-organization-id": "org_DEF456",
             "name": "Partner Connection",
         }
-        assert told["request"] == {"data": {"attributes": attributes}}
-        request = json.dumps(told["request"], indent=2)
+        assert output["request"] == {"data": {"attributes": attributes}}
+        request = json.dumps(output["request"], indent=2)
         assert run("demo").startswith(f"The guide's request\n\n{request}\n\nThe story\n\n 1. ")
 
-    def test_goes_as_the_guide_says(self, told: Any) -> None:
+    def test_goes_as_the_guide_says(self, output: Any) -> None:
         asked = [
             (
                 *step["decision"]["roles"],
@@ -38,7 +38,7 @@ class TestDemo:
                 (step["decision"]["denials"] or ["allowed"])[0],
                 step["status_afterwards"],
             )
-            for step in told["steps"]
+            for step in output["steps"]
         ]
         assert asked == [
             ("source", "create", "allowed", "pending"),
@@ -54,34 +54,34 @@ class TestDemo:
             ("destination", "activate", "allowed", "active"),
         ]
 
-    def test_tells_who_acts(self, told: Any) -> None:
+    def test_tells_who_acts(self, output: Any) -> None:
         people = {
             ("source",): {"id": "api_ABC123", "organization_id": "org_ABC123"},
             ("destination",): {"id": "usr_Rk3v", "organization_id": "org_DEF456"},
         }
-        for step in told["steps"]:
+        for step in output["steps"]:
             assert step["actor"] == people[tuple(step["decision"]["roles"])]
             assert (step["scope"] is None) is (step["decision"]["action"] is not None)
 
-    def test_tells_the_way_that_is_left(self, told: Any) -> None:
+    def test_tells_the_way_that_is_left(self, output: Any) -> None:
         ways = {
             "pending": ["activate"],
             "active": [],
             "inactive": ["reactivate", "activate"],
         }
-        for step in told["steps"]:
+        for step in output["steps"]:
             way = [due["action"] for due in step["steps_to_active"]]
             assert way == ways[step["status_afterwards"]]
 
-    def test_the_history_gives_the_document(self, told: Any) -> None:
-        events = [ConnectionEvent.model_validate(event) for event in told["history"]]
+    def test_the_history_gives_the_document(self, output: Any) -> None:
+        events = [ConnectionEvent.model_validate(event) for event in output["history"]]
         connection = replay(events)
-        assert told["replay_gives_the_same"] is True
-        assert connection_document(connection) == told["document"]
-        assert parse_connection(told["document"], version=len(events)) == connection
+        assert output["replay_gives_the_same"] is True
+        assert connection_document(connection) == output["document"]
+        assert parse_connection(output["document"], version=len(events)) == connection
 
-    def test_the_connection_is_the_guides(self, told: Any) -> None:
-        assert told["document"]["data"]["attributes"] == {
+    def test_the_connection_is_the_guides(self, output: Any) -> None:
+        assert output["document"]["data"]["attributes"] == {
             "token": "cxn_ABC123",
             "name": "Partner Connection",
             "status": "active",
@@ -148,8 +148,8 @@ v  when (UTC)           action      before    after     who         role
 Do these events, replayed, give the same Connection? Yes.
 """ in run("demo")
 
-    def test_says_where_it_was_kept(self, told: Any) -> None:
-        assert told["database"] == "a temporary SQLite file"
+    def test_says_where_it_was_kept(self, output: Any) -> None:
+        assert output["database"] == "a temporary SQLite file"
         assert (
             "\nDo these events, replayed, give the same Connection? Yes.\n\n"
             "All of this was stored in a temporary SQLite database, which is deleted now.\n\n"
@@ -165,7 +165,7 @@ Do these events, replayed, give the same Connection? Yes.
         assert run("demo", CONNECT_CORE_DATABASE="mysql://nowhere") == run("demo")
 
     def test_keeps_the_story_in_a_sqlite_file(
-        self, told: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, output: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The directory is kept, so that what the demo left in it can be read."""
 
@@ -177,11 +177,11 @@ Do these events, replayed, give the same Connection? Yes.
         monkeypatch.setattr(cli.demo, "TemporaryDirectory", kept)
         run("demo")
         asked = ["cxn_ABC123", "--as", "usr_Rk3v@org_DEF456", "--database", f"{tmp_path}/demo.db"]
-        assert run_json("show", *asked) == told["document"]
-        assert run_json("history", *asked)["data"] == told["history"]
+        assert run_json("show", *asked) == output["document"]
+        assert run_json("history", *asked)["data"] == output["history"]
 
-    def test_ends_with_the_document(self, told: Any) -> None:
-        document = json.dumps(told["document"], indent=2)
+    def test_ends_with_the_document(self, output: Any) -> None:
+        document = json.dumps(output["document"], indent=2)
         assert run("demo").endswith(f"\n\nThe Connection's document\n\n{document}\n")
 
     def test_does_not_hide_a_replay_that_went_wrong(self, monkeypatch: pytest.MonkeyPatch) -> None:

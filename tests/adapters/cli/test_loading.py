@@ -50,17 +50,17 @@ class TestWithoutAHistory:
     ) -> None:
         known = connection_in(Status.PENDING, to_self=to_self)
         updated_at = T0 + timedelta(days=days)
-        told = known.model_copy(update={"status": status, "updated_at": updated_at})
-        connection, events = shortest_history(told)
+        output = known.model_copy(update={"status": status, "updated_at": updated_at})
+        connection, events = shortest_history(output)
         assert [event.action for event in events] == [Action.CREATE, *steps]
         assert replay(events) == connection
-        assert connection == told.model_copy(update={"version": len(events)})
+        assert connection == output.model_copy(update={"version": len(events)})
         assert {event.occurred_at for event in events[1:]} <= {updated_at}
         assert {event.actor.id for event in events[1:]} <= {"api_import"}
         for event in events[1:]:
             role = next(role for role in Role if role in event.roles)
             assert event.actor.organization_id == connection.organization_of(role)
-        for document in (connection_document(told), connection_document(told)["data"]):
+        for document in (connection_document(output), connection_document(output)["data"]):
             assert loaded(json.dumps(document).encode()) == [History(connection, tuple(events))]
 
     @given(histories(max_steps=1), st.sampled_from(Status), st.timedeltas(timedelta(0), A_YEAR))
@@ -73,13 +73,13 @@ class TestWithoutAHistory:
         """Wherever a Connection stands, and since when: its history leads exactly there."""
         later = timedelta(milliseconds=later // timedelta(milliseconds=1))
         at = begun[0].created_at + later
-        told = begun[0].model_copy(update={"status": status, "updated_at": at})
-        history = shortest_history(told)
+        output = begun[0].model_copy(update={"status": status, "updated_at": at})
+        history = shortest_history(output)
         assert replay(history.events) == history.connection
-        assert history.connection == told.model_copy(update={"version": len(history.events)})
-        (found,) = loaded(json.dumps(list_document([told])).encode())
+        assert history.connection == output.model_copy(update={"version": len(history.events)})
+        (found,) = loaded(json.dumps(list_document([output])).encode())
         assert found == History(history.connection, tuple(history.events))
-        assert connection_document(found.connection) == connection_document(told)
+        assert connection_document(found.connection) == connection_document(output)
 
     def test_a_record_with_an_empty_meta_has_none(self, place: Place) -> None:
         document = {**connection_document(THREE[0].connection), "meta": None}
@@ -121,8 +121,8 @@ class TestWhatIsTaken:
         assert seen(place.kept()) == many
 
     def test_as_json(self, place: Place) -> None:
-        told = run_json("import", place.file(line(THREE[0])), "--database", place.url)
-        assert told == {"imported": 1, "bad": 0, "problems": [], "more_problems": 0}
+        output = run_json("import", place.file(line(THREE[0])), "--database", place.url)
+        assert output == {"imported": 1, "bad": 0, "problems": [], "more_problems": 0}
 
 
 def changed(history: History, *path: str | int, to: object) -> str:
@@ -221,11 +221,11 @@ class TestBadRecords:
     def test_nothing_is_imported(self, place: Place, bad: str, pointer: str, detail: str) -> None:
         text = line(THREE[0]) + "\n" + bad + line(THREE[2])
         file = place.file(text.encode("utf-8", "surrogateescape"))
-        told = place.refused("import", file)
+        output = place.refused("import", file)
         where = f"line 3, {pointer}: {detail}" if pointer else "line 3: "
-        assert told.startswith(where), told
-        assert detail in told
-        assert told.endswith(
+        assert output.startswith(where), output
+        assert detail in output
+        assert output.endswith(
             "Nothing was imported: 1 bad record. Fix the file, or import the rest with "
             "--skip-invalid."
         )
@@ -239,19 +239,19 @@ class TestBadRecords:
             "import", file, "--skip-invalid", "--database", place.url
         )
         assert (code, written) == (0, "2 Connections imported.\n")
-        told = squeezed(complained)
-        assert told.startswith(f"line 2, {pointer}: {detail}" if pointer else "line 2: ")
-        assert told.endswith("1 record skipped.")
+        output = squeezed(complained)
+        assert output.startswith(f"line 2, {pointer}: {detail}" if pointer else "line 2: ")
+        assert output.endswith("1 record skipped.")
         assert seen(place.kept()) == [THREE[0], THREE[2]]
 
     def test_as_json(self, place: Place) -> None:
         file = place.file(line(THREE[0]) + BAD["an unknown status"][0] + BAD["no JSON"][0])
         for options, code, imported in (([], 1, 0), (["--skip-invalid"], 0, 1)):
             done = outcome("import", file, "--json", "--database", place.url, *options)
-            told = json.loads(done[1])
-            assert (done[0], told["imported"], told["bad"]) == (code, imported, 2)
-            assert told["more_problems"] == 0
-            first, second = told["problems"]
+            output = json.loads(done[1])
+            assert (done[0], output["imported"], output["bad"]) == (code, imported, 2)
+            assert output["more_problems"] == 0
+            first, second = output["problems"]
             assert (first["line"], first["pointer"]) == (2, "/data/attributes/status")
             assert first["detail"].startswith("Input should be 'pending'")
             assert (second["line"], second["pointer"]) == (3, "")
@@ -260,10 +260,10 @@ class TestBadRecords:
         """The pointer leads from the top of the file."""
         bad = json.loads(BAD["an unknown status"][0])["data"]
         document = {"data": [resource(THREE[0]), bad, resource(THREE[2])]}
-        told = place.refused("import", place.file(json.dumps(document, indent=1)))
+        output = place.refused("import", place.file(json.dumps(document, indent=1)))
         lines = json.dumps(document, indent=1).splitlines()
         number = [n for n, each in enumerate(lines, 1) if each == "  {"][1]
-        assert told.startswith(f"line {number}, /data/1/attributes/status: Input should be")
+        assert output.startswith(f"line {number}, /data/1/attributes/status: Input should be")
 
     def test_all_problems_of_all_records_in_order(self, place: Place) -> None:
         two: Any = json.loads(line(THREE[0]))
@@ -282,31 +282,31 @@ class TestBadRecords:
 
     @pytest.mark.parametrize("one", [True, 1.0])
     def test_what_python_takes_for_one(self, place: Place, one: object) -> None:
-        told = place.refused(
+        output = place.refused(
             "import", place.file(changed(THREE[0], *HISTORY, 0, "version", to=one))
         )
-        assert told.startswith("line 1, /meta/history/0/version: Input should be a valid integer")
+        assert output.startswith("line 1, /meta/history/0/version: Input should be a valid integer")
 
     def test_of_very_many_the_first(self, place: Place) -> None:
         file = place.file("nonsense\n" * 105)
-        told = place.refused("import", file)
-        assert told.count("Expecting value") == 100
-        assert "line 100: " in told
-        assert "line 101: " not in told
-        assert " and 5 more problems Nothing was imported: 105 bad records. " in told
+        output = place.refused("import", file)
+        assert output.count("Expecting value") == 100
+        assert "line 100: " in output
+        assert "line 101: " not in output
+        assert " and 5 more problems Nothing was imported: 105 bad records. " in output
         done = outcome("import", file, "--json", "--database", place.url)
         assert json.loads(done[1])["more_problems"] == 5
         assert len(json.loads(done[1])["problems"]) == 100
 
     def test_one_more_than_are_told(self, place: Place) -> None:
-        told = place.refused("import", place.file("nonsense\n" * 101))
-        assert " and 1 more problem Nothing " in told
+        output = place.refused("import", place.file("nonsense\n" * 101))
+        assert " and 1 more problem Nothing " in output
 
     def test_text_from_the_file_does_not_disturb_the_terminal(self, place: Place) -> None:
         bad = changed(THREE[0], "data", "id", to="\x1b[31m\u202e")
-        told = place.refused("import", place.file(bad))
-        assert "\x1b" not in told
-        assert "\u202e" not in told
+        output = place.refused("import", place.file(bad))
+        assert "\x1b" not in output
+        assert "\u202e" not in output
 
 
 class TestWhatIsThereAlready:
@@ -314,14 +314,16 @@ class TestWhatIsThereAlready:
 
     def test_an_id(self, any_place: Place) -> None:
         any_place.add(THREE[0])
-        told = any_place.refused("import", any_place.file(line(THREE[0])))
-        assert told.startswith("line 1, /data/id: the id cxn_00000 is taken Nothing was imported:")
+        output = any_place.refused("import", any_place.file(line(THREE[0])))
+        assert output.startswith(
+            "line 1, /data/id: the id cxn_00000 is taken Nothing was imported:"
+        )
 
     def test_a_pair(self, any_place: Place) -> None:
         any_place.add(THREE[0])
         rival, event = Connection.create(by=OUR_KEY, destination="org_0", id="cxn_x", at=T0)
-        told = any_place.refused("import", any_place.file(line(History(rival, (event,)))))
-        assert told.startswith(
+        output = any_place.refused("import", any_place.file(line(History(rival, (event,)))))
+        assert output.startswith(
             "line 1, /data/id: the ordered pair org_ABC123 -> org_0 is taken by cxn_00000 Nothing"
         )
 
@@ -341,8 +343,8 @@ class TestWhatIsThereAlready:
 
     def test_in_a_list(self, place: Place) -> None:
         document = json.dumps({"data": [resource(THREE[0]), resource(THREE[0])]})
-        told = place.refused("import", place.file(document))
-        assert told.startswith("line 1, /data/1/id: the id cxn_00000 is taken")
+        output = place.refused("import", place.file(document))
+        assert output.startswith("line 1, /data/1/id: the id cxn_00000 is taken")
 
     def test_is_found_by_indexes(self, place: Place) -> None:
         """However many there are: a table that was read for each record would be read too often."""
@@ -363,18 +365,18 @@ class TestWhatIsThereAlready:
         assert not [step for step in steps if step.startswith("SCAN")]
 
     def test_is_told_in_the_order_of_the_file(self, place: Place) -> None:
-        told = place.refused("import", place.file(line(THREE[0]) * 2 + "nonsense\n"))
-        assert told.startswith("line 2, /data/id: the id cxn_00000 is taken line 3: Expecting")
+        output = place.refused("import", place.file(line(THREE[0]) * 2 + "nonsense\n"))
+        assert output.startswith("line 2, /data/id: the id cxn_00000 is taken line 3: Expecting")
 
     def test_across_batches(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(loading, "_BATCH", 1)
-        told = place.refused("import", place.file(line(THREE[0]) * 2))
-        assert told.startswith("line 2, /data/id: the id cxn_00000 is taken")
+        output = place.refused("import", place.file(line(THREE[0]) * 2))
+        assert output.startswith("line 2, /data/id: the id cxn_00000 is taken")
 
     def test_why_is_not_looked_up_for_what_is_not_told(self, place: Place) -> None:
         place.add(THREE[0])
-        told = place.refused("import", place.file("nonsense\n" * 101 + line(THREE[0])))
-        assert " and 2 more problems Nothing was imported: 102 bad records. " in told
+        output = place.refused("import", place.file("nonsense\n" * 101 + line(THREE[0])))
+        assert " and 2 more problems Nothing was imported: 102 bad records. " in output
 
 
 class TestBrokenFiles:
@@ -384,22 +386,22 @@ class TestBrokenFiles:
     def test_a_list(self, place: Place, options: list[str]) -> None:
         text = json.dumps({"data": [resource(each) for each in THREE]}, indent=1)
         number = text.count("\n") + 1
-        told = place.refused("import", place.file(text[:-2]), *options)
-        assert told.endswith(f"Nothing was imported: the file is broken at line {number - 1}.")
-        assert told.startswith(f"line {number - 1}: ',' or '}}' is due, and there is the end")
+        output = place.refused("import", place.file(text[:-2]), *options)
+        assert output.endswith(f"Nothing was imported: the file is broken at line {number - 1}.")
+        assert output.startswith(f"line {number - 1}: ',' or '}}' is due, and there is the end")
 
     def test_longer_values(self, place: Place) -> None:
         text = json.dumps(record_document(*THREE[0]), indent=1) + "\nnonsense"
-        told = place.refused("import", place.file(text), "--skip-invalid")
+        output = place.refused("import", place.file(text), "--skip-invalid")
         number = text.count("\n") + 1
-        assert f"Nothing was imported: the file is broken at line {number}." in told
+        assert f"Nothing was imported: the file is broken at line {number}." in output
 
     def test_as_json(self, place: Place) -> None:
         file = place.file('{"data": [')
         code, written, complained = outcome("import", file, "--json", "--database", place.url)
-        told = json.loads(written)
-        assert (code, told["imported"]) == (1, 0)
-        assert [trouble["line"] for trouble in told["problems"]] == [1]
+        output = json.loads(written)
+        assert (code, output["imported"]) == (1, 0)
+        assert [trouble["line"] for trouble in output["problems"]] == [1]
         assert "Nothing was imported: the file is broken at line 1." in complained
 
 

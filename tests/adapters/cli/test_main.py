@@ -48,10 +48,10 @@ class TestTheCommandItself:
         assert all(re.fullmatch(r"[A-Z].*[^.]\.", text) for _, text in described)  # all of it fits
 
     def test_the_help_names_the_choices(self) -> None:
-        told = run("decide", "--help")
-        assert "--status none|pending|active|inactive\n" in told
-        assert "--action create|activate|deactivate|reactivate\n" in told
-        assert "--role source|destination|both|outsider\n" in told
+        output = run("decide", "--help")
+        assert "--status none|pending|active|inactive\n" in output
+        assert "--action create|activate|deactivate|reactivate\n" in output
+        assert "--role source|destination|both|outsider\n" in output
 
     def test_version(self) -> None:
         assert run("--version") == run("--version", "demo") == f"connect-core {__version__}\n"

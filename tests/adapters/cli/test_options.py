@@ -17,7 +17,7 @@ class TestUsage:
     """Wrong usage is reported on stderr with exit code 2, before any database is opened."""
 
     @pytest.mark.parametrize(
-        ("arguments", "told"),
+        ("arguments", "message"),
         [
             (["create"], "Missing argument 'DESTINATION'."),
             (["activate"], "Missing argument 'ID'."),
@@ -67,9 +67,9 @@ class TestUsage:
         ],
         ids=in_words,
     )
-    def test_what_makes_no_sense(self, arguments: list[str], told: str) -> None:
+    def test_what_makes_no_sense(self, arguments: list[str], message: str) -> None:
         complained = complaint(*arguments, "--as", OURS)
-        assert complained.endswith(f"\n\nError: {told}\n")
+        assert complained.endswith(f"\n\nError: {message}\n")
         assert complained.startswith(f"Usage: connect-core {arguments[0]} ")
 
     @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ class TestUsage:
         assert connection_id in people.source.run("list", "--limit", limit)
 
     @pytest.mark.parametrize(
-        ("actor", "told"),
+        ("actor", "message"),
         [
             ("", "it is missing."),
             ("usr_1", f"{ORGANIZATION_DUE}''."),
@@ -108,8 +108,8 @@ class TestUsage:
             (" usr_1@org_A", f"{ACTOR_DUE}' usr_1'."),
         ],
     )
-    def test_who_acts(self, actor: str, told: str) -> None:
-        due = f"\n\nError: Invalid value for '--as' (or CONNECT_CORE_ACTOR): {told}{WHO}"
+    def test_who_acts(self, actor: str, message: str) -> None:
+        due = f"\n\nError: Invalid value for '--as' (or CONNECT_CORE_ACTOR): {message}{WHO}"
         for arguments in (QUESTIONS[0], ["create", "org_B"]):
             assert complaint(*arguments, "--as", actor).endswith(due)
             assert complaint(*arguments, stdin=b"", CONNECT_CORE_ACTOR=actor).endswith(due)
@@ -118,8 +118,8 @@ class TestUsage:
         "arguments", [["create", "org_B"], *QUESTIONS, *CHANGES], ids=lambda each: each[0]
     )
     def test_every_command_asks_who_acts(self, arguments: list[str]) -> None:
-        told = complaint(*filled(arguments, NOBODYS))
-        assert told.endswith(
+        message = complaint(*filled(arguments, NOBODYS))
+        assert message.endswith(
             f"\n\nError: Invalid value for '--as' (or CONNECT_CORE_ACTOR): it is missing.{WHO}"
         )
 
@@ -179,8 +179,8 @@ class TestHelp:
 
     @pytest.mark.parametrize("name", HELP)
     def test_of_every_command(self, name: str) -> None:
-        told = squeezed(run(name, "--help"))
-        assert [each for each in (*HELP[name], *COMMON_HELP) if each not in told] == []
+        text = squeezed(run(name, "--help"))
+        assert [each for each in (*HELP[name], *COMMON_HELP) if each not in text] == []
 
 
 class TestWhoActs:
@@ -189,8 +189,8 @@ class TestWhoActs:
     def test_the_variable(self, people: People) -> None:
         connection_id = people.connection()
         arguments = ["activate", connection_id, "--database", people.source.database]
-        told = refusal(*arguments, stdin=b"", CONNECT_CORE_ACTOR=OURS)
-        assert told.startswith("api_ABC123 of org_ABC123 may not activate ")
+        message = refusal(*arguments, stdin=b"", CONNECT_CORE_ACTOR=OURS)
+        assert message.startswith("api_ABC123 of org_ABC123 may not activate ")
         assert run(*arguments, stdin=b"", code=0, CONNECT_CORE_ACTOR=THEIRS).startswith("Activated")
 
     def test_the_option_goes_first(self, people: People) -> None:

@@ -490,19 +490,19 @@ class TestReading:
         ],
     )
     def test_tells_how_many_bytes_were_read(self, content: bytes) -> None:
-        told: list[int] = []
-        for _ in records(io.BytesIO(content), told.append):
+        output: list[int] = []
+        for _ in records(io.BytesIO(content), output.append):
             pass
         whole, rest = divmod(len(content), 65_536)
-        assert told == [65_536] * whole + ([rest] if rest else []) + [0]
+        assert output == [65_536] * whole + ([rest] if rest else []) + [0]
 
     def test_tells_it_before_the_records(self) -> None:
-        told: list[int] = []
-        found = records(io.BytesIO("é\n".encode() * 100_000), told.append)
-        assert sum(told) == 65_536
+        output: list[int] = []
+        found = records(io.BytesIO("é\n".encode() * 100_000), output.append)
+        assert sum(output) == 65_536
         for _ in range(30_000):
             next(found)
-            assert 65_536 <= sum(told) <= 2 * 65_536
+            assert 65_536 <= sum(output) <= 2 * 65_536
 
     def test_long_records_are_read_in_longer_pieces(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(reading, "_CHUNK", 4)

@@ -160,12 +160,12 @@ class TestLaws:
 
         And a list document that is read to its end is one for a reader of all of it, as well.
         """
-        told: list[int] = []
+        output: list[int] = []
         found: list[Found] = []
         broken: BrokenFileError | None = None
         end = 0
         try:
-            for each in records(io.BytesIO(content), told.append):
+            for each in records(io.BytesIO(content), output.append):
                 begun = sum(len(line) + 1 for line in content.split(b"\n")[: each.line - 1])
                 place = content.index(each.text, max(begun, end))
                 assert b"\n" not in content[begun:place]
@@ -180,7 +180,7 @@ class TestLaws:
             assert broken.args == (broken.line, broken.reason)
             assert data is None
             return
-        assert sum(told) == len(content)
+        assert sum(output) == len(content)
         if data is None:
             assert {each.pointer for each in found} <= {""}
             return

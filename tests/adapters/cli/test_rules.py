@@ -43,11 +43,11 @@ class TestDecide:
 
     @every_verdict
     def test_says_the_same_in_json(self, verdict: Verdict) -> None:
-        told = run_json(*question(verdict), code=0 if verdict.target else 1)
-        assert told == decision_table()[cell_of(verdict)].as_dict()
-        assert told["allowed"] is (verdict.target is not None)
-        assert told["target"] == verdict.target
-        assert tuple(told["denials"]) == verdict.denials
+        output = run_json(*question(verdict), code=0 if verdict.target else 1)
+        assert output == decision_table()[cell_of(verdict)].as_dict()
+        assert output["allowed"] is (verdict.target is not None)
+        assert output["target"] == verdict.target
+        assert tuple(output["denials"]) == verdict.denials
 
     def test_a_remedy_of_two_steps(self) -> None:
         active = "--status active --action activate --role destination"
@@ -64,10 +64,10 @@ class TestDecide:
     @pytest.mark.parametrize("action", [a for a in Action if a is not Action.CREATE])
     def test_without_a_connection_there_is_only_creation(self, action: Action) -> None:
         for extra in ([], ["--json"]):
-            told = complaint(
+            output = complaint(
                 *("decide", "--status", "none", "--action", action, "--role", "source"), *extra
             )
-            assert told.endswith("'--action': with --status none it can only be create.\n")
+            assert output.endswith("'--action': with --status none it can only be create.\n")
 
     @pytest.mark.parametrize(
         ("option", "value", "choices"),
@@ -81,14 +81,16 @@ class TestDecide:
     def test_what_there_is_not(self, option: str, value: str, choices: str) -> None:
         arguments = {"--status": "pending", "--action": "activate", "--role": "source"}
         arguments[option] = value
-        told = complaint("decide", *(part for pair in arguments.items() for part in pair))
-        assert told.endswith(f"Invalid value for '{option}': '{value}' is not one of {choices}.\n")
+        output = complaint("decide", *(part for pair in arguments.items() for part in pair))
+        assert output.endswith(
+            f"Invalid value for '{option}': '{value}' is not one of {choices}.\n"
+        )
 
     @pytest.mark.parametrize("missing", ["--status", "--action", "--role"])
     def test_what_is_missing(self, missing: str) -> None:
         at = DECIDE.index(missing)
-        told = complaint(*DECIDE[:at], *DECIDE[at + 2 :])
-        assert f"Missing option '{missing}'" in told
+        output = complaint(*DECIDE[:at], *DECIDE[at + 2 :])
+        assert f"Missing option '{missing}'" in output
 
 
 class TestTable:
@@ -174,13 +176,16 @@ digraph ConnectionLifecycle {
 
     @pytest.mark.parametrize("name", ["text", "mermaid", "dot"])
     def test_json(self, name: str) -> None:
-        told = run_json("diagram", "--format", name)
-        assert (told["format"], told["diagram"] + "\n") == (name, run("diagram", "--format", name))
+        output = run_json("diagram", "--format", name)
+        assert (output["format"], output["diagram"] + "\n") == (
+            name,
+            run("diagram", "--format", name),
+        )
         transitions = {
             (arrow["source"], arrow["event"], tuple(arrow["guards"]), arrow["target"])
-            for arrow in told["transitions"]
+            for arrow in output["transitions"]
         }
-        assert len(told["transitions"]) == 5
+        assert len(output["transitions"]) == 5
         assert transitions == {
             ("absent", "create", ("by source",), "pending"),
             ("pending", "activate", ("by destination",), "active"),
@@ -190,5 +195,5 @@ digraph ConnectionLifecycle {
         }
 
     def test_another_format(self) -> None:
-        told = complaint("diagram", "--format", "png")
-        assert "Invalid value for '--format': 'png' is not one of text, mermaid, dot.\n" in told
+        output = complaint("diagram", "--format", "png")
+        assert "Invalid value for '--format': 'png' is not one of text, mermaid, dot.\n" in output

@@ -96,9 +96,9 @@ class TestRoundTrip:
         text = json.dumps(record_document(connection, events)).encode()
         assert loaded(text) == [History(connection, tuple(events))]
 
-    @given(history=histories(max_steps=4), told=st.booleans())
+    @given(history=histories(max_steps=4), output=st.booleans())
     def test_either_way_of_reading(
-        self, history: tuple[Connection, tuple[ConnectionEvent, ...]], told: bool
+        self, history: tuple[Connection, tuple[ConnectionEvent, ...]], output: bool
     ) -> None:
         """Our own records are read in a faster way, with the same result.
 
@@ -106,7 +106,7 @@ class TestRoundTrip:
         """
         connection, events = history
         document: Any = (
-            record_document(connection, events) if told else connection_document(connection)
+            record_document(connection, events) if output else connection_document(connection)
         )
         shorter = loaded(json.dumps(document).encode())
         document["data"]["type"] = "connect/connection"
@@ -130,24 +130,24 @@ class TestUsage:
     """A file that cannot be read or written is wrong usage, and changes nothing."""
 
     def test_a_file_that_is_not_there(self, place: Place) -> None:
-        told = complaint("import", str(place.directory / "none"), "--database", place.url)
-        assert "No such file or directory" in told
+        output = complaint("import", str(place.directory / "none"), "--database", place.url)
+        assert "No such file or directory" in output
         assert not (place.directory / "connections.db").exists()
 
     def test_a_format_that_is_not_there(self, place: Place) -> None:
-        told = complaint("export", "--format", "xml", "--database", place.url)
-        assert "'xml' is not one of jsonl, list." in told
+        output = complaint("export", "--format", "xml", "--database", place.url)
+        assert "'xml' is not one of jsonl, list." in output
 
     def test_a_database_that_cannot_be_opened(self, place: Place) -> None:
         for arguments in (["export"], ["import", place.file("")]):
-            told = complaint(*arguments, "--database", str(place.directory))
-            assert "unable to open database file" in told
+            output = complaint(*arguments, "--database", str(place.directory))
+            assert "unable to open database file" in output
 
     @pytest.mark.parametrize("name", ["none/file", "."])
     def test_a_place_that_cannot_be_written_to(self, place: Place, name: str) -> None:
         place.add(THREE[0])
-        told = complaint("export", str(place.directory / name), "--database", place.url)
-        assert f"{name}'" in told or "Is a directory" in told
+        output = complaint("export", str(place.directory / name), "--database", place.url)
+        assert f"{name}'" in output or "Is a directory" in output
 
 
 class TestExportedFiles:
@@ -268,11 +268,11 @@ class TestProgress:
         assert shown.endswith("\x1b[2K")
 
     def test_of_what_has_no_known_size(self, place: Place) -> None:
-        told = with_a_terminal(
+        output = with_a_terminal(
             "import", "-", "--database", place.url, stdin=line(THREE[0]).encode()
         )
-        assert told[0] == "1 Connection imported.\n"
-        assert "1.5/? kB" in told[1]
+        assert output[0] == "1 Connection imported.\n"
+        assert "1.5/? kB" in output[1]
 
 
 class TestOthers:
@@ -290,9 +290,9 @@ class TestOthers:
             return self.add_all(added)
 
         monkeypatch.setattr(SqlConnectionStore, "add_all", overtaken)
-        told = outcome("import", any_place.file(line(THREE[0])), "--database", any_place.url)
-        assert told[0] == 1
-        assert "the id cxn_00000 is taken" in told[2]
+        output = outcome("import", any_place.file(line(THREE[0])), "--database", any_place.url)
+        assert output[0] == 1
+        assert "the id cxn_00000 is taken" in output[2]
         assert seen(any_place.kept()) == THREE[:1]
 
     def test_who_cannot_be_seen(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,9 +312,9 @@ class TestOthers:
                 tmp_path,
             )
             monkeypatch.setattr(SqlConnectionStore, "add_all", overtaken)
-            told = outcome("import", strict.file(line(THREE[0])), "--database", strict.url)
+            output = outcome("import", strict.file(line(THREE[0])), "--database", strict.url)
             assert seen(strict.kept()) == THREE[:1]
-        assert told == (
+        assert output == (
             1,
             "",
             "Nothing was imported: somebody else added one of them meanwhile.\n",
@@ -324,9 +324,9 @@ class TestOthers:
         place.add(THREE[0])
         with closing(sqlite3.connect(place.directory / "connections.db")) as file, file:
             file.execute("UPDATE connections SET name = char(7)")
-        told = outcome("import", place.file(line(THREE[0])), "--database", place.url)
-        assert (told[0], told[1]) == (1, "")
-        assert squeezed(told[2]).startswith(
+        output = outcome("import", place.file(line(THREE[0])), "--database", place.url)
+        assert (output[0], output[1]) == (1, "")
+        assert squeezed(output[2]).startswith(
             "What is stored as connections cxn_00000 is not what was written: name: "
         )
 
@@ -337,8 +337,8 @@ class TestOthers:
 
         monkeypatch.setattr(transfer, "records", failing)
         file = place.file("")
-        told = complaint("import", file, "--database", place.url)
-        assert told.endswith(f"Invalid value for 'FILE': '{file}': Input/output error.\n")
+        output = complaint("import", file, "--database", place.url)
+        assert output.endswith(f"Invalid value for 'FILE': '{file}': Input/output error.\n")
         assert place.kept() == []
 
     def test_a_reader_that_leaves(self, place: Place) -> None:

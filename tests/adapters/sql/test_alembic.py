@@ -173,10 +173,10 @@ class TestUp:
 
     def test_written_as_sql(self, engine: Engine) -> None:
         """The output of ``--sql`` has the same effect."""
-        told = environment(engine)
-        told.output_buffer = StringIO()
-        command.upgrade(told, "head", sql=True)
-        statements = told.output_buffer.getvalue()
+        settings = environment(engine)
+        settings.output_buffer = StringIO()
+        command.upgrade(settings, "head", sql=True)
+        statements = settings.output_buffer.getvalue()
         assert "CREATE TABLE connections" in statements
         with engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
@@ -331,26 +331,26 @@ class TestWrittenAnew:
     """``alembic revision --autogenerate`` on an empty database."""
 
     def test_up_and_down(self, engine: Engine, tmp_path: Path) -> None:
-        told = environment(engine, copied(tmp_path, with_versions=False))
-        command.revision(told, "the first", autogenerate=True, rev_id="first")
+        settings = environment(engine, copied(tmp_path, with_versions=False))
+        command.revision(settings, "the first", autogenerate=True, rev_id="first")
         (path,) = (tmp_path / "environment/versions").glob("*.py")
         written = path.read_text(encoding="utf-8")
         assert re.search(r"^import connect_core\.adapters\.sql$", written, re.MULTILINE)
-        command.upgrade(told, "head")
-        command.check(told)
+        command.upgrade(settings, "head")
+        command.check(settings)
         assert of_the_library(catalogue(engine)) == expected(engine, tmp_path / "other")
         live_through_it(engine)
-        command.downgrade(told, "base")
+        command.downgrade(settings, "base")
         assert catalogue(engine) == []
 
     def test_nothing_follows(self, engine: Engine, tmp_path: Path) -> None:
-        told = environment(engine, copied(tmp_path, with_versions=True))
-        command.upgrade(told, "head")
-        command.revision(told, "nothing", autogenerate=True, rev_id="second")
+        settings = environment(engine, copied(tmp_path, with_versions=True))
+        command.upgrade(settings, "head")
+        command.revision(settings, "nothing", autogenerate=True, rev_id="second")
         (path,) = (tmp_path / "environment/versions").glob("second_*.py")
         assert path.read_text(encoding="utf-8").count("    pass\n") == 2
-        command.upgrade(told, "head")
-        command.downgrade(told, "base")
+        command.upgrade(settings, "head")
+        command.downgrade(settings, "base")
 
 
 SECOND = '''"""A second migration."""
@@ -383,20 +383,20 @@ class TestOnSqlite:
         (head,) = (path.name.partition("_")[0] for path in copy.glob("versions/*.py"))
         migration = SECOND.format(head=head, then=then)
         (copy / "versions/second_.py").write_text(migration, encoding="utf-8")
-        told = environment(sqlite, copy)
-        command.upgrade(told, head)
+        settings = environment(sqlite, copy)
+        command.upgrade(settings, head)
         live_through_it(sqlite)
-        return told
+        return settings
 
     def test_nothing_is_lost(self, sqlite: Engine, tmp_path: Path) -> None:
-        told = self.second(sqlite, tmp_path)
+        settings = self.second(sqlite, tmp_path)
         before = catalogue(sqlite)
-        command.upgrade(told, "head")
+        command.upgrade(settings, "head")
         with sqlite.connect() as connection:
             assert connection.execute(text("SELECT remark FROM connections")).all() == [(None,)]
             assert len(connection.execute(select(connection_events)).all()) == 2
             assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
-        command.downgrade(told, "-1")
+        command.downgrade(settings, "-1")
         names = [row[:3] for row in catalogue(sqlite)]
         assert names == [row[:3] for row in before]
         with Session(sqlite) as session:
@@ -408,10 +408,10 @@ class TestOnSqlite:
         assert_names(sqlite, caught.value, "ck_connections_status")
 
     def test_all_or_nothing(self, sqlite: Engine, tmp_path: Path) -> None:
-        told = self.second(sqlite, tmp_path, then="raise RuntimeError('half way')")
+        settings = self.second(sqlite, tmp_path, then="raise RuntimeError('half way')")
         before = catalogue(sqlite)
         with pytest.raises(RuntimeError, match="half way"):
-            command.upgrade(told, "head")
+            command.upgrade(settings, "head")
         assert catalogue(sqlite) == before
         with sqlite.connect() as connection:
             assert len(connection.execute(select(connection_events)).all()) == 2

@@ -276,13 +276,13 @@ def check(run: Run, form: Form, rows: Sequence[HostileRow], questions: Sequence[
     """Check the law on these rows: the filter, its negation, and the filter as a column."""
     filters = [question.filter(form.on) for question in questions]
     labels = [each.label(f"answer_{number}") for number, each in enumerate(filters)]
-    told = {row[0]: list(row[1:]) for row in run(select(form.id, *labels))}
-    assert told == {row.id: [question.answer(row) for question in questions] for row in rows}
-    assert {type(answer) for answers in told.values() for answer in answers} <= {bool}
+    results = {row[0]: list(row[1:]) for row in run(select(form.id, *labels))}
+    assert results == {row.id: [question.answer(row) for question in questions] for row in rows}
+    assert {type(answer) for answers in results.values() for answer in answers} <= {bool}
     for number, each in enumerate(filters):
-        yes = {name for name, answers in told.items() if answers[number]}
+        yes = {name for name, answers in results.items() if answers[number]}
         assert found(run, form, each) == yes
-        assert found(run, form, ~each) == set(told) - yes
+        assert found(run, form, ~each) == set(results) - yes
 
 
 def found(run: Run, form: Form, condition: ColumnElement[bool]) -> set[str]:

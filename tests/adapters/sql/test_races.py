@@ -246,15 +246,15 @@ def duelled(
             for side, (path, requests) in enumerate(sides)
         ],
     )
-    told = [iter(read_journal(path)) for path in paths]
+    journals = [iter(read_journal(path)) for path in paths]
     steps = {
         events[0]["terms"]["destination_organization_id"]: [event["action"] for event in events]
         for events in histories(meeting.engine).values()
     }
     return [
         Round(
-            [next(told[0]).outcome for _ in both[0]],
-            [next(told[1]).outcome for _ in both[1]],
+            [next(journals[0]).outcome for _ in both[0]],
+            [next(journals[1]).outcome for _ in both[1]],
             steps[both[0][0].destination],
         )
         for both in zip(left, right, strict=True)

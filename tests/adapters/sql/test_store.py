@@ -204,9 +204,9 @@ class TestRaces:
 
         with Session(engine) as ours, ours.begin():
             store = SqlConnectionStore(ours)
-            with pytest.raises(StaleConnectionError) as told:
+            with pytest.raises(StaleConnectionError) as caught:
                 store.once(OURS, key, attempt)
-            assert told.value is lost
+            assert caught.value is lost
             assert store.find(OURS, THEIRS) is None
             again = IdempotencyRecord("2" * 64, "again", T0)
             assert store.once(OURS, key, lambda: again) == again

@@ -89,8 +89,8 @@ def chart(report: Report, theme: str) -> str:
 
 
 def _in_words(panel: Panel) -> str:
-    told = ", ".join(f"{bar.name} {readable(bar.seconds)}" for bar in panel.bars)
-    return f"{panel.title}: {told}"
+    times = ", ".join(f"{bar.name} {readable(bar.seconds)}" for bar in panel.bars)
+    return f"{panel.title}: {times}"
 
 
 def _figure(shown: Sequence[Panel], theme: Theme) -> Figure:

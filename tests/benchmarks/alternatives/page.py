@@ -25,8 +25,8 @@ _END = "<!-- end of what is derived -->"
 def times(ratio: float) -> str:
     """A ratio with two significant digits."""
     decimals = 1 - floor(log10(ratio))
-    told = f"{round(ratio, decimals):,.{max(decimals, 0)}f}"
-    return f"{told} \N{MULTIPLICATION SIGN}"
+    text = f"{round(ratio, decimals):,.{max(decimals, 0)}f}"
+    return f"{text} \N{MULTIPLICATION SIGN}"
 
 
 def derived(report: Report) -> Mapping[str, str]:

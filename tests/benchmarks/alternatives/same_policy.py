@@ -42,10 +42,10 @@ def _cases() -> Iterator[_Case]:
 def differences(contestant: Contestant) -> list[str]:
     """Every answer that differs from the table, in words."""
     return [
-        f"{contestant.name}: {told}, for {case.action} from {case.row.status} by "
+        f"{contestant.name}: {difference}, for {case.action} from {case.row.status} by "
         f"{'+'.join(sorted(case.due.roles)) or 'an outsider'}"
         for case in _cases()
-        for told in _different(contestant, case)
+        for difference in _different(contestant, case)
     ]
 
 

@@ -97,7 +97,7 @@ class Cedar(Contestant):
             for action in ACTIONS
         ]
         answers = _cedarpy.is_authorized_batch(requests, self._policies, subject.entities)
-        return [action for action, told in zip(ACTIONS, answers, strict=True) if told.allowed]
+        return [action for action, each in zip(ACTIONS, answers, strict=True) if each.allowed]
 
     def permitted(self, actor: Actor, action: Action, rows: Sequence[StoredRow]) -> list[StoredRow]:
         return list(self._permitted(actor, action, rows))

@@ -152,6 +152,7 @@ class TestMalformedPeers:
     @pytest.mark.parametrize("name", peers.MALFORMED)
     def test_they_end_the_run(self, name: str) -> None:
         command, message = peers.MALFORMED[name]
+        begun = time.monotonic()
         with (
             pytest.raises(PeerError) as refused,
             StdioPeer(command, timeout=peers.timeout_for(name)) as peer,
@@ -159,6 +160,7 @@ class TestMalformedPeers:
             run(lambda: peer, among=ONE)
         assert message in str(refused.value)
         assert str(refused.value).startswith(sys.executable)
+        assert time.monotonic() - begun < 30  # and not the 60 s that some of them sleep
 
     def test_they_end_an_exploration(self) -> None:
         with (

@@ -174,19 +174,19 @@ class TestStory:
             assert taken["ETag"] == f'"{version}"'
             assert taken.json()["status"] == status
             assert caller.get(address).json() == taken.json()
-        told = [
+        recorded = [
             (step.version, step.actor_id, step.decision) for step in Step.objects.order_by("id")
         ]
-        assert [(version, actor) for version, actor, _ in told] == [
+        assert [(version, actor) for version, actor, _ in recorded] == [
             (1, OUR_KEY.id),
             (2, PARTNER.id),
             (3, PARTNER.id),
             (4, OUR_KEY.id),
             (5, OUR_KEY.id),
         ]
-        actions = [decision["action"] for _, _, decision in told]
+        actions = [decision["action"] for _, _, decision in recorded]
         assert actions == ["create", "activate", "deactivate", "reactivate", "deactivate"]
-        assert all(decision["allowed"] for _, _, decision in told)
+        assert all(decision["allowed"] for _, _, decision in recorded)
 
     def test_what_is_shown(self, api: Api) -> None:
         created = api.ours.post("/partnerships", body_for("org_DEF456", scopes=["b.c", "a.b"]))
@@ -312,8 +312,8 @@ class TestRefusals:
         for suffix in ("", "/inquiries"):
             there, nowhere = api.stranger.get(address + suffix), api.stranger.get(none + suffix)
             assert refused(there, 404, "connection_not_found")
-            told = there.content.decode().replace(address[-32:], none[-32:])
-            assert told == nowhere.content.decode()
+            body = there.content.decode().replace(address[-32:], none[-32:])
+            assert body == nowhere.content.decode()
 
     def test_an_address_that_there_is_not(self, api: Api) -> None:
         for answer in (api.ours.get("/nothing"), api.ours.post(f"{api.create()}/create")):

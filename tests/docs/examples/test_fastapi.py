@@ -40,7 +40,7 @@ TLS = ssl.create_default_context()
 
 #: Each request has a connection of its own. After an unexpected error, uvicorn answers and then
 #: closes the connection, and a request that is already on its way over it is lost.
-ONCE = httpx.Limits(max_keepalive_connections=0)
+NO_KEEPALIVE = httpx.Limits(max_keepalive_connections=0)
 
 # What the guide shows, word for word.
 GUIDES_COMMAND = """\
@@ -71,7 +71,7 @@ class Api:
     def __init__(self, url: str, engine: Engine) -> None:
         self.url = url
         self.engine = engine
-        self.anybody = httpx.Client(base_url=url, timeout=DEADLINE, verify=TLS, limits=ONCE)
+        self.anybody = httpx.Client(base_url=url, timeout=DEADLINE, verify=TLS, limits=NO_KEEPALIVE)
         self.ours = self._client("demo-source")
         self.theirs = self._client("demo-destination")
         self.stranger = self._client("demo-stranger")
@@ -79,7 +79,7 @@ class Api:
     def _client(self, token: str) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"}
         return httpx.Client(
-            base_url=self.url, timeout=DEADLINE, headers=headers, verify=TLS, limits=ONCE
+            base_url=self.url, timeout=DEADLINE, headers=headers, verify=TLS, limits=NO_KEEPALIVE
         )
 
     def close(self) -> None:

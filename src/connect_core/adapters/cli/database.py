@@ -147,6 +147,6 @@ def _document(error: ConnectError) -> dict[str, object]:
     """The error document. Unlike a client, the user of this command is told about a bad record."""
     document = error_document(error)[1]
     if isinstance(error, InvalidRecordError):
-        (told,) = cast("list[dict[str, object]]", document["errors"])
-        told["details"] = str(error)
+        (reported,) = cast("list[dict[str, object]]", document["errors"])
+        reported["details"] = str(error)
     return document

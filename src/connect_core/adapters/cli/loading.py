@@ -31,11 +31,11 @@ from connect_core.store import verified_history
 
 #: How many records are added with one statement.
 _BATCH: Final = 1000
-#: How many troubles are kept to be reported.
-_MOST_TROUBLES: Final = 100
+#: How many problems are kept to be reported.
+_MOST_PROBLEMS: Final = 100
 
 
-class Trouble(NamedTuple):
+class RecordProblem(NamedTuple):
     """One thing wrong with a record.
 
     Attributes:
@@ -55,24 +55,24 @@ class Tally:
     Attributes:
         added: how many records were added.
         bad: how many were not.
-        troubles: what was wrong with them: at most the first 100 troubles.
-        untold: how many more troubles there were.
+        problems: what was wrong with them: at most the first 100 problems.
+        more_problems: how many more problems there were.
         broken: where the file is broken; None if it is not.
     """
 
     def __init__(self) -> None:
         self.added = 0
         self.bad = 0
-        self.troubles: list[Trouble] = []
-        self.untold = 0
+        self.problems: list[RecordProblem] = []
+        self.more_problems = 0
         self.broken: BrokenFileError | None = None
 
-    def refuse(self, troubles: Sequence[Trouble]) -> None:
+    def refuse(self, problems: Sequence[RecordProblem]) -> None:
         """Count a bad record."""
         self.bad += 1
-        told = troubles[: _MOST_TROUBLES - len(self.troubles)]
-        self.troubles += told
-        self.untold += len(troubles) - len(told)
+        kept = problems[: _MOST_PROBLEMS - len(self.problems)]
+        self.problems += kept
+        self.more_problems += len(problems) - len(kept)
 
 
 def load(found: Iterable[Found], store: SqlConnectionStore) -> Tally:
@@ -86,7 +86,7 @@ def load(found: Iterable[Found], store: SqlConnectionStore) -> Tally:
     for batch in _batches(found, tally):
         _add(batch, store, tally)
     if tally.broken is not None:
-        tally.troubles.append(Trouble(tally.broken.line, "", tally.broken.reason))
+        tally.problems.append(RecordProblem(tally.broken.line, "", tally.broken.reason))
     return tally
 
 
@@ -105,27 +105,27 @@ def _batches(found: Iterable[Found], tally: Tally) -> Iterator[list[Found]]:
 
 
 def _add(batch: Sequence[Found], store: SqlConnectionStore, tally: Tally) -> None:
-    troubles: dict[int, list[Trouble]] = {}
+    problems: dict[int, list[RecordProblem]] = {}
     histories: dict[int, tuple[History, str]] = {}
     for place, found in enumerate(batch):
         try:
             histories[place] = _history(found.text)
         except InvalidDocumentError as error:
-            troubles[place] = [_trouble(found, *problem) for problem in error.problems]
+            problems[place] = [_problem_in(found, *problem) for problem in error.problems]
     places = list(histories)
     left_out = store.add_all([history for history, _ in histories.values()])
     for place in map(places.__getitem__, left_out):
         (connection, _), pointer = histories[place]
-        why = "" if tally.untold else _taken(connection, store)
-        troubles[place] = [_trouble(batch[place], f"{pointer}/id", why)]
+        why = "" if tally.more_problems else _taken(connection, store)
+        problems[place] = [_problem_in(batch[place], f"{pointer}/id", why)]
     tally.added += len(histories) - len(left_out)
-    for place in sorted(troubles):
-        tally.refuse(troubles[place])
+    for place in sorted(problems):
+        tally.refuse(problems[place])
 
 
-def _trouble(found: Found, pointer: str, detail: str) -> Trouble:
-    # Only a line can fail to be JSON, and the trouble has its number already.
-    return Trouble(
+def _problem_in(found: Found, pointer: str, detail: str) -> RecordProblem:
+    # Only a line can fail to be JSON, and the problem has its number already.
+    return RecordProblem(
         found.line, found.pointer + pointer, detail.replace(": line 1 column ", ": column ")
     )
 
@@ -178,7 +178,7 @@ def _replayed_from(value: Any) -> History | None:
     """
     try:
         document = value if "data" in value else {"data": value}
-        told = document["meta"]["history"] if "meta" in document else None
+        events = document["meta"]["history"] if "meta" in document else None
         resource = document["data"]
         attributes = resource["attributes"]
         created = Connection.create(
@@ -190,13 +190,13 @@ def _replayed_from(value: Any) -> History | None:
             id=resource["id"],
             at=attributes["created-at"],
         )
-        if told is None:
+        if events is None:
             status, at = Status(attributes["status"]), as_timestamp(attributes["updated-at"])
             history = _after(created, _shortest(created.connection, status, at))
             return history if connection_document(history.connection) == document else None
-        history = _after(created, map(_step_of, told[1:]))
+        history = _after(created, map(_step_of, events[1:]))
         # In Python, 1 equals 1.0 and True.
-        numbered = all(type(event["version"]) is int for event in told)
+        numbered = all(type(event["version"]) is int for event in events)
         return history if numbered and record_document(*history) == document else None
     except (ConnectError, LookupError, TypeError, ValueError):
         return None

@@ -25,7 +25,7 @@ from connect_core.adapters.cli.reading import records
 from connect_core.jsonapi import record_document
 
 if TYPE_CHECKING:
-    from connect_core.adapters.cli.loading import Tally, Trouble
+    from connect_core.adapters.cli.loading import RecordProblem, Tally
     from connect_core.adapters.sql import History
 
 # --- connect-core import -------------------------------------------------------------------------
@@ -51,7 +51,7 @@ def import_(
     imported = tally.added if kept else 0
     if as_json:
         write_json(_summary(tally, imported))
-    elif tally.troubles:
+    elif tally.problems:
         write("\n".join(_complaints(tally)), err=True)
     if tally.broken is not None:
         write(f"Nothing was imported: the file is broken at line {tally.broken.line}.", err=True)
@@ -115,23 +115,23 @@ def _size(file: BinaryIO) -> int | None:
 
 
 def _complaints(tally: "Tally") -> Iterator[str]:
-    for trouble in tally.troubles:
-        yield _complaint(trouble)
-    if tally.untold:
-        yield f"and {_counted(tally.untold, 'more problem')}"
+    for problem in tally.problems:
+        yield _in_words(problem)
+    if tally.more_problems:
+        yield f"and {_counted(tally.more_problems, 'more problem')}"
 
 
-def _complaint(trouble: "Trouble") -> str:
-    place = f", {trouble.pointer}" if trouble.pointer else ""
-    return shown(f"line {trouble.line}{place}: {trouble.detail}")
+def _in_words(problem: "RecordProblem") -> str:
+    place = f", {problem.pointer}" if problem.pointer else ""
+    return shown(f"line {problem.line}{place}: {problem.detail}")
 
 
 def _summary(tally: "Tally", imported: int) -> dict[str, object]:
     return {
         "imported": imported,
         "bad": tally.bad,
-        "problems": [trouble._asdict() for trouble in tally.troubles],
-        "more_problems": tally.untold,
+        "problems": [problem._asdict() for problem in tally.problems],
+        "more_problems": tally.more_problems,
     }
 
 
