@@ -21,7 +21,7 @@ class InMemoryStore:
         self._lock = RLock()
         self._connections: dict[ConnectionId, Connection] = {}
         self._ids: dict[tuple[OrganizationId, OrganizationId], ConnectionId] = {}
-        self._events: dict[ConnectionId, tuple[ConnectionEvent, ...]] = {}
+        self._events: dict[ConnectionId, list[ConnectionEvent]] = {}
         self._records: dict[tuple[OrganizationId, IdempotencyKey], IdempotencyRecord] = {}
 
     def add(self, change: Change) -> bool:
@@ -33,7 +33,7 @@ class InMemoryStore:
                 return False
             self._ids[pair] = connection.id
             self._connections[connection.id] = connection
-            self._events[connection.id] = (event,)
+            self._events[connection.id] = [event]
             return True
 
     def save(self, change: Change) -> bool:
@@ -44,7 +44,7 @@ class InMemoryStore:
             if kept is None or kept.version != connection.version - 1:
                 return False
             self._connections[connection.id] = connection
-            self._events[connection.id] += (event,)
+            self._events[connection.id].append(event)
             return True
 
     def get(self, connection_id: ConnectionId) -> Connection | None:
@@ -74,7 +74,13 @@ class InMemoryStore:
     def history(self, connection_id: ConnectionId) -> Sequence[ConnectionEvent]:
         """See `ConnectionStore.history`."""
         with self._lock:
-            return self._events.get(connection_id, ())
+            return tuple(self._events.get(connection_id, ()))
+
+    def event(self, connection_id: ConnectionId, version: int) -> ConnectionEvent | None:
+        """See `ConnectionStore.event`."""
+        with self._lock:
+            events = self._events.get(connection_id, ())
+            return events[version - 1] if 1 <= version <= len(events) else None
 
     def once(
         self,

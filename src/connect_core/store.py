@@ -170,8 +170,11 @@ class ConnectionStore(Protocol):
 
     def page(
         self, selection: Selection, *, beyond: Position | None, newest_first: bool, limit: int
-    ) -> Sequence[Connection]:
+    ) -> Sequence[Connection | InvalidRecordError]:
         """The first `limit` Connections of a selection, in one of the two directions.
+
+        A record that is not what was written stands in its place as the error that says so, and
+        counts towards the limit.
 
         Args:
             selection: which Connections.
@@ -183,6 +186,13 @@ class ConnectionStore(Protocol):
 
     def history(self, connection_id: ConnectionId) -> Sequence[ConnectionEvent]:
         """The events of a Connection, oldest first; empty if there is none."""
+        ...
+
+    def event(self, connection_id: ConnectionId, version: int) -> ConnectionEvent | None:
+        """The event that made this version of a Connection, or None.
+
+        It costs the same however long the history is.
+        """
         ...
 
     def once(

@@ -13,6 +13,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Integer,
+    Row,
     Select,
     and_,
     bindparam,
@@ -71,6 +72,10 @@ _HISTORY: Final = (
     select(connection_events)
     .where(connection_events.c.connection_id == bindparam("id"))
     .order_by(connection_events.c.version)
+)
+_EVENT: Final = select(connection_events).where(
+    connection_events.c.connection_id == bindparam("id"),
+    connection_events.c.version == bindparam("version"),
 )
 _FIND_OUTCOME: Final = select(idempotency_keys).where(
     idempotency_keys.c.organization_id == bindparam("organization_id"),
@@ -142,7 +147,7 @@ class SqlConnectionStore:
 
     def page(
         self, selection: Selection, *, beyond: Position | None, newest_first: bool, limit: int
-    ) -> Sequence[Connection]:
+    ) -> Sequence[Connection | InvalidRecordError]:
         """See `ConnectionStore.page`.
 
         This is one query. It reads each standing from its own index, no further than the page goes,
@@ -159,12 +164,18 @@ class SqlConnectionStore:
         if beyond is not None:
             values |= {"created_at": beyond.created_at, "id": str(beyond.id)}
         statement = _page(fitting, given, beyond is not None, newest_first)
-        return [connection_of(row) for row in self._database().execute(statement, values)]
+        return [_read(row) for row in self._database().execute(statement, values)]
 
     def history(self, connection_id: ConnectionId) -> Sequence[ConnectionEvent]:
         """See `ConnectionStore.history`."""
         rows = self._database().execute(_HISTORY, {"id": str(connection_id)})
         return [event_of(row) for row in rows]
+
+    def event(self, connection_id: ConnectionId, version: int) -> ConnectionEvent | None:
+        """See `ConnectionStore.event`."""
+        which = {"id": str(connection_id), "version": version}
+        row = self._database().execute(_EVENT, which).one_or_none()
+        return None if row is None else event_of(row)
 
     def once(
         self,
@@ -299,6 +310,14 @@ class SqlConnectionStore:
         for row in self._database().execute(in_order):
             events.setdefault(row.connection_id, []).append(event_of(row))
         return events
+
+
+def _read(row: Row[Any]) -> Connection | InvalidRecordError:
+    """The Connection in a row, or why it is not what was written."""
+    try:
+        return connection_of(row)
+    except InvalidRecordError as error:
+        return error
 
 
 def _without_taken(
