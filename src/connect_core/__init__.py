@@ -18,6 +18,7 @@ from connect_core.errors import (
     IdempotencyKeyReusedError,
     InvalidDocumentError,
     InvalidHistoryError,
+    InvalidIdempotencyKeyError,
     InvalidRecordError,
     InvalidTransitionError,
     NotAPartyError,
@@ -58,7 +59,8 @@ if TYPE_CHECKING:
         parse_create,
     )
     from connect_core.memory import InMemoryStore
-    from connect_core.service import ConnectionService, Page
+    from connect_core.paging import Page
+    from connect_core.service import ConnectionService
     from connect_core.store import (
         ConnectionStore,
         Direction,
@@ -100,6 +102,7 @@ __all__ = [
     "InMemoryStore",
     "InvalidDocumentError",
     "InvalidHistoryError",
+    "InvalidIdempotencyKeyError",
     "InvalidRecordError",
     "InvalidTransitionError",
     "NotAPartyError",
@@ -152,7 +155,8 @@ _LATER = {
         "parse_create",
     ),
     "connect_core.memory": ("InMemoryStore",),
-    "connect_core.service": ("ConnectionService", "Page"),
+    "connect_core.paging": ("Page",),
+    "connect_core.service": ("ConnectionService",),
     "connect_core.store": (
         "ConnectionStore",
         "Direction",

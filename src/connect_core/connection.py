@@ -7,17 +7,17 @@ place, and nothing is stored.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, field_validator
 
+from connect_core import arguments
 from connect_core.errors import ConnectError, InvalidHistoryError
 from connect_core.history import (
     ConnectionEvent,
     Terms,
     Timestamp,
     Version,
-    as_timestamp,
     not_before_creation,
     utc_now,
 )
@@ -29,9 +29,11 @@ from connect_core.parties import (
     Name,
     Organization,
     OrganizationRef,
+    organization_id_of,
 )
 from connect_core.policy import authorize, authorize_create
 from connect_core.scopes import DEFAULT_SCOPES, ScopeSet
+from connect_core.text import shown
 
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
@@ -71,6 +73,24 @@ class Change(NamedTuple):
 
     connection: "Connection"
     event: ConnectionEvent
+
+    @property
+    def replayed(self) -> bool:
+        """True if nothing was done now: the first outcome of an idempotency key, given again.
+
+        The event names who took the step then, who need not be the actor that repeats it: keys
+        belong to an organization.
+        """
+        return False
+
+
+class ReplayedChange(Change):
+    """A `Change` that an earlier request made, and that is equal to the one it returned then."""
+
+    @property
+    def replayed(self) -> bool:
+        """True."""
+        return True
 
 
 class Connection(Immutable):
@@ -164,11 +184,17 @@ class Connection(Immutable):
             SelfConnectionError: both are the same organization, and `allow_self` is not given.
             pydantic.ValidationError: another argument is not valid; all of them are listed.
         """
+        by = arguments.actor(by, "by")
         source = by.organization_id if source is None else source
+        for argument, organization in (("source", source), ("destination", destination)):
+            arguments.text(organization_id_of(organization), argument)
         decision = authorize_create(
-            by, source=source, destination=destination, allow_self=allow_self
+            by,
+            source=source,
+            destination=destination,
+            allow_self=arguments.flag(allow_self, "allow_self"),
         )
-        moment = utc_now() if at is None else at
+        moment = utc_now() if at is None else arguments.time(at, "at")
         connection = cls.model_validate(
             {
                 "id": ConnectionId.mint() if id is None else id,
@@ -233,7 +259,7 @@ class Connection(Immutable):
         """
         return self.take(Action.REACTIVATE, by=by, at=at)
 
-    def take(self, action: Action, *, by: Actor, at: datetime | None = None) -> Change:
+    def take(self, action: str, *, by: Actor, at: datetime | None = None) -> Change:
         """Take `action`: what `activate`, `deactivate` and `reactivate` do.
 
         Args:
@@ -246,15 +272,14 @@ class Connection(Immutable):
             DuplicateConnectionError: `action` is create, and `by` acts for the source.
             ValueError: there is no such action, or `at` is naive.
         """
+        by = arguments.actor(by, "by")
         decision = authorize(by, action, self)
-        moment = utc_now() if at is None else as_timestamp(at)
-        values = {
-            **self.__dict__,
-            "status": decision.target,
-            "updated_at": moment if moment > self.updated_at else self.updated_at,
-            "version": self.version + 1,
-        }
-        connection = _assemble(type(self), values, self.__pydantic_fields_set__, self)
+        moment = utc_now() if at is None else arguments.time(at, "at")
+        connection = self._with(
+            status=decision.target,
+            updated_at=moment if moment > self.updated_at else self.updated_at,
+            version=self.version + 1,
+        )
         event = connection._event(Action(action), by, decision.roles, self.status)
         return Change(connection, event)
 
@@ -267,6 +292,7 @@ class Connection(Immutable):
             InvalidHistoryError: the event could not have happened. `index` is its place in the
                 whole history, which is this Connection's `version`.
         """
+        event = arguments.instance(ConnectionEvent, event, "event")
         try:
             change = self.take(event.action, by=event.actor, at=event.occurred_at)
         except ConnectError as refusal:
@@ -274,7 +300,7 @@ class Connection(Immutable):
         _require_same(self.version, event, change.event)
         return change.connection
 
-    def organization_of(self, role: Role) -> OrganizationId:
+    def organization_of(self, role: str) -> OrganizationId:
         """The organization that holds `role` in this Connection.
 
         Raises:
@@ -282,6 +308,15 @@ class Connection(Immutable):
         """
         organization_id: OrganizationId = getattr(self, f"{Role(role)}_organization_id")
         return organization_id
+
+    def _with(self, **changed: Any) -> Self:
+        """This Connection with other values, which are known to be valid."""
+        if type(self) is Connection:
+            values = {**self.__dict__, **changed}
+            return _assemble(type(self), values, self.__pydantic_fields_set__, self)
+        # A subclass may keep what it has worked out (`cached_property`, private attributes).
+        values = {field: getattr(self, field) for field in type(self).model_fields} | changed
+        return type(self).model_validate(values, context={"allow_self": True})
 
     def _event(
         self,
@@ -309,7 +344,7 @@ class Connection(Immutable):
 def _require_same(index: int, event: ConnectionEvent, due: ConnectionEvent) -> None:
     """Raise if `event` is not the event that was due, and name the differences."""
     differences = [
-        f"{field} {getattr(event, field)!s} where {getattr(due, field)!s} was due"
+        f"{field} {shown(getattr(event, field))} where {shown(getattr(due, field))} was due"
         for field in ConnectionEvent.model_fields
         if getattr(event, field) != getattr(due, field)
     ]
@@ -337,6 +372,7 @@ def replay(events: Iterable[ConnectionEvent]) -> Connection:
 
 def _begin(event: ConnectionEvent) -> Connection:
     """The Connection that a history's first event creates."""
+    event = arguments.instance(ConnectionEvent, event, "event")
     if event.terms is None:
         raise InvalidHistoryError(0, f"is {event.action}, and a history begins with a creation")
     try:

@@ -11,7 +11,7 @@ others must act first     `InvalidTransitionError`, `AccessDeniedError`
 use the existing one      `DuplicateConnectionError`
 read again and retry      `StaleConnectionError`
 fix the request           `InvalidDocumentError`, `ConnectionNotFoundError`,
-                          `IdempotencyKeyReusedError`
+                          `InvalidIdempotencyKeyError`, `IdempotencyKeyReusedError`
 call an operator          `InvalidHistoryError`, `InvalidRecordError`: stored data is not what
                           was written
 ========================  ====================================================================
@@ -22,20 +22,18 @@ A call that raises changes nothing: every Connection is as it was before.
 from typing import ClassVar, NamedTuple
 
 from connect_core.decision import Decision, Denial, Step
+from connect_core.identifiers import IdempotencyKey
 from connect_core.lifecycle import Action, Role, Status
 from connect_core.parties import Actor
-
-
-def _shown(text: str | None, otherwise: str = "") -> str:
-    """`text` made safe for a message, or `otherwise`. It may hold anything, at any length."""
-    if text is None:
-        return otherwise
-    text = text if len(text) <= 80 else f"{text[:77]}..."
-    return text if text.isprintable() else ascii(text)[1:-1]
+from connect_core.text import shown
 
 
 def _who(actor: Actor) -> str:
-    return f"{_shown(actor.id)} of {_shown(actor.organization_id)}"
+    return f"{shown(getattr(actor, 'id', 'an actor'))} of {shown(actor.organization_id)}"
+
+
+def _named(connection_id: str | None, otherwise: str) -> str:
+    return otherwise if connection_id is None else shown(connection_id)
 
 
 class ConnectError(Exception):
@@ -78,7 +76,7 @@ class TransitionError(ConnectError):
         return self.decision.roles
 
     def __str__(self) -> str:
-        subject = _shown(self.connection_id, "the Connection")
+        subject = _named(self.connection_id, "the Connection")
         return (
             f"{_who(self.actor)} may not {self.action} {subject}: "
             f"{self.decision.explanation} {self.decision.advice}"
@@ -128,7 +126,7 @@ class DuplicateConnectionError(ConnectError):
         self.existing_id = existing_id
 
     def __str__(self) -> str:
-        known = "" if self.existing_id is None else f" It is {_shown(self.existing_id)}."
+        known = "" if self.existing_id is None else f" It is {shown(self.existing_id)}."
         return f"{self.decision.explanation}{known} {self.decision.advice}"
 
 
@@ -149,7 +147,7 @@ class SelfConnectionError(ConnectError):
 
     def __str__(self) -> str:
         return (
-            f"{self.decision.explanation} Both are {_shown(self.organization_id)}. "
+            f"{self.decision.explanation} Both are {shown(self.organization_id)}. "
             f"{self.decision.advice}"
         )
 
@@ -190,9 +188,9 @@ class AccessDeniedError(ConnectError):
         return frozenset({self.scope} if Denial.SCOPE_NOT_GRANTED in self.decision.denials else ())
 
     def __str__(self) -> str:
-        subject = _shown(self.connection_id, "the Connection")
+        subject = _named(self.connection_id, "the Connection")
         return (
-            f"{_who(self.reader)} may not read '{_shown(self.scope)}' through {subject}: "
+            f"{_who(self.reader)} may not read '{shown(self.scope)}' through {subject}: "
             f"{self.decision.explanation} {self.decision.advice}"
         )
 
@@ -213,7 +211,7 @@ class ConnectionNotFoundError(ConnectError):
     def __str__(self) -> str:
         found = "such Connection"
         if self.connection_id is not None:
-            found = f"Connection {_shown(self.connection_id)}"
+            found = f"Connection {shown(self.connection_id)}"
         return (
             f"No {found} is to be found for your organization. "
             "Check the id, and the organization that you act for."
@@ -240,12 +238,29 @@ class StaleConnectionError(ConnectError):
         self.connection_id = connection_id
 
     def __str__(self) -> str:
-        subject = _shown(self.connection_id, "The Connection")
+        subject = _named(self.connection_id, "The Connection")
         actual = "another" if self.actual_version is None else f"version {self.actual_version}"
         return (
             f"{subject} has changed: version {self.expected_version} was expected, and it has "
             f"{actual}. Read it again and decide anew."
         )
+
+
+class InvalidIdempotencyKeyError(ConnectError, ValueError):
+    """What was given as an idempotency key is not one. Nothing was done.
+
+    Attributes:
+        key: what was given.
+    """
+
+    code = "invalid_idempotency_key"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"'{shown(self.key)}' is not {IdempotencyKey.expected}. Nothing was done."
 
 
 class IdempotencyKeyReusedError(ConnectError):
@@ -263,7 +278,7 @@ class IdempotencyKeyReusedError(ConnectError):
 
     def __str__(self) -> str:
         return (
-            f"The idempotency key '{_shown(self.key)}' came with another request before, and "
+            f"The idempotency key '{shown(self.key)}' came with another request before, and "
             "nothing was done. Take a new key for a new request; repeat a request word for word."
         )
 
@@ -344,6 +359,6 @@ class InvalidRecordError(ConnectError):
 
     def __str__(self) -> str:
         return (
-            f"What is stored as {_shown(self.record)} is not what was written: {self.reason}. "
+            f"What is stored as {shown(self.record)} is not what was written: {self.reason}. "
             "Compare it with a backup; nothing was served from it."
         )

@@ -9,7 +9,7 @@ never change, so that the events alone are enough to rebuild the Connection
 import re
 from datetime import UTC, datetime
 from time import time_ns
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
@@ -76,8 +76,11 @@ def not_before_creation(updated_at: datetime, info: "ValidationInfo") -> datetim
     return updated_at
 
 
+#: The greatest version, which is the greatest integer of a database's column.
+MAX_VERSION: Final = 2**31 - 1
+
 #: The number of changes of a Connection, including its creation: 1, 2, 3, ...
-Version = Annotated[int, Field(strict=True, ge=1)]
+Version = Annotated[int, Field(strict=True, ge=1, le=MAX_VERSION)]
 
 
 class Terms(Immutable):

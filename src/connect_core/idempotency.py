@@ -14,7 +14,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from connect_core.connection import Change
+from connect_core.connection import Change, ReplayedChange
 from connect_core.decision import Decision
 from connect_core.errors import (
     ConnectError,
@@ -29,7 +29,7 @@ from connect_core.errors import (
 )
 from connect_core.identifiers import ConnectionId, IdempotencyKey, OrganizationId
 from connect_core.parties import Actor
-from connect_core.store import ConnectionStore, IdempotencyRecord
+from connect_core.store import ConnectionStore, IdempotencyRecord, step_taken
 
 
 def once(
@@ -39,8 +39,8 @@ def once(
     request: Mapping[str, object],
     perform: Callable[[], Change],
     clock: Callable[[], datetime],
-) -> ConnectError | tuple[ConnectionId, int]:
-    """Carry out a request unless it was carried out before; return its outcome either way.
+) -> Change:
+    """Carry out a request unless it was carried out before; its outcome is the same either way.
 
     Args:
         store: where outcomes are kept.
@@ -51,27 +51,46 @@ def once(
         clock: gives the current time, aware.
 
     Returns:
-        The refusal, or the Connection and the version that the request made.
+        The change that the request made; a `ReplayedChange` if it made it before.
 
     Raises:
+        ConnectError: the refusal that the request got, now or before.
         IdempotencyKeyReusedError: the key was used for another request before.
         InvalidRecordError: the stored outcome cannot be read.
         Exception: what `perform` raises, unless it is a refusal that is kept.
     """
     fingerprint = sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+    attempted: tuple[IdempotencyRecord, Change] | None = None
 
     def attempt() -> IdempotencyRecord:
+        nonlocal attempted
         outcome = _outcome(perform, keep_stale=request.get("expected_version") is not None)
-        return IdempotencyRecord(fingerprint, json.dumps(outcome), clock())
+        record = IdempotencyRecord(fingerprint, json.dumps(_plain(outcome)), clock())
+        if isinstance(outcome, Change):
+            attempted = record, outcome
+        return record
 
     record = store.once(organization_id, key, attempt)
+    if attempted is not None and attempted[0] is record:  # and not that of another request
+        return attempted[1]
     if record.fingerprint != fingerprint:
         raise IdempotencyKeyReusedError(key)
     try:
-        return _read(json.loads(record.outcome))
+        outcome = _read(json.loads(record.outcome))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         subject = f"the outcome of '{key}' for {organization_id}"
         raise InvalidRecordError(subject, f"it cannot be read ({error!r})") from error
+    if isinstance(outcome, ConnectError):
+        raise outcome
+    return _replayed(store, *outcome)
+
+
+def _replayed(store: ConnectionStore, connection_id: ConnectionId, version: int) -> ReplayedChange:
+    """The change that led to this version of a Connection."""
+    connection, event = store.get(connection_id), store.event(connection_id, version)
+    if connection is None or event is None:
+        raise InvalidRecordError(f"the history of {connection_id}", f"it has no event {version}")
+    return ReplayedChange(*step_taken(connection, event))
 
 
 #: The refusals that are kept for an idempotency key.
@@ -88,26 +107,32 @@ _REFUSALS: Final[dict[str, type[ConnectError]]] = {
 }
 
 
-def _outcome(perform: Callable[[], Change], *, keep_stale: bool) -> dict[str, object]:
-    """The change that a request made, or the facts of its refusal, as plain JSON values."""
+def _outcome(perform: Callable[[], Change], *, keep_stale: bool) -> Change | ConnectError:
+    """The change that a request made, or the refusal that is kept."""
     try:
-        connection, event = perform()
+        return perform()
     except tuple(_REFUSALS.values()) as refusal:
         if isinstance(refusal, StaleConnectionError) and not keep_stale:
             raise  # a lost race, in which nothing was decided
-        facts = {name: _plain(fact) for name, fact in vars(refusal).items()}
-        return {"code": refusal.code, "facts": facts}
-    return {"connection_id": str(connection.id), "version": event.version}
+        return refusal
 
 
-def _plain(fact: object) -> object:
+def _plain(outcome: Change | ConnectError) -> dict[str, object]:
+    """An outcome as plain JSON values."""
+    if isinstance(outcome, Change):
+        return {"connection_id": str(outcome.connection.id), "version": outcome.event.version}
+    facts = {name: _plain_fact(fact) for name, fact in vars(outcome).items()}
+    return {"code": outcome.code, "facts": facts}
+
+
+def _plain_fact(fact: object) -> object:
     if isinstance(fact, Decision):
         return fact.as_dict()
     return fact.model_dump(mode="json") if isinstance(fact, Actor) else fact
 
 
 def _read(outcome: dict[str, Any]) -> ConnectError | tuple[ConnectionId, int]:
-    """Read what `_outcome` returned: the refusal, or the Connection and the version."""
+    """Read what `_plain` returned: the refusal, or the Connection and the version."""
     if "code" not in outcome:
         return ConnectionId(outcome["connection_id"]), int(outcome["version"])
     facts: dict[str, Any] = dict(outcome["facts"])

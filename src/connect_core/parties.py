@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from connect_core.identifiers import ActorId, OrganizationId
 from connect_core.lifecycle import Role
+from connect_core.text import text_of
 
 #: The longest name, in characters.
 MAX_NAME_LENGTH: Final = 255
@@ -108,12 +109,12 @@ class Parties(Protocol):
     """Anything with two organization ids: a `Connection`, a database row or an object of yours."""
 
     @property
-    def source_organization_id(self) -> str:
+    def source_organization_id(self) -> object:
         """The organization whose data is shared."""
         ...
 
     @property
-    def destination_organization_id(self) -> str:
+    def destination_organization_id(self) -> object:
         """The organization that receives it."""
         ...
 
@@ -127,6 +128,21 @@ ROLES: dict[tuple[bool, bool], frozenset[Role]] = {
 }
 
 
+def same_organization(ours: object, theirs: object) -> bool:
+    """Whether two organization ids are the same: text by its characters, never folding case.
+
+    An id that comes from outside may be anything, and its class may define ``==`` as it likes. Text
+    is compared without asking that class. Other ids are the same if they have the same type, and
+    ``==`` says True. What raises is not the same.
+    """
+    if issubclass(type(ours), str):
+        return issubclass(type(theirs), str) and text_of(ours) == text_of(theirs)
+    try:
+        return type(ours) is type(theirs) and (ours == theirs) is True
+    except Exception:  # the code of the ids' own class may raise anything
+        return False
+
+
 def roles_of(actor: Actor, connection: Parties) -> frozenset[Role]:
     """The roles that `actor` holds in `connection`: none, one, or both in a self-connection.
 
@@ -134,6 +150,6 @@ def roles_of(actor: Actor, connection: Parties) -> frozenset[Role]:
     """
     organization_id = actor.organization_id
     return ROLES[
-        organization_id == connection.source_organization_id,
-        organization_id == connection.destination_organization_id,
+        same_organization(organization_id, connection.source_organization_id),
+        same_organization(organization_id, connection.destination_organization_id),
     ]

@@ -9,11 +9,14 @@ commands raise a typed error (`authorize`). Both read the same table.
 The functions take any object with `source_organization_id`, `destination_organization_id` and
 `status` (and `scopes`, for access): a `Connection`, or a row of your own whose status is a plain
 string. A status that is not a `Status` permits nothing.
+
+What a row holds may be anything: see `connect_core.rows`.
 """
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, NamedTuple, NoReturn, Protocol
+from typing import Final, NamedTuple, NoReturn, cast
 
 from connect_core.decision import Cell, Decision, Denial, Step
 from connect_core.errors import (
@@ -25,42 +28,34 @@ from connect_core.errors import (
     SelfConnectionError,
 )
 from connect_core.lifecycle import READING_ROLE, SHARING_STATUS, Action, Role, Status
-from connect_core.parties import ROLES, Actor, Organization, Parties, organization_id_of
-from connect_core.scopes import Scope
+from connect_core.parties import (
+    ROLES,
+    Actor,
+    Organization,
+    organization_id_of,
+    same_organization,
+)
+from connect_core.rows import TEXT, facts_of, grants, id_of, status_of
+from connect_core.rows import ConnectionLike as ConnectionLike
+from connect_core.rows import SharingConnectionLike as SharingConnectionLike
 from connect_core.table import PERMITTED_ROLES, PERMITTED_STATUSES, SHORTEST_WAYS, TARGETS
+from connect_core.text import quoted, shown, text_of
 from connect_core.wording import advise, explain, explain_permission
-
-
-class ConnectionLike(Parties, Protocol):
-    """What the policy needs to know about a Connection to decide on an action."""
-
-    @property
-    def status(self) -> str:
-        """A `Status`, or the same as a plain string. Anything else permits nothing."""
-        ...
-
-
-class SharingConnectionLike(ConnectionLike, Protocol):
-    """What the policy needs to know about a Connection to decide on reading its data."""
-
-    @property
-    def scopes(self) -> Collection[str]:
-        """The scopes granted. None, or a single string, grants nothing."""
-        ...
-
 
 # --- Precomputed decisions -----------------------------------------------------------------------
 
 
-class _Unknown:
-    """Stands for every status that is not a `Status`; equal to nothing that a row can hold."""
+class _Unknown(NamedTuple):
+    """A status that this version does not know."""
+
+    #: What it is called, safe to show; empty if that makes no difference.
+    name: str = ""
 
 
 _UNKNOWN: Final = _Unknown()
 
 #: A Connection's status: a known one, or one that this version does not know.
 _Standing = Status | _Unknown
-_STANDINGS: Final[tuple[_Standing, ...]] = (*Status, _UNKNOWN)
 
 
 def _decision(
@@ -70,6 +65,7 @@ def _decision(
     denials: Collection[Denial],
     target: Status | None = None,
     remedy: tuple[Step, ...] = (),
+    unknown_status: str = "",
 ) -> Decision:
     """Sort the denials and add the wording. An outsider is told nothing."""
     if not roles:
@@ -84,7 +80,7 @@ def _decision(
         roles,
         denials=ordered,
         remedy=remedy,
-        explanation=explain(ordered[0], action, status, roles),
+        explanation=explain(ordered[0], action, status, roles, unknown_status),
         advice=advise(ordered, action, status, roles, remedy),
     )
 
@@ -98,25 +94,26 @@ def _judge(
 ) -> Decision:
     """The decision on an action, with every denial; None as `standing` means no Connection yet."""
     status = standing if isinstance(standing, Status) else None
-    unknown = isinstance(standing, _Unknown)
-    target = None if unknown else TARGETS.get(Cell(status, action, roles))
+    unknown = standing if isinstance(standing, _Unknown) else None
+    target = None if unknown is not None else TARGETS.get(Cell(status, action, roles))
     may_ever = bool(roles & PERMITTED_ROLES[action])
-    possible_here = not unknown and status in PERMITTED_STATUSES[action]
+    possible_here = unknown is None and status in PERMITTED_STATUSES[action]
     denials: set[Denial] = set()
     if not may_ever:
         denials.add(Denial.WRONG_ROLE)
-    if unknown:
+    if unknown is not None:
         denials.add(Denial.UNKNOWN_STATUS)
     if action is Action.CREATE and not possible_here:
         denials.add(Denial.ALREADY_EXISTS)
-    elif not unknown and target is None and (may_ever or not possible_here):
+    elif unknown is None and target is None and (may_ever or not possible_here):
         denials.add(Denial.WRONG_STATUS)
     if self_refused:
         denials.add(Denial.SELF_CONNECTION)
     ways = {} if status is None else SHORTEST_WAYS[status]
     enough = [way for end, way in ways.items() if Cell(end, action, roles) in TARGETS]
     remedy = min(enough, key=len, default=())
-    return _decision(action, status, roles, denials, target, remedy)
+    name = "" if unknown is None else unknown.name
+    return _decision(action, status, roles, denials, target, remedy, name)
 
 
 def _judge_access(standing: _Standing, roles: frozenset[Role], *, granted: bool) -> Decision:
@@ -134,24 +131,25 @@ def _judge_access(standing: _Standing, roles: frozenset[Role], *, granted: bool)
     remedy: tuple[Step, ...] = ()
     if status is not None and denials == {Denial.NOT_ACTIVE}:
         remedy = SHORTEST_WAYS[status][SHARING_STATUS]
-    return _decision(None, status, roles, denials, remedy=remedy)
+    name = standing.name if isinstance(standing, _Unknown) else ""
+    return _decision(None, status, roles, denials, remedy=remedy, unknown_status=name)
 
 
 # Each decision has the key that is quickest to build: whether the actor's organization is the
 # source, whether it is the destination, and what was asked.
 
-_DECISIONS: Final[dict[tuple[bool, bool, Action, object], Decision]] = {
-    (*held, action, standing): _judge(action, standing, roles)
+_DECISIONS: Final[dict[tuple[bool, bool, str, object], Decision]] = {
+    (*held, action, status): _judge(action, status, roles)
     for held, roles in ROLES.items()
     for action in Action
-    for standing in _STANDINGS
+    for status in Status
 }
 _MENUS: Final[dict[tuple[bool, bool, object], Mapping[Action, Decision]]] = {
-    (*held, standing): MappingProxyType(
-        {action: _DECISIONS[*held, action, standing] for action in Action}
+    (*held, status): MappingProxyType(
+        {action: _DECISIONS[*held, action, status] for action in Action}
     )
     for held in ROLES
-    for standing in _STANDINGS
+    for status in Status
 }
 _ALLOWED_ACTIONS: Final[dict[tuple[bool, bool, object], frozenset[Action]]] = {
     key: frozenset(action for action, decision in menu.items() if decision)
@@ -162,13 +160,13 @@ _CREATE_DECISIONS: Final[dict[tuple[bool, bool, object, bool], Decision]] = {
         Action.CREATE, standing, roles, self_refused=self_refused
     )
     for held, roles in ROLES.items()
-    for standing in (None, *_STANDINGS)
+    for standing in (None, *Status, _UNKNOWN)
     for self_refused in (False, True)
 }
 _ACCESS_DECISIONS: Final[dict[tuple[bool, bool, object, bool], Decision]] = {
-    (*held, standing, granted): _judge_access(standing, roles, granted=granted)
+    (*held, status, granted): _judge_access(status, roles, granted=granted)
     for held, roles in ROLES.items()
-    for standing in _STANDINGS
+    for status in Status
     for granted in (False, True)
 }
 _DECISION_TABLE: Final[Mapping[Cell, Decision]] = MappingProxyType(
@@ -185,48 +183,71 @@ _DECISION_TABLE: Final[Mapping[Cell, Decision]] = MappingProxyType(
 )
 
 
-# --- Actions on a Connection ---------------------------------------------------------------------
+# A status that is not known is in no table. The decision names it, and is made when it is first
+# asked for; the last ones are kept.
+
+#: More of a name is not needed: no more is shown.
+_NAME_LENGTH: Final = 100
 
 
-def _held(actor: Actor, parties: Parties) -> tuple[bool, bool]:
-    """Whether the actor's organization is the source, and whether it is the destination."""
-    organization_id = actor.organization_id
-    return (
-        organization_id == parties.source_organization_id,
-        organization_id == parties.destination_organization_id,
+@lru_cache(maxsize=256)
+def _unknown_decision(is_source: bool, is_destination: bool, action: str, name: str) -> Decision:
+    return _judge(Action(action), _Unknown(quoted(name)), ROLES[is_source, is_destination])
+
+
+@lru_cache(maxsize=256)
+def _unknown_menu(is_source: bool, is_destination: bool, name: str) -> Mapping[Action, Decision]:
+    return MappingProxyType(
+        {action: _unknown_decision(is_source, is_destination, action, name) for action in Action}
     )
 
 
-def _standing(connection: ConnectionLike) -> _Standing:
-    """The status if it is known. The value comes from outside and may be anything."""
-    try:
-        return Status(connection.status)
-    except ValueError:
-        return _UNKNOWN
+@lru_cache(maxsize=256)
+def _unknown_access(is_source: bool, is_destination: bool, granted: bool, name: str) -> Decision:
+    unknown = _Unknown(quoted(name))
+    return _judge_access(unknown, ROLES[is_source, is_destination], granted=granted)
 
 
-def decide(actor: Actor, action: Action, connection: ConnectionLike) -> Decision:
+# --- Actions on a Connection ---------------------------------------------------------------------
+
+
+def decide(actor: Actor, action: str, connection: ConnectionLike) -> Decision:
     """Whether `actor` may take `action` on `connection`, and why.
 
     This is a lookup: the `Decision` was made when this module was imported, and equal questions
-    get the same object. Nothing changes.
+    get the same object. A status that this version does not know is named in the explanation.
+    Nothing changes.
+
+    Args:
+        actor: who asks.
+        action: an `Action`, or the same as plain text.
+        connection: a `Connection`, or a row.
 
     Raises:
         ValueError: there is no such action. Nothing else is raised on a well-typed call.
     """
-    organization_id = actor.organization_id
+    ours, status = actor.organization_id, connection.status
+    source, destination = connection.source_organization_id, connection.destination_organization_id
+    if (  # as in `facts_of`, which takes longer to call than this does
+        type(ours) in TEXT
+        and type(source) in TEXT
+        and type(destination) in TEXT
+        and type(status) in TEXT
+    ):
+        is_source, is_destination = ours == source, ours == destination
+    else:
+        is_source, is_destination, status = facts_of(actor, connection)
     try:
-        return _DECISIONS[
-            organization_id == connection.source_organization_id,
-            organization_id == connection.destination_organization_id,
-            action,
-            connection.status,
-        ]
-    except (KeyError, TypeError):  # an unknown status, which may not even be hashable
-        return _DECISIONS[*_held(actor, connection), Action(action), _standing(connection)]
+        found = _DECISIONS.get((is_source, is_destination, action, status))
+        if found is not None:
+            return found
+        name = cast("str", status)[:_NAME_LENGTH]
+        return _unknown_decision(is_source, is_destination, action, name)
+    except TypeError:  # it cannot be looked up, so it is no action
+        return decide(actor, Action(action), connection)
 
 
-def can(actor: Actor, action: Action, connection: ConnectionLike) -> bool:
+def can(actor: Actor, action: str, connection: ConnectionLike) -> bool:
     """Whether `actor` may take `action` on `connection`: `decide` without the reasons.
 
     Raises:
@@ -235,7 +256,7 @@ def can(actor: Actor, action: Action, connection: ConnectionLike) -> bool:
     return decide(actor, action, connection).allowed
 
 
-def authorize(actor: Actor, action: Action, connection: ConnectionLike) -> Decision:
+def authorize(actor: Actor, action: str, connection: ConnectionLike) -> Decision:
     """Return the `Decision` that permits `action`, or raise the typed error that refuses it.
 
     Nothing changes either way.
@@ -249,21 +270,13 @@ def authorize(actor: Actor, action: Action, connection: ConnectionLike) -> Decis
     """
     decision = decide(actor, action, connection)
     if not decision.allowed:
-        _refuse(decision, actor, getattr(connection, "id", None))
+        _refuse(decision, actor, id_of(connection))
     return decision
 
 
 def allowed_actions(actor: Actor, connection: ConnectionLike) -> frozenset[Action]:
     """Every action that `actor` may take on `connection` now. Never raises on a well-typed call."""
-    organization_id = actor.organization_id
-    try:
-        return _ALLOWED_ACTIONS[
-            organization_id == connection.source_organization_id,
-            organization_id == connection.destination_organization_id,
-            connection.status,
-        ]
-    except (KeyError, TypeError):
-        return _ALLOWED_ACTIONS[*_held(actor, connection), _standing(connection)]
+    return _ALLOWED_ACTIONS.get(facts_of(actor, connection), frozenset())
 
 
 def actions(actor: Actor, connection: ConnectionLike) -> Mapping[Action, Decision]:
@@ -272,10 +285,14 @@ def actions(actor: Actor, connection: ConnectionLike) -> Mapping[Action, Decisio
     The mapping is read-only, complete and in the order of `Action`. Never raises on a well-typed
     call.
     """
-    return _MENUS[*_held(actor, connection), _standing(connection)]
+    is_source, is_destination, status = facts_of(actor, connection)
+    found = _MENUS.get((is_source, is_destination, status))
+    if found is not None:
+        return found
+    return _unknown_menu(is_source, is_destination, status[:_NAME_LENGTH])
 
 
-def steps_to(connection: ConnectionLike, goal: Status = Status.ACTIVE) -> tuple[Step, ...]:
+def steps_to(connection: ConnectionLike, goal: str = Status.ACTIVE) -> tuple[Step, ...]:
     """The shortest way from the status of `connection` to `goal`; empty if it is there already.
 
     `Step.roles` says who may take each step; `Connection.organization_of` turns a role into an
@@ -284,7 +301,10 @@ def steps_to(connection: ConnectionLike, goal: Status = Status.ACTIVE) -> tuple[
     Raises:
         ValueError: this version does not know the status of `connection`, or `goal`.
     """
-    return SHORTEST_WAYS[Status(connection.status)][Status(goal)]
+    status = status_of(connection)
+    if status is None:
+        raise ValueError(f"this version does not know the status {quoted(connection.status)}")
+    return SHORTEST_WAYS[status][Status(goal)]
 
 
 def decision_table() -> Mapping[Cell, Decision]:
@@ -296,7 +316,7 @@ def decision_table() -> Mapping[Cell, Decision]:
     return _DECISION_TABLE
 
 
-def permitting_statuses(role: Role, action: Action) -> tuple[Status, ...]:
+def permitting_statuses(role: str, action: str) -> tuple[Status, ...]:
     """The statuses from which `role` may take `action`, in the order of `Status`.
 
     Use it for queries: an organization may act on the Connections in which it holds a role and the
@@ -340,15 +360,16 @@ def decide_create(
     pair = _Pair(str(organization_id_of(source)), str(organization_id_of(destination)))
     standing: _Standing | None = None
     if existing is not None:
-        found = _Pair(existing.source_organization_id, existing.destination_organization_id)
-        if found != pair:
+        found = existing.source_organization_id, existing.destination_organization_id
+        if not all(map(same_organization, pair, found)):
             raise ValueError(
-                f"existing is a Connection from {found[0]} to {found[1]}, not from {pair[0]} to "
-                f"{pair[1]}; give the one for this ordered pair, or None"
+                f"existing is a Connection from {shown(found[0])} to {shown(found[1])}, not from "
+                f"{shown(pair[0])} to {shown(pair[1])}; give the one for this ordered pair, or None"
             )
-        standing = _standing(existing)
+        standing = status_of(existing) or _UNKNOWN
     self_refused = pair[0] == pair[1] and not allow_self
-    return _CREATE_DECISIONS[*_held(actor, pair), standing, self_refused]
+    is_source, is_destination = (same_organization(actor.organization_id, each) for each in pair)
+    return _CREATE_DECISIONS[is_source, is_destination, standing, self_refused]
 
 
 def authorize_create(
@@ -374,7 +395,7 @@ def authorize_create(
         actor, source=source, destination=destination, existing=existing, allow_self=allow_self
     )
     if not decision.allowed:
-        _refuse(decision, actor, getattr(existing, "id", None))
+        _refuse(decision, actor, id_of(existing))
     return decision
 
 
@@ -404,23 +425,12 @@ def decide_access(reader: Actor, scope: str, connection: SharingConnectionLike) 
     when the data is read, not before: the answer holds for the status that `connection` has now.
     No Connection grants an ill-formed scope. Never raises on a well-typed call.
     """
-    granted = _grants(connection.scopes, scope)
-    return _ACCESS_DECISIONS[*_held(reader, connection), _standing(connection), granted]
-
-
-#: Collections that never count as collections of scopes.
-_NO_SCOPES: Final = (str, bytes, bytearray, memoryview, Mapping)
-
-
-def _grants(scopes: object, scope: str) -> bool:
-    """Whether `scope` is one of `scopes`. The value comes from outside and may be anything."""
-    # A single string would "contain" all its substrings, and a mapping may map a scope to False.
-    if not isinstance(scopes, Collection) or isinstance(scopes, _NO_SCOPES):
-        return False
-    try:
-        return Scope(scope) in scopes
-    except ValueError:  # it is ill-formed, so nothing grants it
-        return False
+    granted = grants(connection.scopes, scope)
+    is_source, is_destination, status = facts_of(reader, connection)
+    found = _ACCESS_DECISIONS.get((is_source, is_destination, status, granted))
+    if found is not None:
+        return found
+    return _unknown_access(is_source, is_destination, granted, status[:_NAME_LENGTH])
 
 
 def authorize_access(reader: Actor, scope: str, connection: SharingConnectionLike) -> Decision:
@@ -431,5 +441,5 @@ def authorize_access(reader: Actor, scope: str, connection: SharingConnectionLik
     """
     decision = decide_access(reader, scope, connection)
     if not decision.allowed:
-        raise AccessDeniedError(decision, reader, scope, getattr(connection, "id", None))
+        raise AccessDeniedError(decision, reader, text_of(scope), id_of(connection))
     return decision

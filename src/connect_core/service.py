@@ -17,53 +17,28 @@ store for databases.
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
 
-from connect_core.connection import Change, Connection, replay
+from connect_core import arguments
+from connect_core.connection import Change, Connection
 from connect_core.decision import Decision, minds_version
 from connect_core.errors import (
-    ConnectError,
     ConnectionNotFoundError,
-    DuplicateConnectionError,
-    InvalidRecordError,
     StaleConnectionError,
 )
-from connect_core.history import ConnectionEvent, Terms, utc_now
+from connect_core.history import MAX_VERSION, ConnectionEvent, Terms, utc_now
 from connect_core.idempotency import once
-from connect_core.identifiers import ConnectionId, IdempotencyKey
+from connect_core.identifiers import ConnectionId
 from connect_core.lifecycle import Action
+from connect_core.paging import MAX_PAGE_SIZE, Page, page_of
 from connect_core.parties import Actor, Organization, roles_of
-from connect_core.policy import (
-    authorize_access,
-    authorize_create,
-    decide,
-    decide_create,
-)
+from connect_core.policy import authorize_access, authorize_create, decide
 from connect_core.scopes import DEFAULT_SCOPES
 from connect_core.store import (
     ConnectionStore,
-    Position,
-    Selection,
     selection_for,
+    unseen_duplicate,
     verified_history,
 )
-
-#: The most Connections on one page.
-MAX_PAGE_SIZE: Final = 100
-
-
-class Page(NamedTuple):
-    """One page of a list of Connections, newest first.
-
-    Attributes:
-        connections: the Connections, at most as many as were asked for.
-        prev: pass this as `before` to get the page before; None at the beginning.
-        next: pass this as `after` to get the page after; None at the end.
-    """
-
-    connections: tuple[Connection, ...]
-    prev: ConnectionId | None
-    next: ConnectionId | None
 
 
 class ConnectionService:
@@ -92,9 +67,9 @@ class ConnectionService:
         clock: Callable[[], datetime] = utc_now,
         new_id: Callable[[], str] = ConnectionId.mint,
     ) -> None:
-        self._store = store
-        self._clock = clock
-        self._new_id = new_id
+        self._store = arguments.store(store, "store", ConnectionStore)
+        self._clock = arguments.function(clock, "clock")
+        self._new_id = arguments.function(new_id, "new_id")
 
     # --- Commands ---
 
@@ -126,6 +101,8 @@ class ConnectionService:
             ValueError: the id from `new_id` is taken, or `idempotency_key` is not valid.
             pydantic.ValidationError: another argument is not valid; all of them are listed.
         """
+        by = arguments.actor(by, "by")
+        allow_self = arguments.flag(allow_self, "allow_self")
         terms = Terms.model_validate(
             {
                 "source_organization_id": by.organization_id,
@@ -153,19 +130,12 @@ class ConnectionService:
     ) -> Change:
         """Accept the offer: the rule *activate*. Pending becomes active.
 
-        Args:
-            connection_id: which Connection.
-            by: who activates it; must act for the destination.
-            expected_version: the version that the caller has seen and decided on. Without it, a
-                late acceptance may accept a later offer than the one it was meant for.
-            idempotency_key: names this request, so that it can be repeated safely.
+        It takes the arguments of `take`, and raises the same errors. Give `expected_version`:
+        without it, a late acceptance may accept a later offer than the one it was meant for.
 
         Raises:
-            ConnectionNotFoundError: there is none, or `by` acts for neither organization.
             ForbiddenTransitionError: `by` acts for the source alone.
-            StaleConnectionError: the Connection has another version, or changed during the call.
             InvalidTransitionError: the Connection is not pending.
-            IdempotencyKeyReusedError: the key was used for another request before.
         """
         return self._take(Action.ACTIVATE, connection_id, by, expected_version, idempotency_key)
 
@@ -179,17 +149,10 @@ class ConnectionService:
     ) -> Change:
         """Withdraw: the rule *deactivate*. Pending or active becomes inactive.
 
-        Args:
-            connection_id: which Connection.
-            by: who deactivates it; must act for the source or the destination.
-            expected_version: the version that the caller has seen and decided on.
-            idempotency_key: names this request, so that it can be repeated safely.
+        It takes the arguments of `take`, and raises the same errors. Either party may.
 
         Raises:
-            ConnectionNotFoundError: there is none, or `by` acts for neither organization.
-            StaleConnectionError: the Connection has another version, or changed during the call.
             InvalidTransitionError: the Connection is inactive already.
-            IdempotencyKeyReusedError: the key was used for another request before.
         """
         return self._take(Action.DEACTIVATE, connection_id, by, expected_version, idempotency_key)
 
@@ -203,20 +166,42 @@ class ConnectionService:
     ) -> Change:
         """Offer again: the rule *reactivate*. Inactive becomes pending, whoever deactivated it.
 
+        It takes the arguments of `take`, and raises the same errors.
+
+        Raises:
+            ForbiddenTransitionError: `by` acts for the destination alone.
+            InvalidTransitionError: the Connection is not inactive.
+        """
+        return self._take(Action.REACTIVATE, connection_id, by, expected_version, idempotency_key)
+
+    def take(
+        self,
+        action: str,
+        connection_id: str,
+        *,
+        by: Actor,
+        expected_version: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Change:
+        """Take `action`: what `activate`, `deactivate` and `reactivate` do.
+
         Args:
+            action: an `Action`. Create is always refused: the Connection exists.
             connection_id: which Connection.
-            by: who reactivates it; must act for the source.
+            by: who takes it.
             expected_version: the version that the caller has seen and decided on.
             idempotency_key: names this request, so that it can be repeated safely.
 
         Raises:
             ConnectionNotFoundError: there is none, or `by` acts for neither organization.
-            ForbiddenTransitionError: `by` acts for the destination alone.
             StaleConnectionError: the Connection has another version, or changed during the call.
-            InvalidTransitionError: the Connection is not inactive.
+            TransitionError: the action is refused, as for the action's own method.
+            DuplicateConnectionError: `action` is create, and `by` acts for the source.
             IdempotencyKeyReusedError: the key was used for another request before.
+            TypeError: an argument has the wrong type.
+            ValueError: there is no such action, or another argument is not valid.
         """
-        return self._take(Action.REACTIVATE, connection_id, by, expected_version, idempotency_key)
+        return self._take(action, connection_id, by, expected_version, idempotency_key)
 
     # --- Questions ---
 
@@ -227,19 +212,44 @@ class ConnectionService:
             ConnectionNotFoundError: there is none, or `by` acts for neither organization. The two
                 cannot be told apart.
         """
-        try:
-            connection = self._store.get(ConnectionId(connection_id))
-        except ValueError:  # no Connection has such an id
-            connection = None
-        if connection is None or not roles_of(by, connection):
-            raise ConnectionNotFoundError(connection_id)
-        return connection
+        return self._visible(
+            arguments.text(connection_id, "connection_id"), arguments.actor(by, "by")
+        )
+
+    def find(
+        self,
+        *,
+        by: Actor,
+        source: str | Organization | None = None,
+        destination: str | Organization | None = None,
+    ) -> Connection | None:
+        """The Connection with another organization as it is now, or None.
+
+        Args:
+            by: who asks. Their organization is the other party.
+            source: the Connection from this organization.
+            destination: the Connection to this organization.
+
+        Raises:
+            TypeError: an argument has the wrong type.
+            ValueError: an argument is not valid, or neither `source` nor `destination` is given.
+        """
+        by = arguments.actor(by, "by")
+        if source is None and destination is None:
+            raise ValueError("give source, destination or both: there may be a Connection each way")
+        ours = by.organization_id
+        pair = (
+            ours if source is None else arguments.organization_id(source, "source"),
+            ours if destination is None else arguments.organization_id(destination, "destination"),
+        )
+        return self._store.find(*pair) if ours in pair else None
 
     def list(
         self,
         *,
         by: Actor,
         status: str | None = None,
+        source: str | Organization | None = None,
         destination: str | Organization | None = None,
         direction: str | None = None,
         actionable: str | None = None,
@@ -255,6 +265,7 @@ class ConnectionService:
         Args:
             by: who asks.
             status: only Connections with this `Status`.
+            source: only Connections from this organization.
             destination: only Connections to this organization.
             direction: only Connections in this `Direction`, seen from the caller's organization.
             actionable: only Connections on which the caller may take this `Action` now.
@@ -267,24 +278,21 @@ class ConnectionService:
                 may know of.
             ValueError: another argument is not valid.
         """
-        if type(limit) is not int or not 1 <= limit <= MAX_PAGE_SIZE:
-            raise ValueError(f"limit is {limit}; a page has 1 to {MAX_PAGE_SIZE} Connections")
+        by = arguments.actor(by, "by")
+        arguments.number(limit, "limit", MAX_PAGE_SIZE)
         if after is not None and before is not None:
             raise ValueError("give after or before, not both")
-        selection = selection_for(by, status, destination, direction, actionable)
-        cursor = after if before is None else before
-        beyond = None if cursor is None else Position.of(self.get(cursor, by=by))
-        newest_first = before is None
-        found = self._page(selection, beyond, newest_first, limit + 1)
-        page, more = found[:limit], len(found) > limit
-        if not page:
-            return Page((), None, None)
-        # Ask what lies behind the cursor: its Connection may have left the selection.
-        start = Position.of(page[0])
-        behind = cursor is not None and bool(self._page(selection, start, not newest_first, 1))
-        if not newest_first:
-            page, more, behind = page[::-1], behind, more
-        return Page(page, page[0].id if behind else None, page[-1].id if more else None)
+        selection = selection_for(
+            by,
+            status=status,
+            source=source,
+            destination=destination,
+            direction=direction,
+            actionable=actionable,
+        )
+        cursor, argument = (after, "after") if before is None else (before, "before")
+        beyond = None if cursor is None else self._visible(arguments.text(cursor, argument), by)
+        return page_of(self._store, selection, beyond, newest_first=before is None, limit=limit)
 
     def history(self, connection_id: str, *, by: Actor) -> tuple[ConnectionEvent, ...]:
         """The events of a Connection, oldest first: one for each version.
@@ -307,6 +315,7 @@ class ConnectionService:
             ConnectionNotFoundError: there is none, or `by` acts for neither organization.
             AccessDeniedError: the data may not be read; the error has every reason.
         """
+        scope = arguments.text(scope, "scope")
         return authorize_access(by, scope, self.get(connection_id, by=by))
 
     def forget_idempotency_keys(self, older_than: timedelta) -> int:
@@ -316,13 +325,30 @@ class ConnectionService:
         as long as your clients repeat requests; a day is usual.
 
         Raises:
+            TypeError: `older_than` is not a `timedelta`.
             ValueError: `older_than` is negative.
         """
-        if older_than < timedelta(0):
+        if arguments.instance(timedelta, older_than, "older_than") < timedelta(0):
             raise ValueError("older_than is an age, and cannot be negative")
-        return self._store.forget(self._clock() - older_than)
+        try:
+            return self._store.forget(arguments.time(self._clock() - older_than, "clock()"))
+        except OverflowError:  # nothing is that old
+            return 0
 
-    # --- Steps, pages and outcomes ---
+    # --- Steps and outcomes ---
+
+    def _visible(self, connection_id: str, by: Actor) -> Connection:
+        """The Connection, if there is one that `by` may know of."""
+        try:
+            connection = self._store.get(ConnectionId(connection_id))
+        except ValueError:  # no Connection has such an id
+            connection = None
+        if connection is None or not roles_of(by, connection):
+            raise ConnectionNotFoundError(connection_id)
+        return connection
+
+    def _now(self) -> datetime:
+        return arguments.time(self._clock(), "clock()")
 
     def _create(self, by: Actor, terms: Terms, *, allow_self: bool) -> Change:
         source, destination = terms.source_organization_id, terms.destination_organization_id
@@ -344,42 +370,49 @@ class ConnectionService:
             scopes=terms.scopes,
             allow_self=allow_self,
             id=self._new_id(),
-            at=self._clock(),
+            at=self._now(),
         )
         if not self._store.add(change):
             require_none()
             if self._store.get(change.connection.id) is not None:
                 raise ValueError(f"{change.connection.id} is taken; new_id must give new ids")
-            raise _unseen_duplicate(by, change.connection)
+            raise unseen_duplicate(by, change.connection)
         return change
 
     def _take(
         self,
-        action: Action,
+        action: str,
         connection_id: str,
         by: Actor,
         expected_version: int | None,
         idempotency_key: str | None,
     ) -> Change:
-        def step() -> Change:
-            connection = self.get(connection_id, by=by)
+        """Check the arguments, and take the action unless the key's outcome is known."""
+        step = arguments.member(Action, action, "action")
+        which = arguments.text(connection_id, "connection_id")
+        by = arguments.actor(by, "by")
+        if expected_version is not None:
+            arguments.number(expected_version, "expected_version", MAX_VERSION)
+
+        def perform() -> Change:
+            connection = self._visible(which, by)
             if (
                 expected_version is not None
                 and expected_version != connection.version
-                and minds_version(decide(by, action, connection))
+                and minds_version(decide(by, step, connection))
             ):
                 raise StaleConnectionError(expected_version, connection.version, connection.id)
-            change = connection.take(action, by=by, at=self._clock())
+            change = connection.take(step, by=by, at=self._now())
             if not self._store.save(change):
                 raise self._overtaken(connection)
             return change
 
         request = {
-            "action": action.value,
-            "connection_id": connection_id,
+            "action": step.value,
+            "connection_id": which,
             "expected_version": expected_version,
         }
-        return self._once(idempotency_key, by, request, step)
+        return self._once(idempotency_key, by, request, perform)
 
     def _overtaken(self, connection: Connection) -> StaleConnectionError:
         """The error for a lost race: somebody changed the Connection meanwhile."""
@@ -387,14 +420,6 @@ class ConnectionService:
         return StaleConnectionError(
             connection.version, None if now is None else now.version, connection.id
         )
-
-    def _page(
-        self, selection: Selection, beyond: Position | None, newest_first: bool, limit: int
-    ) -> tuple[Connection, ...]:
-        if not selection.standings:
-            return ()
-        found = self._store.page(selection, beyond=beyond, newest_first=newest_first, limit=limit)
-        return tuple(found)
 
     def _once(
         self,
@@ -406,44 +431,5 @@ class ConnectionService:
         """Carry out a request; if it has been carried out before, repeat its outcome."""
         if idempotency_key is None:
             return perform()
-        outcome = once(
-            self._store,
-            by.organization_id,
-            IdempotencyKey(idempotency_key),
-            request,
-            perform,
-            self._clock,
-        )
-        if isinstance(outcome, ConnectError):
-            raise outcome
-        return self._change(*outcome)
-
-    def _change(self, connection_id: ConnectionId, version: int) -> Change:
-        """The change that led to this version of a Connection."""
-        connection = self._store.get(connection_id)
-        events: tuple[ConnectionEvent, ...] = ()
-        if connection is not None:
-            events = verified_history(connection, self._store.history(connection_id))
-        if not 1 <= version <= len(events):
-            raise InvalidRecordError(
-                f"the history of {connection_id}", f"it has no event {version}"
-            )
-        return Change(replay(events[:version]), events[version - 1])
-
-
-class _Unseen(NamedTuple):
-    """A Connection that exists, but that this transaction cannot see."""
-
-    source_organization_id: str
-    destination_organization_id: str
-    status: str = "unseen"
-
-
-def _unseen_duplicate(by: Actor, connection: Connection) -> DuplicateConnectionError:
-    """The refusal because of another transaction's Connection, which this one cannot see."""
-    source, destination = connection.source_organization_id, connection.destination_organization_id
-    existing = _Unseen(source, destination)
-    decision = decide_create(
-        by, source=source, destination=destination, existing=existing, allow_self=True
-    )
-    return DuplicateConnectionError(decision)
+        key = arguments.idempotency_key(idempotency_key)
+        return once(self._store, by.organization_id, key, request, perform, self._now)

@@ -7,18 +7,19 @@ This module stores nothing. `connect_core.memory` has the reference store, and
 `connect_core.adapters.sql` has the store for databases.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
+from connect_core import arguments
 from connect_core.connection import Change, Connection, replay
-from connect_core.errors import InvalidHistoryError, InvalidRecordError
+from connect_core.errors import DuplicateConnectionError, InvalidHistoryError, InvalidRecordError
 from connect_core.history import ConnectionEvent
 from connect_core.identifiers import ConnectionId, IdempotencyKey, OrganizationId
 from connect_core.lifecycle import Action, Role, Status
-from connect_core.parties import Actor, Organization, organization_id_of
-from connect_core.policy import permitting_statuses
+from connect_core.parties import Actor, Organization
+from connect_core.policy import decide_create, permitting_statuses
 
 
 class Direction(StrEnum):
@@ -86,42 +87,52 @@ class Selection(NamedTuple):
 
 def selection_for(
     by: Actor,
-    status: str | None,
-    destination: str | Organization | None,
-    direction: str | None,
-    actionable: str | None,
+    *,
+    status: str | None = None,
+    source: str | Organization | None = None,
+    destination: str | Organization | None = None,
+    direction: str | None = None,
+    actionable: str | None = None,
 ) -> Selection:
     """The arguments of `ConnectionService.list` as a `Selection`.
 
     Args:
         by: who asks.
         status: only Connections with this `Status`.
+        source: only Connections from this organization.
         destination: only Connections to this organization.
         direction: a `Direction`, seen from the organization that asks.
         actionable: only Connections on which `by` may take this `Action` now.
 
     Raises:
+        TypeError: an argument has the wrong type.
         ValueError: an argument is not valid.
     """
-    wanted = None if status is None else Status(status)
-    way = None if direction is None else Direction(direction)
+    wanted = None if status is None else arguments.member(Status, status, "status")
+    way = None if direction is None else arguments.member(Direction, direction, "direction")
     if actionable is None:
         standings = [Standing(role, wanted) for role in (Role if way is None else [_ROLE_IN[way]])]
     else:  # both roles: in a self-connection the organization may act in the other one, too
+        action = arguments.member(Action, actionable, "actionable")
         standings = [
             Standing(role, permitting)
             for role in Role
-            for permitting in permitting_statuses(role, Action(actionable))
+            for permitting in permitting_statuses(role, action)
             if wanted in (None, permitting)
         ]
     ours = by.organization_id
-    to = None if destination is None else OrganizationId(str(organization_id_of(destination)))
-    if way is Direction.INBOUND:
-        if to not in (None, ours):
+    parties = {
+        Role.SOURCE: None if source is None else arguments.organization_id(source, "source"),
+        Role.DESTINATION: (
+            None if destination is None else arguments.organization_id(destination, "destination")
+        ),
+    }
+    if way is not None:
+        role = _ROLE_IN[way]
+        if parties[role] not in (None, ours):
             standings = []
-        to = ours
-    source = ours if way is Direction.OUTBOUND else None
-    return Selection(ours, tuple(standings), source, to)
+        parties[role] = ours
+    return Selection(ours, tuple(standings), parties[Role.SOURCE], parties[Role.DESTINATION])
 
 
 class IdempotencyRecord(NamedTuple):
@@ -233,8 +244,62 @@ def verified_history(
         replayed = replay(led)
     except InvalidHistoryError as error:
         raise InvalidRecordError(record, str(error)) from error
-    fields = Connection.model_fields
-    differ = [each for each in fields if getattr(replayed, each) != getattr(connection, each)]
+    _require_same(record, replayed, connection)
+    return led
+
+
+def step_taken(connection: Connection, event: ConnectionEvent) -> Change:
+    """The `Change` that an earlier event made, taken again under the rules.
+
+    It costs the same however long the history is.
+
+    Args:
+        connection: the Connection as it is stored now.
+        event: one of its stored events.
+
+    Raises:
+        InvalidRecordError: the event could not have happened to this Connection.
+    """
+    record = f"the history of {connection.id}"
+    try:
+        if event.previous_status is None:
+            after = replay([event])
+        else:
+            before = {
+                "status": event.previous_status,
+                "updated_at": connection.created_at,
+                "version": event.version - 1,
+            }
+            after = connection.model_copy(update=before).apply(event)
+    except InvalidHistoryError as error:
+        raise InvalidRecordError(record, str(error)) from error
+    changing = {"status", "updated_at", "version"} if event.version < connection.version else set()
+    _require_same(record, after, connection, except_for=changing)
+    return Change(after, event)
+
+
+def _require_same(
+    record: str, replayed: Connection, stored: Connection, *, except_for: Collection[str] = ()
+) -> None:
+    fields = [field for field in Connection.model_fields if field not in except_for]
+    differ = [each for each in fields if getattr(replayed, each) != getattr(stored, each)]
     if differ:
         raise InvalidRecordError(record, f"it leads to another {', '.join(differ)} than is stored")
-    return led
+
+
+class _Unseen(NamedTuple):
+    """A Connection that exists, but that this transaction cannot see."""
+
+    source_organization_id: str
+    destination_organization_id: str
+    status: str = "unseen"
+
+
+def unseen_duplicate(by: Actor, connection: Connection) -> DuplicateConnectionError:
+    """The refusal because of another transaction's Connection, which this one cannot see."""
+    source, destination = connection.source_organization_id, connection.destination_organization_id
+    existing = _Unseen(source, destination)
+    decision = decide_create(
+        by, source=source, destination=destination, existing=existing, allow_self=True
+    )
+    return DuplicateConnectionError(decision)

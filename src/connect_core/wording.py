@@ -6,15 +6,21 @@ denied, and what would help. The roles and statuses in them come from the lifecy
 nothing.
 """
 
+from typing import Final
+
 from connect_core.decision import Cell, Denial, Step, any_of
 from connect_core.lifecycle import READING_ROLE, SHARING_STATUS, Action, Role, Status
 from connect_core.table import PERMITTED_ROLES, PERMITTED_STATUSES, TARGETS, leads_to
 
 
 def explain(
-    denial: Denial, action: Action | None, status: Status | None, roles: frozenset[Role]
+    denial: Denial,
+    action: Action | None,
+    status: Status | None,
+    roles: frozenset[Role],
+    unknown_status: str = "",
 ) -> str:
-    """Why it was denied, in one sentence."""
+    """Why it was denied, in one sentence. `unknown_status` is a status's name, safe to show."""
     match denial:
         case Denial.NOT_A_PARTY:
             return "The actor's organization is neither the source nor the destination."
@@ -39,7 +45,8 @@ def explain(
         case Denial.SELF_CONNECTION:
             return "The source and the destination are the same organization."
         case Denial.UNKNOWN_STATUS:
-            return "The Connection's status is not one that this version knows."
+            named = unknown_status and f" {unknown_status}"
+            return f"The Connection's status{named} is not one that this version knows."
         case Denial.NOT_ACTIVE:
             return (
                 f"Data may pass only while the Connection is {SHARING_STATUS}, "
@@ -61,30 +68,48 @@ def advise(
     roles: frozenset[Role],
     remedy: tuple[Step, ...],
 ) -> str:
-    """What would help, in one sentence."""
+    """What would help, in one or two sentences."""
     if remedy:
         done = "If that was the aim, it is done. " if leads_to(action, status) else ""
         return f"{done}First {', then '.join(map(str, remedy))}."
+    if Denial.WRONG_DIRECTION in denials:  # no other condition matters: nothing would change this
+        return (
+            "The other direction needs a Connection of its own, in which the other organization "
+            "is the source."
+        )
+    if Denial.SCOPE_NOT_GRANTED in denials:
+        return (
+            "Nothing would help: the scopes of a Connection are fixed for its life, and this "
+            "scope is not among them."
+        )
     match denials[0]:
         case Denial.NOT_A_PARTY:
             return "Check the Connection, and the organization that the actor acts for."
-        case Denial.WRONG_ROLE:
-            when = ""
-            if Denial.WRONG_STATUS in denials:
-                when = f", once it is {' or '.join(map(str, PERMITTED_STATUSES[action]))}"
-            return f"It is for {any_of(PERMITTED_ROLES[action])} to {action} it{when}."
-        case Denial.ALREADY_EXISTS if Cell(status, Action.REACTIVATE, roles) in TARGETS:
-            return "Reactivate the existing one instead."
-        case Denial.ALREADY_EXISTS:
-            return "Use the existing one."
+        case Denial.WRONG_ROLE if Denial.ALREADY_EXISTS not in denials:
+            takers = any_of(PERMITTED_ROLES[action])
+            return f"It is for {takers} to {action} it{_when(denials, action)}."
         case Denial.SELF_CONNECTION:
-            return "Name another destination, or ask for it with allow_self=True (for sandboxes)."
+            return "Name another destination. A self-connection, for sandboxes, must be asked for."
         case Denial.UNKNOWN_STATUS:
-            return "Correct what is stored, or upgrade to a version that knows it."
-        case Denial.WRONG_DIRECTION:
-            return "The other direction needs a Connection of its own."
-        case _:
-            return "Nothing would help: the scopes of a Connection are fixed for its life."
+            return _CORRECT
+        case _:  # there is one already
+            if Denial.UNKNOWN_STATUS in denials:
+                return f"Use the existing one. {_CORRECT}"
+            if Cell(status, Action.REACTIVATE, roles) in TARGETS:
+                return "Reactivate the existing one instead."
+            return "Use the existing one."
+
+
+_CORRECT: Final = "Correct the status that is stored, or upgrade to a version that knows it."
+
+
+def _when(denials: tuple[Denial, ...], action: Action | None) -> str:
+    """From when on those who may ever take `action` may take it, if they may not now."""
+    if Denial.UNKNOWN_STATUS in denials:
+        return ", once its status is one that this version knows"
+    if Denial.WRONG_STATUS in denials:
+        return f", once it is {' or '.join(map(str, PERMITTED_STATUSES[action]))}"
+    return ""
 
 
 def explain_permission(action: Action | None, roles: frozenset[Role], target: Status | None) -> str:

@@ -6,12 +6,13 @@ long there.
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
 
-from connect_core import Action, Role, Status, allowed_actions, can, decide
+from connect_core import Action, Role, Status, allowed_actions, can, decide, decide_access
 
-from .story import DESTINATION, SOURCE, pending_connection
+from .story import DESTINATION, SOURCE, pending_connection, pending_row
 from .timing import timer_of
 
 LOOKUP = "table[status, action, role]"
@@ -36,10 +37,17 @@ def statements() -> dict[str, Counted]:
     may: dict[str, Any] = {"decide": decide, "can": can, "allowed_actions": allowed_actions}
     may |= {"actor": DESTINATION, "action": Action.ACTIVATE, "connection": pending_connection()}
     may_not = {**may, "actor": SOURCE}
+    unknown = {**may, "connection": replace(pending_row(), status="archived")}
+    read: dict[str, Any] = {"decide_access": decide_access, "reader": DESTINATION}
+    read |= {"scope": "inquiry.read", "connection": pending_connection()}
+    read_row = {**read, "connection": pending_row()}
     return {
         LOOKUP: Counted(LOOKUP, {"table": table, **key}),
         "decide, allowed": Counted("decide(actor, action, connection)", may),
         "decide, denied": Counted("decide(actor, action, connection)", may_not),
+        "decide, unknown status": Counted("decide(actor, action, connection)", unknown),
+        "decide_access": Counted("decide_access(reader, scope, connection)", read),
+        "decide_access, row": Counted("decide_access(reader, scope, connection)", read_row),
         "can": Counted("can(actor, action, connection)", may),
         "allowed_actions": Counted("allowed_actions(actor, connection)", may),
         "connection.activate(by=...)": Counted("connection.activate(by=actor)", may),

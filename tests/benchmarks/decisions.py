@@ -1,11 +1,22 @@
-"""The policy's questions: `decide`, `can` and `allowed_actions`, against a bare dict lookup."""
+"""The policy's questions, against a bare dict lookup."""
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from unittest.mock import patch
 
-from connect_core import Action, Connection, Decision, Role, Status, allowed_actions, can, decide
+from connect_core import (
+    Action,
+    Connection,
+    Decision,
+    Role,
+    Status,
+    allowed_actions,
+    can,
+    decide,
+    decide_access,
+)
 
 from .results import AtMost, Fact, Figure, Section
 from .story import DESTINATION, SOURCE, Row, pending_connection, pending_row
@@ -31,7 +42,8 @@ def _lookup() -> Sample:
 
 def _questions(connection: Connection | Row) -> dict[str, Sample]:
     """Each question about one connection. The destination may activate it, the source may not."""
-    names = {"decide": decide, "can": can, "allowed_actions": allowed_actions}
+    names: dict[str, object] = {"decide": decide, "can": can, "allowed_actions": allowed_actions}
+    names |= {"decide_access": decide_access, "scope": "inquiry.read"}
     allowed = {**names, "actor": DESTINATION, "action": Action.ACTIVATE, "connection": connection}
     denied = {**allowed, "actor": SOURCE}
     return {
@@ -40,13 +52,16 @@ def _questions(connection: Connection | Row) -> dict[str, Sample]:
         "can, allowed": statement("can(actor, action, connection)", **allowed),
         "can, denied": statement("can(actor, action, connection)", **denied),
         "allowed_actions": statement("allowed_actions(actor, connection)", **allowed),
+        "decide_access": statement("decide_access(actor, scope, connection)", **allowed),
     }
 
 
 def asking(rounds: int) -> Section:
-    """How long a question takes, about a Connection and about a service's own row."""
+    """How long a question takes, about a Connection and about two rows of a service's own."""
     contestants = {_BASELINE: _lookup()}
-    for kind, connection in (("Connection", pending_connection()), ("row", pending_row())):
+    unknown = replace(pending_row(), status="archived")
+    asked = {"Connection": pending_connection(), "row": pending_row(), "unknown status": unknown}
+    for kind, connection in asked.items():
         for question, sample in _questions(connection).items():
             contestants[f"{question}, {kind}"] = sample
     seconds = best(contestants, rounds)
@@ -64,7 +79,8 @@ def asking(rounds: int) -> Section:
 def _facts() -> list[Fact]:
     """The facts that show that every answer exists before it is asked for."""
     connection, row = pending_connection(), pending_row()
-    about = [(actor, that) for actor in (SOURCE, DESTINATION) for that in (connection, row)]
+    unknown = replace(row, status="archived")
+    about = [(actor, that) for actor in (SOURCE, DESTINATION) for that in (connection, row, unknown)]
     decisions = [lambda a=a, c=c: decide(a, Action.ACTIVATE, c) for a, c in about]
     verdicts = [lambda a=a, c=c: can(a, Action.ACTIVATE, c) for a, c in about]
     menus = [lambda a=a, c=c: allowed_actions(a, c) for a, c in about]

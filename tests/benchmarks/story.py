@@ -30,6 +30,7 @@ class Row:
     source_organization_id: str
     destination_organization_id: str
     status: str
+    scopes: list[str]
 
 
 def pending_connection() -> Connection:

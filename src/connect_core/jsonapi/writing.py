@@ -1,10 +1,10 @@
 """Writing documents: Connections, lists of Connections, records with a history, and errors."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from connect_core.connection import Connection
-from connect_core.decision import Denial
+from connect_core.decision import Decision, Denial
 from connect_core.errors import (
     AccessDeniedError,
     ConnectError,
@@ -14,6 +14,7 @@ from connect_core.errors import (
     IdempotencyKeyReusedError,
     InvalidDocumentError,
     InvalidHistoryError,
+    InvalidIdempotencyKeyError,
     InvalidRecordError,
     InvalidTransitionError,
     NotAPartyError,
@@ -100,6 +101,7 @@ _HTTP: Final[dict[type[ConnectError], tuple[int, str]]] = {
     AccessDeniedError: (403, "Access denied"),
     ConnectionNotFoundError: (404, "Record not found"),
     StaleConnectionError: (409, "Stale object error"),
+    InvalidIdempotencyKeyError: (400, "Invalid idempotency key"),
     IdempotencyKeyReusedError: (422, "Idempotency key reused"),
     InvalidDocumentError: (422, "Invalid document"),
     InvalidHistoryError: (500, "Internal error"),
@@ -112,7 +114,18 @@ def error_document(error: ConnectError) -> tuple[int, dict[str, object]]:
 
     An outsider's refusal is reported as `ConnectionNotFoundError`, so that clients cannot find out
     which Connections exist. The details of an internal error (500) are not reported.
+
+    ``meta`` has the error's `code`, and the facts that belong to it: the ``denials``, the
+    Connection's ``status`` now, the ``remedy`` (the steps that would help, as `Step.as_dict` writes
+    them), the ``missing-scopes``, the ``existing-id``, the ``expected-version`` and the
+    ``actual-version``. What is not known is left out.
+
+    Raises:
+        TypeError: `error` is not a `ConnectError`. Report other errors in your own way: they are
+            faults, and their texts are not for clients.
     """
+    if not isinstance(error, ConnectError):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        raise TypeError(f"error_document reports a ConnectError, not {type(error).__name__}")
     error = _reported(error)
     status, title = next(_HTTP[base] for base in type(error).__mro__ if base in _HTTP)
     if isinstance(error, InvalidDocumentError):
@@ -120,17 +133,40 @@ def error_document(error: ConnectError) -> tuple[int, dict[str, object]]:
             status, title = 400, "Malformed JSON"
         return status, {
             "errors": [
-                _error(title, problem.detail, error.code, problem.pointer)
+                _error(title, problem.detail, {"code": error.code}, {"pointer": problem.pointer})
                 for problem in error.problems
             ]
         }
     details = "The request could not be served." if status >= 500 else str(error)
-    pointer = (
-        "/data/attributes/destination-organization-id"
-        if isinstance(error, SelfConnectionError)
-        else None
-    )
-    return status, {"errors": [_error(title, details, error.code, pointer)]}
+    meta = {"code": error.code, **_facts(error)}
+    return status, {"errors": [_error(title, details, meta, _source(error))]}
+
+
+def _facts(error: ConnectError) -> dict[str, object]:
+    """The error's facts as JSON values. An outsider's refusal has been replaced before."""
+    facts: dict[str, object | None] = {}
+    decision = getattr(error, "decision", None)
+    if isinstance(decision, Decision):
+        facts["denials"] = [denial.value for denial in decision.denials]
+        facts["status"] = None if decision.status is None else decision.status.value
+        facts["remedy"] = [step.as_dict() for step in decision.remedy]
+    if isinstance(error, AccessDeniedError):
+        facts["missing-scopes"] = sorted(error.missing_scopes)
+    if isinstance(error, DuplicateConnectionError):
+        facts["existing-id"] = error.existing_id and str(error.existing_id)
+    if isinstance(error, StaleConnectionError):
+        facts["expected-version"] = error.expected_version
+        facts["actual-version"] = error.actual_version
+    return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def _source(error: ConnectError) -> dict[str, object] | None:
+    """The part of the request that is wrong."""
+    if isinstance(error, SelfConnectionError):
+        return {"pointer": "/data/attributes/destination-organization-id"}
+    if isinstance(error, (InvalidIdempotencyKeyError, IdempotencyKeyReusedError)):
+        return {"header": "Idempotency-Key"}
+    return None
 
 
 def _reported(error: ConnectError) -> ConnectError:
@@ -142,8 +178,10 @@ def _reported(error: ConnectError) -> ConnectError:
     return error
 
 
-def _error(title: str, details: str, code: str, pointer: str | None) -> dict[str, object]:
-    document: dict[str, object] = {"title": title, "details": details, "meta": {"code": code}}
-    if pointer is not None:
-        document["source"] = {"pointer": pointer}
+def _error(
+    title: str, details: str, meta: Mapping[str, object], source: Mapping[str, object] | None
+) -> dict[str, object]:
+    document: dict[str, object] = {"title": title, "details": details, "meta": dict(meta)}
+    if source is not None:
+        document["source"] = dict(source)
     return document

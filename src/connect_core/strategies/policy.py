@@ -21,6 +21,7 @@ from connect_core.policy import (
 )
 from connect_core.strategies.parties import Pair, actors, pairs, pinned
 from connect_core.strategies.values import KNOWN_SCOPES, scope_sets
+from connect_core.text import text_of
 
 
 class Row(NamedTuple):
@@ -120,7 +121,7 @@ def legal_moves(connection: ConnectionLike) -> st.SearchStrategy[tuple[Action, A
 def _parties(connection: ConnectionLike) -> list[OrganizationId]:
     """The source and the destination; once if they are the same."""
     pair = (connection.source_organization_id, connection.destination_organization_id)
-    return list(dict.fromkeys(map(OrganizationId, pair)))
+    return [OrganizationId(text_of(party)) for party in dict.fromkeys(pair)]
 
 
 def decisions(

@@ -53,9 +53,9 @@ from connect_core.adapters.cli.output import (
     write_json,
 )
 from connect_core.lifecycle import Role
+from connect_core.paging import MAX_PAGE_SIZE
 from connect_core.parties import Name
 from connect_core.scopes import MAX_SCOPES
-from connect_core.service import MAX_PAGE_SIZE
 
 _Answer = TypeVar("_Answer")
 

@@ -1,0 +1,57 @@
+"""Text from outside: what it says, and how it is shown.
+
+A value from a host's row may be anything, and text may hold anything, at any length. These
+functions never raise. They check nothing: `connect_core.identifiers` does.
+"""
+
+from typing import cast
+
+#: How many characters of a value are shown.
+_MOST_SHOWN = 80
+
+
+def text_of(value: object) -> str:
+    """`value` as a plain `str`: the text that it is, or what `str` makes of it.
+
+    A value that cannot say what it is gets the name of its type: ``<Money>``.
+    """
+    if issubclass(type(value), str):
+        return str.__str__(cast("str", value))  # `isinstance` and `str` may run the value's code
+    try:
+        return str.__str__(str(value))
+    except Exception:  # the code of the value's own class may raise anything
+        return f"<{type(value).__name__}>"
+
+
+def visible(text: str, *, keep: str = "") -> str:
+    r"""`text` with an escape, such as ``\u202e``, for every character that would not be seen.
+
+    These are the Unicode categories of control, format, surrogate, private and unassigned
+    characters, and all separators but the space.
+
+    Args:
+        text: any text.
+        keep: characters that are left as they are, such as line feeds.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character in keep else _escape(character)
+        for character in text
+    )
+
+
+def _escape(character: str) -> str:
+    number = ord(character)
+    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
+
+
+def shown(value: object) -> str:
+    """`value` for a message: its text, shortened and with `visible` characters only."""
+    text = text_of(value)
+    return visible(text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}...")
+
+
+def quoted(value: object) -> str:
+    """`value` for a message, in quotation marks if it is text."""
+    return f"'{shown(value)}'" if issubclass(type(value), str) else shown(value)
