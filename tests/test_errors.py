@@ -1,8 +1,14 @@
 """The errors: their facts and texts, and that they can be copied and pickled."""
 
 import copy
+import json
+import logging
 import pickle
+import threading
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
 
 import pytest
 from support import OUR_KEY, PARTNER, STRANGER, Row, connection_in
@@ -21,6 +27,7 @@ from connect_core import (
     IdempotencyKeyReusedError,
     InvalidDocumentError,
     InvalidHistoryError,
+    InvalidIdempotencyKeyError,
     InvalidRecordError,
     InvalidTransitionError,
     NotAPartyError,
@@ -34,6 +41,7 @@ from connect_core import (
     authorize_create,
     decide,
     decide_create,
+    error_document,
     steps_to,
 )
 
@@ -58,6 +66,7 @@ def every_error() -> dict[str, ConnectError]:
         InvalidDocumentError((Problem("/data", "it is wrong"),)),
         InvalidHistoryError(2, "is wrong"),
         IdempotencyKeyReusedError("key-1"),
+        InvalidIdempotencyKeyError("clé"),
         InvalidRecordError("connections cxn_ABC123", "status is 'frozen'"),
     ]
     return {error.code: error for error in errors}
@@ -86,6 +95,7 @@ def test_codes_are_stable() -> None:
         "InvalidDocumentError": "invalid_document",
         "InvalidHistoryError": "invalid_history",
         "IdempotencyKeyReusedError": "idempotency_key_reused",
+        "InvalidIdempotencyKeyError": "invalid_idempotency_key",
         "InvalidRecordError": "invalid_record",
     }
 
@@ -161,6 +171,9 @@ TEXTS = {
         "The idempotency key 'key-1' came with another request before, and nothing was done. "
         "Take a new key for a new request; repeat a request word for word."
     ),
+    "invalid_idempotency_key": (
+        "'clé' is not an idempotency key (1 to 255 printable ASCII characters). Nothing was done."
+    ),
     "invalid_record": (
         "What is stored as connections cxn_ABC123 is not what was written: status is 'frozen'. "
         "Compare it with a backup; nothing was served from it."
@@ -233,7 +246,7 @@ def test_a_self_connection() -> None:
     assert caught.value.decision.target is None
     assert str(caught.value) == (
         "The source and the destination are the same organization. Both are org_ABC123. "
-        "Name another destination, or ask for it with allow_self=True (for sandboxes)."
+        "Name another destination or, in a sandbox, ask for a self-connection."
     )
 
 
@@ -255,8 +268,8 @@ def test_a_second_self_connection_fails_on_both_counts() -> None:
             Status.INACTIVE,
             "First the source must reactivate it, then the destination must activate it.",
         ),
-        (PARTNER, "x.y", Status.ACTIVE, "the scopes of a Connection are fixed for its life."),
-        (OUR_KEY, "inquiry.read", Status.ACTIVE, "needs a Connection of its own."),
+        (PARTNER, "x.y", Status.ACTIVE, "for its life, and this scope is not among them."),
+        (OUR_KEY, "inquiry.read", Status.ACTIVE, "the other organization is the source."),
         (STRANGER, "inquiry.read", Status.ACTIVE, "the organization that the actor acts for."),
     ],
 )
@@ -268,3 +281,111 @@ def test_denied_access(reader: Actor, scope: str, status: Status, advice: str) -
         f"{reader.id} of {reader.organization_id} may not read '{scope}' through cxn_ABC123: "
     )
     assert caught.value.missing_scopes == ({"x.y"} if scope == "x.y" else set())
+
+
+class Unspeakable:
+    """An id that cannot be made text, hashed or pickled."""
+
+    def _refuse(self, *_: object) -> Any:
+        raise RuntimeError
+
+    __str__ = __repr__ = __format__ = __hash__ = __eq__ = __bool__ = __len__ = _refuse
+    __reduce_ex__ = __reduce__ = __iter__ = _refuse
+
+
+class LyingText(str):
+    """Text whose class redefines what text does."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __len__ = __format__ = isprintable = __reduce_ex__ = __str__  # type: ignore[assignment]  # on purpose
+
+
+#: What a host's row may have as its id, and the text that names it.
+IDS: list[tuple[Any, str]] = [
+    ("cxn_1", "cxn_1"),
+    (17, "17"),
+    (0, "0"),
+    (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+    (b"cxn_1", "b'cxn_1'"),
+    (["cxn_1"], "['cxn_1']"),
+    (1.5, "1.5"),
+    (False, "False"),
+    ("", ""),
+    (Unspeakable(), "<Unspeakable>"),
+    (LyingText("cxn_1"), "cxn_1"),
+    (threading.Lock, "<built-in function allocate_lock>"),
+    ("cxn_\u202e\n" + "x" * 10_000_000, "cxn_\\u202e\\u000a" + "x" * 71 + "..."),
+]
+
+
+class TestRowsWithAnyId:
+    """Whatever a host's row has as its id, a refusal prints, logs, pickles and is a document."""
+
+    @staticmethod
+    def refusals(row: SimpleNamespace) -> Iterator[ConnectError]:
+        """A refusal of each kind about a row: of an action, of creation and of access."""
+        asked: list[Callable[[], object]] = [
+            lambda: authorize(OUR_KEY, Action.ACTIVATE, row),
+            lambda: authorize(OUR_KEY, Action.REACTIVATE, row),
+            lambda: authorize(STRANGER, Action.DEACTIVATE, row),
+            lambda: authorize(OUR_KEY, Action.CREATE, row),
+            lambda: authorize_create(
+                OUR_KEY, source="org_ABC123", destination="org_DEF456", existing=row
+            ),
+            lambda: authorize_access(OUR_KEY, "inquiry.read", row),
+            lambda: authorize_access(STRANGER, "inquiry.read", row),
+        ]
+        for ask in asked:
+            with pytest.raises(ConnectError) as caught:
+                ask()
+            yield caught.value
+
+    @pytest.mark.parametrize(("row_id", "shown"), IDS, ids=lambda value: type(value).__name__)
+    def test_every_refusal_can_be_told(
+        self, row_id: Any, shown: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        row = SimpleNamespace(
+            id=row_id,
+            source_organization_id="org_ABC123",
+            destination_organization_id="org_DEF456",
+            status="pending",
+            scopes=["inquiry.read"],
+        )
+        for error in self.refusals(row):
+            assert shown in str(error)
+            logging.getLogger("host").warning("refused: %s, %r", error, error)
+            assert json.dumps(error_document(error), ensure_ascii=False).encode()
+            for twin in (pickled(error), copy.copy(error), copy.deepcopy(error)):
+                assert str(twin) == str(error)
+        assert len(caplog.records) == 7
+
+    @pytest.mark.parametrize("value", [17, UUID(int=1), None, Unspeakable()], ids=lambda value: type(value).__name__)
+    def test_ids_of_organizations_that_are_no_text(self, value: Any) -> None:
+        row = SimpleNamespace(
+            id=value,
+            source_organization_id=value,
+            destination_organization_id=value,
+            status=value,
+            scopes=value,
+        )
+        for ask in (
+            lambda: authorize(OUR_KEY, Action.ACTIVATE, row),
+            lambda: authorize_access(OUR_KEY, "inquiry.read", row),
+        ):
+            with pytest.raises(ConnectError) as caught:
+                ask()
+            assert pickle.loads(pickle.dumps(caught.value)).args == caught.value.args
+            assert error_document(caught.value)[0] == 404
+        with pytest.raises(ValueError, match="existing is a Connection from ") as mistaken:
+            authorize_create(OUR_KEY, source="org_ABC123", destination="org_B", existing=row)
+        assert pickle.loads(pickle.dumps(mistaken.value)).args == mistaken.value.args
+
+    def test_an_actor_without_an_id(self) -> None:
+        """The policy asks an actor for the organization only."""
+        actor: Any = SimpleNamespace(organization_id="org_ABC123")
+        with pytest.raises(ForbiddenTransitionError, match=r"^an actor of org_ABC123 may not"):
+            authorize(actor, Action.ACTIVATE, PENDING)

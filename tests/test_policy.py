@@ -234,8 +234,8 @@ class TestUnknownStatus:
             authorize(PARTNER, Action.ACTIVATE, row("archived"))
         assert (caught.value.status, caught.value.remedy) == (None, ())
         assert str(caught.value).endswith(
-            "The Connection's status is not one that this version knows. "
-            "Correct what is stored, or upgrade to a version that knows it."
+            "The Connection's status 'archived' is not one that this version knows. "
+            "Correct the status that is stored, or upgrade to a version that knows it."
         )
 
     def test_a_duplicate_of_one(self) -> None:
@@ -246,7 +246,7 @@ class TestUnknownStatus:
         assert caught.value.decision.denials == (Denial.ALREADY_EXISTS, Denial.UNKNOWN_STATUS)
 
     def test_there_is_no_way_from_it(self) -> None:
-        with pytest.raises(ValueError, match="'archived' is not a valid Status"):
+        with pytest.raises(ValueError, match="does not know the status 'archived'"):
             steps_to(row("archived"))
 
 

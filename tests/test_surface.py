@@ -26,7 +26,7 @@ NAMES = """
     ConnectionNotFoundError ConnectionService ConnectionStore CreateRequest Decision Denial
     Direction DuplicateConnectionError ForbiddenTransitionError IdempotencyKey
     IdempotencyKeyReusedError IdempotencyRecord InMemoryStore InvalidDocumentError
-    InvalidHistoryError InvalidRecordError InvalidTransitionError NotAPartyError Organization
+    InvalidHistoryError InvalidIdempotencyKeyError InvalidRecordError InvalidTransitionError NotAPartyError Organization
     OrganizationId Page Parties Position Problem Role Scope Selection SelfConnectionError
     SharingConnectionLike StaleConnectionError Standing Status Step Terms TransitionError
     actions allowed_actions authorize authorize_access authorize_create can connection_document
@@ -191,8 +191,10 @@ def test_what_could_be_mixed_up_is_given_by_name() -> None:
         connect_core.ConnectionService.activate: 3,
         connect_core.ConnectionService.deactivate: 3,
         connect_core.ConnectionService.reactivate: 3,
+        connect_core.ConnectionService.take: 3,
         connect_core.ConnectionService.get: 1,
-        connect_core.ConnectionService.list: 8,
+        connect_core.ConnectionService.find: 3,
+        connect_core.ConnectionService.list: 9,
         connect_core.ConnectionService.history: 1,
         connect_core.ConnectionService.authorize_access: 1,
     }

@@ -1,8 +1,20 @@
 """The words of a decision: its explanation and its advice."""
 
-from support import OUR_KEY, PARTNER, connection_in
+from dataclasses import replace
+from itertools import chain
 
-from connect_core import Action, Status, decide, decision_table
+import pytest
+from support import OUR_KEY, PARTNER, STRANGER, Row, connection_in
+
+from connect_core import (
+    Action,
+    Actor,
+    Status,
+    decide,
+    decide_access,
+    decide_create,
+    decision_table,
+)
 
 PENDING = connection_in(Status.PENDING)
 ACTIVE = connection_in(Status.ACTIVE)
@@ -42,3 +54,123 @@ class TestWays:
         assert decide(OUR_KEY, Action.ACTIVATE, ACTIVE).advice == (
             "It is for the destination to activate it, once it is pending."
         )
+
+
+CHECK = "Check the Connection, and the organization that the actor acts for."
+USE = "Use the existing one."
+REACTIVATE = "Reactivate the existing one instead."
+CORRECT = "Correct the status that is stored, or upgrade to a version that knows it."
+DONE = "If that was the aim, it is done. "
+DEACTIVATE_FIRST = "First the source or the destination must deactivate it."
+REACTIVATE_FIRST = "First the source must reactivate it."
+TO_CREATE = "It is for the source to create it."
+TO_ACTIVATE = "It is for the destination to activate it"
+TO_REACTIVATE = "It is for the source to reactivate it"
+ONCE_KNOWN = ", once its status is one that this version knows."
+NOTHING = (
+    "Nothing would help: the scopes of a Connection are fixed for its life, and this scope is not "
+    "among them."
+)
+OTHER_DIRECTION = (
+    "The other direction needs a Connection of its own, in which the other organization is the "
+    "source."
+)
+
+#: The advice on an action, typed by hand: for the source, the destination, and both. An empty text
+#: stands for what is allowed.
+ON_ACTIONS: dict[tuple[str, str], tuple[str, str, str]] = {
+    ("pending", "create"): (USE, USE, USE),
+    ("pending", "activate"): (f"{TO_ACTIVATE}.", "", ""),
+    ("pending", "deactivate"): ("", "", ""),
+    ("pending", "reactivate"): (
+        DONE + DEACTIVATE_FIRST,
+        f"{TO_REACTIVATE}, once it is inactive.",
+        DONE + DEACTIVATE_FIRST,
+    ),
+    ("active", "create"): (USE, USE, USE),
+    ("active", "activate"): (
+        f"{TO_ACTIVATE}, once it is pending.",
+        f"{DONE}{DEACTIVATE_FIRST[:-1]}, then the source must reactivate it.",
+        f"{DONE}{DEACTIVATE_FIRST[:-1]}, then the source must reactivate it.",
+    ),
+    ("active", "deactivate"): ("", "", ""),
+    ("active", "reactivate"): (
+        DEACTIVATE_FIRST,
+        f"{TO_REACTIVATE}, once it is inactive.",
+        DEACTIVATE_FIRST,
+    ),
+    ("inactive", "create"): (REACTIVATE, USE, REACTIVATE),
+    ("inactive", "activate"): (
+        f"{TO_ACTIVATE}, once it is pending.",
+        REACTIVATE_FIRST,
+        REACTIVATE_FIRST,
+    ),
+    ("inactive", "deactivate"): (DONE + REACTIVATE_FIRST,) * 3,
+    ("inactive", "reactivate"): ("", f"{TO_REACTIVATE}.", ""),
+    ("archived", "create"): (USE, USE, USE),
+    ("archived", "activate"): (TO_ACTIVATE + ONCE_KNOWN, CORRECT, CORRECT),
+    ("archived", "deactivate"): (CORRECT, CORRECT, CORRECT),
+    ("archived", "reactivate"): (CORRECT, TO_REACTIVATE + ONCE_KNOWN, CORRECT),
+}
+#: The advice on reading data, by the status and whether the scope is granted.
+ON_ACCESS: dict[tuple[str, bool], tuple[str, str, str]] = {
+    ("pending", True): (OTHER_DIRECTION, *("First the destination must activate it.",) * 2),
+    ("active", True): (OTHER_DIRECTION, "", ""),
+    ("inactive", True): (
+        OTHER_DIRECTION,
+        *(f"{REACTIVATE_FIRST[:-1]}, then the destination must activate it.",) * 2,
+    ),
+    ("archived", True): (OTHER_DIRECTION, CORRECT, CORRECT),
+    ("pending", False): (OTHER_DIRECTION, NOTHING, NOTHING),
+    ("active", False): (OTHER_DIRECTION, NOTHING, NOTHING),
+    ("inactive", False): (OTHER_DIRECTION, NOTHING, NOTHING),
+    ("archived", False): (OTHER_DIRECTION, NOTHING, NOTHING),
+}
+
+
+class TestAdvice:
+    """Every combination of denials gets advice that would help, or is told that nothing would."""
+
+    @staticmethod
+    def rows(status: str) -> list[tuple[Actor, Row]]:
+        """An actor in each set of roles, with a row of this status; an outsider comes last."""
+        row = Row("org_ABC123", "org_DEF456", status, ["inquiry.read"])
+        to_self = replace(row, destination_organization_id="org_ABC123")
+        return [(OUR_KEY, row), (PARTNER, row), (OUR_KEY, to_self), (STRANGER, row)]
+
+    @pytest.mark.parametrize(("status", "action"), ON_ACTIONS)
+    def test_on_actions(self, status: str, action: str) -> None:
+        advice = [decide(actor, action, row).advice for actor, row in self.rows(status)]
+        assert advice == [*ON_ACTIONS[status, action], CHECK]
+
+    @pytest.mark.parametrize(("status", "granted"), ON_ACCESS)
+    def test_on_access(self, status: str, granted: bool) -> None:
+        scope = "inquiry.read" if granted else "account.read"
+        advice = [decide_access(actor, scope, row).advice for actor, row in self.rows(status)]
+        assert advice == [*ON_ACCESS[status, granted], CHECK]
+
+    @pytest.mark.parametrize("status", [None, *Status, "archived"])
+    @pytest.mark.parametrize("allow_self", [False, True])
+    def test_on_creation(self, status: str | None, allow_self: bool) -> None:
+        due: list[str] = ["", TO_CREATE, "", CHECK]
+        if status is not None:
+            due = [*ON_ACTIONS[status, "create"], CHECK]
+        elif not allow_self:
+            due[2] = "Name another destination or, in a sandbox, ask for a self-connection."
+        advice = [
+            decide_create(
+                actor,
+                source=row.source_organization_id,
+                destination=row.destination_organization_id,
+                existing=None if status is None else row,
+                allow_self=allow_self,
+            ).advice
+            for actor, row in self.rows(status or "")
+        ]
+        assert advice == due
+
+    def test_no_advice_names_an_argument_of_python(self) -> None:
+        """It is sent to clients, who may use another language."""
+        said = {*chain(*ON_ACTIONS.values(), *ON_ACCESS.values())}
+        said |= {decision.explanation for decision in decision_table().values()}
+        assert not [text for text in said if "=" in text or "_" in text]

@@ -78,18 +78,16 @@ def member(kind: type[_Member], value: object, argument: str) -> _Member:
         raise ValueError(f"{argument} is {quoted(value)}; it must be one of {known}") from None
 
 
-def number(value: object, argument: str, most: int) -> int:
-    """A whole number from 1 to `most`; True is none."""
+def number(value: object, argument: str, least: int, most: int) -> int:
+    """A whole number from `least` to `most`; True is none."""
     if type(value) is not int:
         raise _wrong_type(argument, value, "a whole number")
-    if not 1 <= value <= most:
-        # Python does not print integers with some thousand digits.
-        given = value if value.bit_length() <= 64 else "far from that"
-        raise ValueError(f"{argument} is {given}; it must be 1 to {most}")
+    if not least <= value <= most:
+        raise ValueError(f"{argument} is {quoted(value)}; it must be {least} to {most}")
     return value
 
 
-def time(value: object, argument: str) -> datetime:
+def moment(value: object, argument: str) -> datetime:
     """An aware time in UTC and whole milliseconds."""
     try:
         return as_timestamp(value)

@@ -194,7 +194,7 @@ class Connection(Immutable):
             destination=destination,
             allow_self=arguments.flag(allow_self, "allow_self"),
         )
-        moment = utc_now() if at is None else arguments.time(at, "at")
+        moment = utc_now() if at is None else arguments.moment(at, "at")
         connection = cls.model_validate(
             {
                 "id": ConnectionId.mint() if id is None else id,
@@ -274,7 +274,7 @@ class Connection(Immutable):
         """
         by = arguments.actor(by, "by")
         decision = authorize(by, action, self)
-        moment = utc_now() if at is None else arguments.time(at, "at")
+        moment = utc_now() if at is None else arguments.moment(at, "at")
         connection = self._with(
             status=decision.target,
             updated_at=moment if moment > self.updated_at else self.updated_at,

@@ -279,7 +279,7 @@ class ConnectionService:
             ValueError: another argument is not valid.
         """
         by = arguments.actor(by, "by")
-        arguments.number(limit, "limit", MAX_PAGE_SIZE)
+        arguments.number(limit, "limit", 1, MAX_PAGE_SIZE)
         if after is not None and before is not None:
             raise ValueError("give after or before, not both")
         selection = selection_for(
@@ -331,7 +331,7 @@ class ConnectionService:
         if arguments.instance(timedelta, older_than, "older_than") < timedelta(0):
             raise ValueError("older_than is an age, and cannot be negative")
         try:
-            return self._store.forget(arguments.time(self._clock() - older_than, "clock()"))
+            return self._store.forget(arguments.moment(self._clock() - older_than, "clock()"))
         except OverflowError:  # nothing is that old
             return 0
 
@@ -348,7 +348,7 @@ class ConnectionService:
         return connection
 
     def _now(self) -> datetime:
-        return arguments.time(self._clock(), "clock()")
+        return arguments.moment(self._clock(), "clock()")
 
     def _create(self, by: Actor, terms: Terms, *, allow_self: bool) -> Change:
         source, destination = terms.source_organization_id, terms.destination_organization_id
@@ -392,7 +392,7 @@ class ConnectionService:
         which = arguments.text(connection_id, "connection_id")
         by = arguments.actor(by, "by")
         if expected_version is not None:
-            arguments.number(expected_version, "expected_version", MAX_VERSION)
+            arguments.number(expected_version, "expected_version", -MAX_VERSION, MAX_VERSION)
 
         def perform() -> Change:
             connection = self._visible(which, by)

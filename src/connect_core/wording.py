@@ -6,8 +6,6 @@ denied, and what would help. The roles and statuses in them come from the lifecy
 nothing.
 """
 
-from typing import Final
-
 from connect_core.decision import Cell, Denial, Step, any_of
 from connect_core.lifecycle import READING_ROLE, SHARING_STATUS, Action, Role, Status
 from connect_core.table import PERMITTED_ROLES, PERMITTED_STATUSES, TARGETS, leads_to
@@ -89,18 +87,13 @@ def advise(
             takers = any_of(PERMITTED_ROLES[action])
             return f"It is for {takers} to {action} it{_when(denials, action)}."
         case Denial.SELF_CONNECTION:
-            return "Name another destination. A self-connection, for sandboxes, must be asked for."
+            return "Name another destination or, in a sandbox, ask for a self-connection."
         case Denial.UNKNOWN_STATUS:
-            return _CORRECT
+            return "Correct the status that is stored, or upgrade to a version that knows it."
         case _:  # there is one already
-            if Denial.UNKNOWN_STATUS in denials:
-                return f"Use the existing one. {_CORRECT}"
             if Cell(status, Action.REACTIVATE, roles) in TARGETS:
                 return "Reactivate the existing one instead."
             return "Use the existing one."
-
-
-_CORRECT: Final = "Correct the status that is stored, or upgrade to a version that knows it."
 
 
 def _when(denials: tuple[Denial, ...], action: Action | None) -> str:

@@ -1,9 +1,9 @@
 """Writing documents: lists, and a document for every error."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from documents import ANSWER, CASES, T0, Case, guide_connection
@@ -21,6 +21,7 @@ from connect_core import (
     IdempotencyKeyReusedError,
     InvalidDocumentError,
     InvalidHistoryError,
+    InvalidIdempotencyKeyError,
     InvalidRecordError,
     InvalidTransitionError,
     NotAPartyError,
@@ -39,6 +40,13 @@ from connect_core import (
     parse_connection,
     parse_create,
 )
+
+
+def only_error(error: ConnectError) -> dict[str, Any]:
+    """The only error object in the document of an error."""
+    body: Any = error_document(error)[1]
+    (told,) = body["errors"]
+    return cast("dict[str, Any]", told)
 
 
 def one_line(text: str) -> str:
@@ -219,6 +227,15 @@ ERRORS: list[tuple[str, ConnectError, int, str, str, str]] = [
         "a new key for a new request; repeat a request word for word.",
     ),
     (
+        "invalid key",
+        InvalidIdempotencyKeyError("\n"),
+        400,
+        "Invalid idempotency key",
+        "invalid_idempotency_key",
+        "'\\u000a' is not an idempotency key (1 to 255 printable ASCII characters). "
+        "Nothing was done.",
+    ),
+    (
         "record",
         InvalidRecordError("a secret", "another"),
         500,
@@ -256,8 +273,12 @@ class TestErrorDocuments:
     def test_body(
         self, error: ConnectError, status: int, title: str, code: str, details: str
     ) -> None:
-        body = {"errors": [{"title": title, "details": details, "meta": {"code": code}}]}
-        assert json.dumps(error_document(error)) == json.dumps([status, body])
+        told = only_error(error)
+        assert error_document(error)[0] == status
+        assert list(told)[:3] == ["title", "details", "meta"]
+        assert (told["title"], told["details"], told["meta"]["code"]) == (title, details, code)
+        if status in (404, 500):
+            assert told == {"title": title, "details": details, "meta": {"code": code}}
 
     def test_self_connection_names_the_member(self) -> None:
         with pytest.raises(SelfConnectionError) as caught:
@@ -269,7 +290,11 @@ class TestErrorDocuments:
                 {
                     "title": "Self-connection",
                     "details": str(caught.value),
-                    "meta": {"code": "self_connection"},
+                    "meta": {
+                        "code": "self_connection",
+                        "denials": ["self_connection"],
+                        "remedy": [],
+                    },
                     "source": {"pointer": "/data/attributes/destination-organization-id"},
                 }
             ]
@@ -301,6 +326,17 @@ class TestErrorDocuments:
                 },
             ]
         )
+
+    @pytest.mark.parametrize("error", [ValueError("x"), None, "wrong_role", ConnectError])
+    def test_what_is_no_error_of_ours(self, error: Any) -> None:
+        with pytest.raises(TypeError, match=r"^error_document reports a ConnectError, not "):
+            error_document(error)
+
+    @pytest.mark.parametrize(
+        "error", [IdempotencyKeyReusedError("key-1"), InvalidIdempotencyKeyError("")]
+    )
+    def test_a_key_comes_in_a_header(self, error: ConnectError) -> None:
+        assert only_error(error)["source"] == {"header": "Idempotency-Key"}
 
     def test_malformed_json(self) -> None:
         with pytest.raises(InvalidDocumentError) as caught:
@@ -367,6 +403,101 @@ class TestOutsiders:
         assert "First the destination must activate it." in json.dumps(body)
 
 
+DEACTIVATE = {
+    "action": "deactivate",
+    "roles": ["destination", "source"],
+    "before": "active",
+    "after": "inactive",
+}
+REACTIVATE = {
+    "action": "reactivate",
+    "roles": ["source"],
+    "before": "inactive",
+    "after": "pending",
+}
+#: What a refusal is about, and the facts in its ``meta``.
+FACTS: list[tuple[Callable[[], object], dict[str, object]]] = [
+    (
+        lambda: authorize(PARTNER, "activate", ACTIVE),
+        {
+            "code": "wrong_status",
+            "denials": ["wrong_status"],
+            "status": "active",
+            "remedy": [DEACTIVATE, REACTIVATE],
+        },
+    ),
+    (
+        lambda: authorize(OUR_KEY, "activate", ACTIVE),
+        {
+            "code": "wrong_role",
+            "denials": ["wrong_role", "wrong_status"],
+            "status": "active",
+            "remedy": [],
+        },
+    ),
+    (
+        lambda: authorize_create(
+            OUR_KEY, source="org_ABC123", destination="org_DEF456", existing=INACTIVE
+        ),
+        {
+            "code": "duplicate_connection",
+            "denials": ["already_exists"],
+            "status": "inactive",
+            "remedy": [],
+            "existing-id": "cxn_ABC123",
+        },
+    ),
+    (
+        lambda: authorize_create(
+            PARTNER, source="org_ABC123", destination="org_DEF456", existing=INACTIVE
+        ),
+        {
+            "code": "wrong_role",
+            "denials": ["wrong_role", "already_exists"],
+            "status": "inactive",
+            "remedy": [],
+        },
+    ),
+    (
+        lambda: authorize_access(PARTNER, "inquiry.write", INACTIVE),
+        {
+            "code": "access_denied",
+            "denials": ["not_active", "scope_not_granted"],
+            "status": "inactive",
+            "remedy": [],
+            "missing-scopes": ["inquiry.write"],
+        },
+    ),
+]
+
+
+class TestFacts:
+    """What a client may know is there to be read by a program."""
+
+    @pytest.mark.parametrize(("refused", "facts"), FACTS, ids=lambda value: str(value)[:9])
+    def test_a_refusal(self, refused: Callable[[], object], facts: dict[str, object]) -> None:
+        with pytest.raises(ConnectError) as caught:
+            refused()
+        assert only_error(caught.value)["meta"] == facts
+
+    def test_a_lost_race(self) -> None:
+        assert only_error(StaleConnectionError(3, None, "cxn_1"))["meta"] == {"code": "stale_connection", "expected-version": 3}
+
+    @pytest.mark.parametrize("scope", ["inquiry.read", "inquiry.write"])
+    @pytest.mark.parametrize("connection", [PENDING, ACTIVE, INACTIVE], ids=lambda c: c.status)
+    def test_an_outsider_gets_the_same_fields_as_if_there_were_none(
+        self, connection: Connection, scope: str
+    ) -> None:
+        none_there = error_document(ConnectionNotFoundError(connection.id))
+        for ask in (
+            *(lambda a=action: authorize(STRANGER, a, connection) for action in Action if action is not Action.CREATE),
+            lambda: authorize_access(STRANGER, scope, connection),
+        ):
+            with pytest.raises(ConnectError) as caught:
+                ask()
+            assert error_document(caught.value) == none_there
+
+
 class _ImpatientError(StaleConnectionError):
     """An error of a service's own."""
 
@@ -397,7 +528,7 @@ class TestErrorsOfYourOwn:
                     {
                         "title": "Stale object error",
                         "details": str(error),
-                        "meta": {"code": "impatient"},
+                        "meta": {"code": "impatient", "expected-version": 1, "actual-version": 2},
                     }
                 ]
             },

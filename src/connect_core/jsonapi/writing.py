@@ -23,6 +23,7 @@ from connect_core.errors import (
 )
 from connect_core.history import ConnectionEvent, format_timestamp
 from connect_core.jsonapi.models import RESOURCE_TYPE
+from connect_core.text import shown
 
 
 def connection_document(connection: Connection) -> dict[str, object]:
@@ -137,8 +138,9 @@ def error_document(error: ConnectError) -> tuple[int, dict[str, object]]:
                 for problem in error.problems
             ]
         }
-    details = "The request could not be served." if status >= 500 else str(error)
-    meta = {"code": error.code, **_facts(error)}
+    details, meta = str(error), {"code": error.code, **_facts(error)}
+    if status >= 500:
+        details, meta = "The request could not be served.", {"code": error.code}
     return status, {"errors": [_error(title, details, meta, _source(error))]}
 
 
@@ -151,9 +153,9 @@ def _facts(error: ConnectError) -> dict[str, object]:
         facts["status"] = None if decision.status is None else decision.status.value
         facts["remedy"] = [step.as_dict() for step in decision.remedy]
     if isinstance(error, AccessDeniedError):
-        facts["missing-scopes"] = sorted(error.missing_scopes)
+        facts["missing-scopes"] = sorted(map(shown, error.missing_scopes))
     if isinstance(error, DuplicateConnectionError):
-        facts["existing-id"] = error.existing_id and str(error.existing_id)
+        facts["existing-id"] = None if error.existing_id is None else shown(error.existing_id)
     if isinstance(error, StaleConnectionError):
         facts["expected-version"] = error.expected_version
         facts["actual-version"] = error.actual_version
