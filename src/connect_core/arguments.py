@@ -118,6 +118,8 @@ def instance(kind: type[_Kind], value: object, argument: str) -> _Kind:
 def store(value: _Kind, argument: str, port: type) -> _Kind:
     """A value with every method of `port`."""
     methods = [name for name in vars(port) if not name.startswith("_")]
+    if isinstance(value, type):
+        raise _wrong_type(argument, value, f"a {port.__name__}, not a class of them")
     lacking = [name for name in methods if not callable(getattr(value, name, None))]
     if lacking:
         raise _wrong_type(argument, value, f"a {port.__name__}, and lacks {', '.join(lacking)}")

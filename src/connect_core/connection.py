@@ -161,7 +161,7 @@ class Connection(Immutable):
         scopes: Iterable[str] = DEFAULT_SCOPES,
         allow_self: bool = False,
         id: str | None = None,
-        at: datetime | None = None,
+        at: datetime | str | None = None,
     ) -> Change:
         """Offer to share: the rules *create*, *self* and *scopes*. The Connection is pending.
 
@@ -176,7 +176,7 @@ class Connection(Immutable):
             scopes: what to share; `DEFAULT_SCOPES` if omitted.
             allow_self: permit source and destination to be the same, for sandboxes.
             id: the new Connection's id; minted if omitted.
-            at: an aware time; now if omitted. Kept in UTC and whole milliseconds.
+            at: an aware time, or RFC 3339 text; now if omitted. Kept in UTC and whole milliseconds.
 
         Raises:
             NotAPartyError: `by` acts for neither organization.
@@ -215,12 +215,12 @@ class Connection(Immutable):
         event = connection._event(Action.CREATE, by, decision.roles, None, terms)
         return Change(connection, event)
 
-    def activate(self, *, by: Actor, at: datetime | None = None) -> Change:
+    def activate(self, *, by: Actor, at: datetime | str | None = None) -> Change:
         """Accept the offer: the rule *activate*. Pending becomes active.
 
         Args:
             by: who activates it; must act for the destination.
-            at: an aware time; now if omitted. `updated_at` never moves backwards.
+            at: an aware time, or RFC 3339 text; now if omitted. `updated_at` never moves backwards.
 
         Raises:
             NotAPartyError: `by` acts for neither organization.
@@ -230,12 +230,12 @@ class Connection(Immutable):
         """
         return self.take(Action.ACTIVATE, by=by, at=at)
 
-    def deactivate(self, *, by: Actor, at: datetime | None = None) -> Change:
+    def deactivate(self, *, by: Actor, at: datetime | str | None = None) -> Change:
         """Withdraw: the rule *deactivate*. Pending or active becomes inactive.
 
         Args:
             by: who deactivates it; must act for the source or the destination.
-            at: an aware time; now if omitted. `updated_at` never moves backwards.
+            at: an aware time, or RFC 3339 text; now if omitted. `updated_at` never moves backwards.
 
         Raises:
             NotAPartyError: `by` acts for neither organization.
@@ -244,12 +244,12 @@ class Connection(Immutable):
         """
         return self.take(Action.DEACTIVATE, by=by, at=at)
 
-    def reactivate(self, *, by: Actor, at: datetime | None = None) -> Change:
+    def reactivate(self, *, by: Actor, at: datetime | str | None = None) -> Change:
         """Offer again: the rule *reactivate*. Inactive becomes pending, whoever deactivated it.
 
         Args:
             by: who reactivates it; must act for the source.
-            at: an aware time; now if omitted. `updated_at` never moves backwards.
+            at: an aware time, or RFC 3339 text; now if omitted. `updated_at` never moves backwards.
 
         Raises:
             NotAPartyError: `by` acts for neither organization.
@@ -259,13 +259,13 @@ class Connection(Immutable):
         """
         return self.take(Action.REACTIVATE, by=by, at=at)
 
-    def take(self, action: str, *, by: Actor, at: datetime | None = None) -> Change:
+    def take(self, action: str, *, by: Actor, at: datetime | str | None = None) -> Change:
         """Take `action`: what `activate`, `deactivate` and `reactivate` do.
 
         Args:
             action: an `Action`. Create is always refused: the Connection exists.
             by: who takes it.
-            at: an aware time; now if omitted. `updated_at` never moves backwards.
+            at: an aware time, or RFC 3339 text; now if omitted. `updated_at` never moves backwards.
 
         Raises:
             TransitionError: `authorize` refuses it.
