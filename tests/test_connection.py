@@ -3,12 +3,13 @@
 import copy
 import pickle
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 import pytest
 from cells import ERRORS, assert_is_the_refusal, connection_for, every_existing_cell
 from oracle import BOTH, EXISTING, Verdict
-from pydantic import ValidationError
+from pydantic import PrivateAttr, ValidationError
 from support import OUR_KEY, PARTNER, T0, actor_with, connection_in, create, outside_data, take
 
 from connect_core import Action, Connection, ConnectionEvent, ConnectionId, Role, Status, roles_of
@@ -119,6 +120,34 @@ class TestOutsideData:
         changed, _ = connection.activate(by=PARTNER)
         assert isinstance(changed, Tagged)
         assert changed.tag == "t"
+
+    @pytest.mark.parametrize("to_self", [False, True])
+    def test_a_subclass_works_everything_out_anew(self, to_self: bool) -> None:
+        """Nothing that it has kept for itself is carried over to the next Connection."""
+
+        class Cached(Connection):
+            tag: str = "t"
+            _notes: list[str] = PrivateAttr(default_factory=list)
+
+            @cached_property
+            def headline(self) -> str:
+                return f"{self.status}, version {self.version}"
+
+        destination = "org_ABC123" if to_self else "org_DEF456"
+        connection, _ = Cached.create(by=OUR_KEY, destination=destination, allow_self=to_self)
+        connection = connection.model_copy(update={"tag": "kept"})
+        assert isinstance(connection, Cached)
+        assert connection.headline == "pending, version 1"
+        connection._notes.append("noted")
+        changed, event = connection.deactivate(by=OUR_KEY)
+        assert isinstance(changed, Cached)
+        assert (changed.headline, changed.tag) == ("inactive, version 2", "kept")
+        assert changed._notes == []
+        again = changed.apply(changed.reactivate(by=OUR_KEY).event)
+        assert isinstance(again, Cached)
+        assert again.headline == "pending, version 3"
+        assert "headline" not in event.model_dump()
+        assert set(changed.model_dump()) == {*Connection.model_fields, "tag"}
 
 
 @pytest.mark.parametrize("verdict", [v for v in EXISTING if v.action is not Action.CREATE], ids=str)

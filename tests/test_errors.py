@@ -363,7 +363,9 @@ class TestRowsWithAnyId:
                 assert str(twin) == str(error)
         assert len(caplog.records) == 7
 
-    @pytest.mark.parametrize("value", [17, UUID(int=1), None, Unspeakable()], ids=lambda value: type(value).__name__)
+    @pytest.mark.parametrize(
+        "value", [17, UUID(int=1), None, Unspeakable()], ids=lambda value: type(value).__name__
+    )
     def test_ids_of_organizations_that_are_no_text(self, value: Any) -> None:
         row = SimpleNamespace(
             id=value,
@@ -372,10 +374,11 @@ class TestRowsWithAnyId:
             status=value,
             scopes=value,
         )
-        for ask in (
+        asked: list[Callable[[], object]] = [
             lambda: authorize(OUR_KEY, Action.ACTIVATE, row),
             lambda: authorize_access(OUR_KEY, "inquiry.read", row),
-        ):
+        ]
+        for ask in asked:
             with pytest.raises(ConnectError) as caught:
                 ask()
             assert pickle.loads(pickle.dumps(caught.value)).args == caught.value.args

@@ -1,5 +1,7 @@
 """Idempotency keys: one effect and one answer for a repeated request."""
 
+import pickle
+from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -16,6 +18,7 @@ from connect_core import (
     Actor,
     Change,
     ConnectError,
+    ConnectionEvent,
     ConnectionId,
     ConnectionService,
     ConnectionStore,
@@ -248,10 +251,101 @@ class Damaged(InMemoryStore):
     def edit_history(self, keep: slice) -> None:
         self._events = {key: events[keep] for key, events in self._events.items()}
 
+    def edit_event(self, version: int, /, **changes: Any) -> None:
+        for events in self._events.values():
+            events[version - 1] = events[version - 1].model_copy(update=changes)
+
     def edit_connection(self, **changes: Any) -> None:
         self._connections = {
             key: each.model_copy(update=changes) for key, each in self._connections.items()
         }
+
+
+class Counting(InMemoryStore):
+    """A store that counts the events that it hands out."""
+
+    handed_out = 0
+
+    def history(self, connection_id: ConnectionId) -> Sequence[ConnectionEvent]:
+        events = super().history(connection_id)
+        self.handed_out += len(events)
+        return events
+
+    def event(self, connection_id: ConnectionId, version: int) -> ConnectionEvent | None:
+        self.handed_out += 1
+        return super().event(connection_id, version)
+
+
+class TestReplays:
+    """A replayed answer says that it is one, and costs the same however long the history is."""
+
+    def test_it_names_who_took_the_step(self, host: Host) -> None:
+        first = host.asks("create", by=OUR_KEY, destination=THEIRS, idempotency_key="k")
+        again = host.asks("create", by=OUR_COLLEAGUE, destination=THEIRS, idempotency_key="k")
+        assert again == first
+        assert again.event.actor == OUR_KEY
+        assert (first.replayed, again.replayed) == (False, True)
+        assert tuple(again) == (first.connection, first.event)
+
+    def test_it_can_be_pickled(self, host: Host) -> None:
+        host.asks("create", by=OUR_KEY, destination=THEIRS, idempotency_key="k")
+        again = host.asks("create", by=OUR_KEY, destination=THEIRS, idempotency_key="k")
+        twin = pickle.loads(pickle.dumps(again))
+        assert twin == again
+        assert twin.replayed
+
+    def test_each_step_of_a_life(self, host: Host) -> None:
+        offered = host.create()
+        steps = [("activate", PARTNER), ("deactivate", PARTNER), ("reactivate", OUR_KEY)] * 2
+        changes = [
+            host.asks(action, offered.id, by=actor, idempotency_key=f"{number}")
+            for number, (action, actor) in enumerate(steps)
+        ]
+        for number, (action, actor) in enumerate(steps):
+            again = host.asks(action, offered.id, by=actor, idempotency_key=f"{number}")
+            assert again == changes[number]
+            assert again.replayed
+
+    def test_a_long_history_is_not_read(self) -> None:
+        store = Counting()
+        service = ConnectionService(store)
+        offered = service.create(by=OUR_KEY, destination=THEIRS, idempotency_key="k").connection
+        for _ in range(50):
+            service.activate(offered.id, by=PARTNER, idempotency_key=f"a{_}")
+            service.deactivate(offered.id, by=PARTNER)
+            service.reactivate(offered.id, by=OUR_KEY)
+        service.activate(offered.id, by=PARTNER)
+        service.authorize_access(offered.id, "inquiry.read", by=PARTNER)
+        service.list(by=PARTNER)
+        assert store.handed_out == 0
+        service.create(by=OUR_KEY, destination=THEIRS, idempotency_key="k")
+        service.activate(offered.id, by=PARTNER, idempotency_key="a49")
+        assert store.handed_out == 2
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({"previous_status": Status.INACTIVE}, "was not permitted"),
+            ({"status": Status.PENDING}, "has status pending where active was due"),
+            ({"actor": OUR_KEY}, "was not permitted"),
+            ({"connection_id": ConnectionId("cxn_2")}, "has connection_id cxn_2 where cxn_1"),
+            ({"version": 7}, "it leads to another version than is stored"),
+            ({"occurred_at": T0 - timedelta(days=1)}, "has occurred_at"),
+            ({"occurred_at": T0 + timedelta(days=1)}, "it leads to another updated_at"),
+        ],
+        ids=str,
+    )
+    def test_an_event_that_could_not_have_happened(
+        self, changes: dict[str, Any], reason: str
+    ) -> None:
+        store = Damaged()
+        service = ConnectionService(store, clock=Clock(), new_id=lambda: "cxn_1")
+        service.create(by=OUR_KEY, destination=THEIRS)
+        service.activate("cxn_1", by=PARTNER, idempotency_key="k")
+        store.edit_event(2, **changes)
+        with pytest.raises(InvalidRecordError, match=reason) as caught:
+            service.activate("cxn_1", by=PARTNER, idempotency_key="k")
+        assert caught.value.record == "the history of cxn_1"
 
 
 class TestDamage:

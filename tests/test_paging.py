@@ -170,12 +170,8 @@ class TestUnreadable:
         assert (page.prev, page.next) == (None, None)
         assert len(page.unreadable) == 3
 
-    @given(
-        st.integers(0, 9), st.sets(st.integers(0, 8)), st.integers(1, 4), st.booleans()
-    )
-    def test_turning_the_pages(
-        self, count: int, bad: set[int], limit: int, forwards: bool
-    ) -> None:
+    @given(st.integers(0, 9), st.sets(st.integers(0, 8)), st.integers(1, 4), st.booleans())
+    def test_turning_the_pages(self, count: int, bad: set[int], limit: int, forwards: bool) -> None:
         """Law: turning all pages shows each readable Connection once, whichever are not."""
         service = service_with(count, Damaged([f"cxn_{number}" for number in bad]))
         due = [f"cxn_{number}" for number in reversed(range(count)) if number not in bad]

@@ -74,7 +74,7 @@ class TestParties:
         plain: Any = "source"
         assert connection.organization_of(plain) == "org_ABC123"
         with pytest.raises(ValueError, match="'owner' is not a valid Role"):
-            connection.organization_of("owner")  # type: ignore[arg-type]  # that is the point
+            connection.organization_of("owner")
         (step,) = steps_to(connection)
         assert [connection.organization_of(role) for role in step.roles] == ["org_DEF456"]
 

@@ -1,7 +1,8 @@
-"""Rows that hold anything: a decision about them may be a denial, never an error or a permission."""
+"""Rows that hold anything: a decision may be a denial, never an error, and never a permission."""
 
 from collections import UserList, UserString
 from collections.abc import Iterator
+from contextlib import nullcontext
 from enum import Enum, StrEnum
 from typing import Any
 from uuid import UUID
@@ -143,14 +144,13 @@ def everything_asked(actor: Actor, about: Row) -> None:
         assert can(actor, action, about) is decide(actor, action, about).allowed
         assert actions(actor, about)[action] == decide(actor, action, about)
         assert (action in allowed_actions(actor, about)) is can(actor, action, about)
-        try:
+        with (
+            nullcontext() if can(actor, action, about) else pytest.raises(ConnectError, match=r".")
+        ):
             authorize(actor, action, about)
-        except ConnectError as refusal:
-            assert str(refusal)
-    try:
+    readable = decide_access(actor, "inquiry.read", about)
+    with nullcontext() if readable else pytest.raises(ConnectError, match=r"."):
         authorize_access(actor, "inquiry.read", about)
-    except ConnectError as refusal:
-        assert str(refusal)
 
 
 def test_the_row_that_is_changed_below_permits() -> None:
@@ -168,8 +168,8 @@ def test_a_status(value: Any) -> None:
         assert Denial.UNKNOWN_STATUS in decide(actor, "deactivate", about).denials
     with pytest.raises(ValueError, match="does not know the status"):
         steps_to(about)
-    create = {"source": "org_ABC123", "destination": "org_DEF456", "existing": about}
-    assert Denial.ALREADY_EXISTS in decide_create(OUR_KEY, **create).denials
+    second = decide_create(OUR_KEY, source="org_ABC123", destination="org_DEF456", existing=about)
+    assert Denial.ALREADY_EXISTS in second.denials
 
 
 @each_value

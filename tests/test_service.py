@@ -28,6 +28,7 @@ from connect_core import (
     ForbiddenTransitionError,
     InMemoryStore,
     Organization,
+    Page,
     Position,
     Role,
     SelfConnectionError,
@@ -333,6 +334,75 @@ class TestVisibility:
             service.get(5, by=OUR_KEY)  # type: ignore[arg-type]  # that is the point
 
 
+class TestFind:
+    """The Connection with another organization, by the pair."""
+
+    def test_each_way(self, host: Host) -> None:
+        outbound, inbound = host.create(), host.create(PARTNER, OUR_KEY.organization_id)
+        to_self = host.create(OUR_KEY, OUR_KEY.organization_id, allow_self=True)
+        assert host.asks("find", by=OUR_KEY, destination=THEIRS) == outbound
+        assert host.asks("find", by=OUR_KEY, source=THEIRS) == inbound
+        assert host.asks("find", by=PARTNER, source=OUR_KEY.organization_id) == outbound
+        assert host.asks("find", by=PARTNER, destination=OUR_KEY.organization_id) == inbound
+        pair = {"source": OUR_KEY.organization_id, "destination": THEIRS}
+        assert host.asks("find", by=OUR_KEY, **pair) == outbound
+        assert host.asks("find", by=PARTNER, **pair) == outbound
+        assert host.asks("find", by=OUR_KEY, source=OUR_KEY.organization_id) == to_self
+        assert host.asks("find", by=OUR_KEY, destination=Organization(id=THEIRS)) == outbound
+
+    def test_none(self, host: Host) -> None:
+        host.create()
+        assert host.asks("find", by=OUR_KEY, source=THEIRS) is None
+        assert host.asks("find", by=OUR_KEY, destination=THEIRS.lower()) is None
+
+    def test_an_outsider_is_told_nothing(self, host: Host) -> None:
+        host.create()
+        pair = {"source": OUR_KEY.organization_id, "destination": THEIRS}
+        assert host.asks("find", by=STRANGER, **pair) is None
+        assert host.asks("find", by=STRANGER, destination=THEIRS) is None
+
+    def test_without_a_party(self, host: Host) -> None:
+        with pytest.raises(ValueError, match="give source, destination or both"):
+            host.asks("find", by=OUR_KEY)
+
+
+class TestTake:
+    """A step by its name is the same as the step's own method."""
+
+    @pytest.mark.parametrize(
+        ("action", "actor", "status"),
+        [("activate", PARTNER, "active"), (Action.DEACTIVATE, OUR_KEY, "inactive")],
+    )
+    def test_permitted(self, host: Host, action: str, actor: Actor, status: str) -> None:
+        offered = host.create()
+        change = host.asks("take", action, offered.id, by=actor, expected_version=1)
+        assert (change.connection.status, change.event.action) == (status, action)
+        assert host.asks("get", offered.id, by=actor) == change.connection
+
+    @pytest.mark.parametrize(("action", "actor", "status", "error"), [*REFUSED, *OUTSIDE])
+    def test_refused(
+        self, host: Host, action: str, actor: Actor, status: Status, error: type[ConnectError]
+    ) -> None:
+        connection = host.brings_to(status, host.create())
+        refusal = host.asks("take", action, connection.id, by=actor)
+        same = host.asks(action, connection.id, by=actor)
+        assert type(refusal) is type(same) is error
+        assert vars(refusal) == vars(same)
+
+    def test_create_is_always_refused(self, host: Host) -> None:
+        offered = host.create()
+        refusal = host.asks("take", "create", offered.id, by=OUR_KEY)
+        assert type(refusal) is DuplicateConnectionError
+        assert refusal.existing_id == offered.id
+
+    def test_a_key_is_of_the_request_however_it_is_called(self, host: Host) -> None:
+        offered = host.create()
+        first = host.asks("activate", offered.id, by=PARTNER, idempotency_key="k")
+        again = host.asks("take", "activate", offered.id, by=PARTNER, idempotency_key="k")
+        assert again == first
+        assert (first.replayed, again.replayed) == (False, True)
+
+
 class TestAccess:
     """The rule *share*: the current status decides."""
 
@@ -543,7 +613,7 @@ class TestList:
         before = host.asks("list", by=OUR_KEY, limit=100, before=population[0].id)
         assert before.connections == (newer,)
 
-    @pytest.mark.parametrize("limit", [0, -1, 101, 10**5000])
+    @pytest.mark.parametrize("limit", [0, -1, 101, 10**5000], ids=["0", "-1", "101", "huge"])
     def test_the_limit_is_1_to_100(self, host: Host, limit: int) -> None:
         with pytest.raises(ValueError, match=r"^limit is .*; it must be 1 to 100$") as caught:
             host.asks("list", by=OUR_KEY, limit=limit)
@@ -552,9 +622,18 @@ class TestList:
     @pytest.mark.parametrize(
         ("named", "complaint"),
         [
-            ({"status": "frozen"}, "status is 'frozen'; it must be one of pending, active, inactive"),
-            ({"direction": "sideways"}, "direction is 'sideways'; it must be one of outbound, inbound"),
-            ({"actionable": "expire"}, "actionable is 'expire'; it must be one of create, activate"),
+            (
+                {"status": "frozen"},
+                "status is 'frozen'; it must be one of pending, active, inactive",
+            ),
+            (
+                {"direction": "sideways"},
+                "direction is 'sideways'; it must be one of outbound, inbound",
+            ),
+            (
+                {"actionable": "expire"},
+                "actionable is 'expire'; it must be one of create, activate",
+            ),
             ({"destination": "DEF456"}, "expected an organization id"),
             ({"after": "cxn_1", "before": "cxn_2"}, "give after or before, not both"),
         ],

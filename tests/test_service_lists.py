@@ -36,6 +36,7 @@ class Listing:
 
     by: Actor
     status: Status | None
+    source: str | None
     destination: str | None
     direction: Direction | None
     actionable: Action | None
@@ -47,6 +48,7 @@ class Listing:
         return (
             bool(roles)
             and self.status in (None, connection.status)
+            and self.source in (None, connection.source_organization_id)
             and self.destination in (None, connection.destination_organization_id)
             and (self.direction is None or role[self.direction] in roles)
             and (self.actionable is None or can(self.by, self.actionable, connection))
@@ -87,6 +89,7 @@ listings = st.builds(
     Listing,
     by=st.sampled_from(ACTORS),
     status=st.none() | st.sampled_from(Status),
+    source=st.none() | st.sampled_from(ORGANIZATIONS),
     destination=st.none() | st.sampled_from(ORGANIZATIONS),
     direction=st.none() | st.sampled_from(Direction),
     actionable=st.none() | st.sampled_from(Action),

@@ -75,7 +75,8 @@ def test_the_port(store: type[ConnectionStore]) -> None:
     methods = [name for name in vars(ConnectionStore) if not name.startswith("_")]
     assert len(methods) == 9
     for name in methods:
-        assert signature(getattr(store, name)) == signature(getattr(ConnectionStore, name)), name
+        due = signature(getattr(ConnectionStore, name)).parameters
+        assert signature(getattr(store, name)).parameters == due, name
 
 
 class TestAdding:
@@ -230,13 +231,28 @@ class TestSaving:
             assert store.find(OURS, THEIRS) is None
 
 
+def page_of(
+    store: ConnectionStore,
+    selection: Selection,
+    beyond: Position | None,
+    *,
+    newest_first: bool,
+    limit: int,
+) -> list[Connection]:
+    """A page on which every record can be read."""
+    page = store.page(selection, beyond=beyond, newest_first=newest_first, limit=limit)
+    readable = [each for each in page if isinstance(each, Connection)]
+    assert len(readable) == len(page)
+    return readable
+
+
 def turned(
     store: ConnectionStore, selection: Selection, *, newest_first: bool, limit: int
 ) -> list[Connection]:
     """All of a selection, page by page."""
     found: list[Connection] = []
     beyond = None
-    while page := store.page(selection, beyond=beyond, newest_first=newest_first, limit=limit):
+    while page := page_of(store, selection, beyond, newest_first=newest_first, limit=limit):
         assert len(page) <= limit
         found += page
         beyond = Position.of(page[-1])
@@ -313,8 +329,8 @@ class TestPages:
         beyond = Position(T0 + timedelta(milliseconds=2), ConnectionId("cxn_---"))
         due = {each.id for each in filter(selection.admits, population)}
         with stored.store() as store:
-            older = store.page(selection, beyond=beyond, newest_first=True, limit=100)
-            newer = store.page(selection, beyond=beyond, newest_first=False, limit=100)
+            older = page_of(store, selection, beyond, newest_first=True, limit=100)
+            newer = page_of(store, selection, beyond, newest_first=False, limit=100)
         assert {each.id for each in older} | {each.id for each in newer} == due
         assert all(Position.of(each) < beyond for each in older)
         assert all(Position.of(each) > beyond for each in newer)

@@ -26,9 +26,10 @@ NAMES = """
     ConnectionNotFoundError ConnectionService ConnectionStore CreateRequest Decision Denial
     Direction DuplicateConnectionError ForbiddenTransitionError IdempotencyKey
     IdempotencyKeyReusedError IdempotencyRecord InMemoryStore InvalidDocumentError
-    InvalidHistoryError InvalidIdempotencyKeyError InvalidRecordError InvalidTransitionError NotAPartyError Organization
-    OrganizationId Page Parties Position Problem Role Scope Selection SelfConnectionError
-    SharingConnectionLike StaleConnectionError Standing Status Step Terms TransitionError
+    InvalidHistoryError InvalidIdempotencyKeyError InvalidRecordError InvalidTransitionError
+    NotAPartyError Organization OrganizationId Page Parties Position Problem Role Scope
+    Selection SelfConnectionError SharingConnectionLike StaleConnectionError Standing Status
+    Step Terms TransitionError
     actions allowed_actions authorize authorize_access authorize_create can connection_document
     decide decide_access decide_create decision_table error_document list_document
     parse_connection parse_create permitting_statuses replay roles_of steps_to

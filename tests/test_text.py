@@ -36,7 +36,7 @@ class Lying(str):
 class Disguised:
     """An object that does not let itself be asked what it is."""
 
-    @property
+    @property  # type: ignore[misc]  # which is how it hides
     def __class__(self) -> type:
         raise RuntimeError
 

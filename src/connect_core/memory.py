@@ -9,6 +9,7 @@ from heapq import nlargest, nsmallest
 from threading import RLock
 
 from connect_core.connection import Change, Connection
+from connect_core.errors import InvalidRecordError
 from connect_core.history import ConnectionEvent
 from connect_core.identifiers import ConnectionId, IdempotencyKey, OrganizationId
 from connect_core.store import IdempotencyRecord, Position, Selection
@@ -60,7 +61,7 @@ class InMemoryStore:
 
     def page(
         self, selection: Selection, *, beyond: Position | None, newest_first: bool, limit: int
-    ) -> Sequence[Connection]:
+    ) -> Sequence[Connection | InvalidRecordError]:
         """See `ConnectionStore.page`."""
         with self._lock:
             found = list(filter(selection.admits, self._connections.values()))

@@ -60,7 +60,11 @@ def asking(rounds: int) -> Section:
     """How long a question takes, about a Connection and about two rows of a service's own."""
     contestants = {_BASELINE: _lookup()}
     unknown = replace(pending_row(), status="archived")
-    asked = {"Connection": pending_connection(), "row": pending_row(), "unknown status": unknown}
+    asked: dict[str, Connection | Row] = {
+        "Connection": pending_connection(),
+        "row": pending_row(),
+        "unknown status": unknown,
+    }
     for kind, connection in asked.items():
         for question, sample in _questions(connection).items():
             contestants[f"{question}, {kind}"] = sample
@@ -80,7 +84,9 @@ def _facts() -> list[Fact]:
     """The facts that show that every answer exists before it is asked for."""
     connection, row = pending_connection(), pending_row()
     unknown = replace(row, status="archived")
-    about = [(actor, that) for actor in (SOURCE, DESTINATION) for that in (connection, row, unknown)]
+    about = [
+        (actor, that) for actor in (SOURCE, DESTINATION) for that in (connection, row, unknown)
+    ]
     decisions = [lambda a=a, c=c: decide(a, Action.ACTIVATE, c) for a, c in about]
     verdicts = [lambda a=a, c=c: can(a, Action.ACTIVATE, c) for a, c in about]
     menus = [lambda a=a, c=c: allowed_actions(a, c) for a, c in about]

@@ -40,7 +40,7 @@ from connect_core.adapters.sql import (
     visible,
 )
 from connect_core.history import utc_now
-from connect_core.service import MAX_PAGE_SIZE
+from connect_core.paging import MAX_PAGE_SIZE
 
 from .results import AtMost, Fact, Figure, Section
 from .timing import Sample, paired_ratio, race

@@ -41,7 +41,7 @@ from connect_core.adapters.sql import (
     metadata,
     visible,
 )
-from connect_core.service import MAX_PAGE_SIZE
+from connect_core.paging import MAX_PAGE_SIZE
 
 ROWS: Final = 30_000
 LIMIT: Final = 10
