@@ -129,6 +129,10 @@ class TestOutsideData:
             tag: str = "t"
             _notes: list[str] = PrivateAttr(default_factory=list)
 
+            @property
+            def notes(self) -> list[str]:
+                return self._notes
+
             @cached_property
             def headline(self) -> str:
                 return f"{self.status}, version {self.version}"
@@ -138,11 +142,11 @@ class TestOutsideData:
         connection = connection.model_copy(update={"tag": "kept"})
         assert isinstance(connection, Cached)
         assert connection.headline == "pending, version 1"
-        connection._notes.append("noted")
+        connection.notes.append("noted")
         changed, event = connection.deactivate(by=OUR_KEY)
         assert isinstance(changed, Cached)
         assert (changed.headline, changed.tag) == ("inactive, version 2", "kept")
-        assert changed._notes == []
+        assert changed.notes == []
         again = changed.apply(changed.reactivate(by=OUR_KEY).event)
         assert isinstance(again, Cached)
         assert again.headline == "pending, version 3"

@@ -326,7 +326,7 @@ class TestRowsWithAnyId:
     """Whatever a host's row has as its id, a refusal prints, logs, pickles and is a document."""
 
     @staticmethod
-    def refusals(row: SimpleNamespace) -> Iterator[ConnectError]:
+    def refusals(row: Any) -> Iterator[ConnectError]:
         """A refusal of each kind about a row: of an action, of creation and of access."""
         asked: list[Callable[[], object]] = [
             lambda: authorize(OUR_KEY, Action.ACTIVATE, row),
@@ -348,7 +348,7 @@ class TestRowsWithAnyId:
     def test_every_refusal_can_be_told(
         self, row_id: Any, shown: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        row = SimpleNamespace(
+        row: Any = SimpleNamespace(
             id=row_id,
             source_organization_id="org_ABC123",
             destination_organization_id="org_DEF456",
@@ -367,7 +367,7 @@ class TestRowsWithAnyId:
         "value", [17, UUID(int=1), None, Unspeakable()], ids=lambda value: type(value).__name__
     )
     def test_ids_of_organizations_that_are_no_text(self, value: Any) -> None:
-        row = SimpleNamespace(
+        row: Any = SimpleNamespace(
             id=value,
             source_organization_id=value,
             destination_organization_id=value,

@@ -37,7 +37,7 @@ class Disguised:
     """An object that does not let itself be asked what it is."""
 
     @property  # type: ignore[misc]  # which is how it hides
-    def __class__(self) -> type:
+    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]  # as above
         raise RuntimeError
 
 

@@ -78,7 +78,7 @@ OTHER_DIRECTION = (
 
 #: The advice on an action, typed by hand: for the source, the destination, and both. An empty text
 #: stands for what is allowed.
-ON_ACTIONS: dict[tuple[str, str], tuple[str, str, str]] = {
+ON_ACTIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("pending", "create"): (USE, USE, USE),
     ("pending", "activate"): (f"{TO_ACTIVATE}.", "", ""),
     ("pending", "deactivate"): ("", "", ""),
@@ -113,7 +113,7 @@ ON_ACTIONS: dict[tuple[str, str], tuple[str, str, str]] = {
     ("archived", "reactivate"): (CORRECT, TO_REACTIVATE + ONCE_KNOWN, CORRECT),
 }
 #: The advice on reading data, by the status and whether the scope is granted.
-ON_ACCESS: dict[tuple[str, bool], tuple[str, str, str]] = {
+ON_ACCESS: dict[tuple[str, bool], tuple[str, ...]] = {
     ("pending", True): (OTHER_DIRECTION, *("First the destination must activate it.",) * 2),
     ("active", True): (OTHER_DIRECTION, "", ""),
     ("inactive", True): (

@@ -119,6 +119,17 @@ class Parties(Protocol):
         ...
 
 
+class DynamicRow(Protocol):
+    """A row whose attributes exist at run time only, so that type checkers cannot see them.
+
+    Such as a row of SQLAlchemy's ``select``.
+    """
+
+    def __getattr__(self, name: str, /) -> object:
+        """The value of a column."""
+        ...
+
+
 #: The roles, by (is the source, is the destination). Each set is made once and shared.
 ROLES: dict[tuple[bool, bool], frozenset[Role]] = {
     (False, False): frozenset(),
@@ -143,7 +154,7 @@ def same_organization(ours: object, theirs: object) -> bool:
         return False
 
 
-def roles_of(actor: Actor, connection: Parties) -> frozenset[Role]:
+def roles_of(actor: Actor, connection: Parties | DynamicRow) -> frozenset[Role]:
     """The roles that `actor` holds in `connection`: none, one, or both in a self-connection.
 
     Ids are compared exactly; case is never folded. Never raises on a well-typed call.

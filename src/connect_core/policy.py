@@ -35,7 +35,15 @@ from connect_core.parties import (
     organization_id_of,
     same_organization,
 )
-from connect_core.rows import TEXT, facts_of, grants, id_of, status_of
+from connect_core.rows import (
+    TEXT,
+    RowLike,
+    SharingRowLike,
+    facts_of,
+    grants,
+    id_of,
+    status_of,
+)
 from connect_core.rows import ConnectionLike as ConnectionLike
 from connect_core.rows import SharingConnectionLike as SharingConnectionLike
 from connect_core.table import PERMITTED_ROLES, PERMITTED_STATUSES, SHORTEST_WAYS, TARGETS
@@ -211,7 +219,7 @@ def _unknown_access(is_source: bool, is_destination: bool, granted: bool, name: 
 # --- Actions on a Connection ---------------------------------------------------------------------
 
 
-def decide(actor: Actor, action: str, connection: ConnectionLike) -> Decision:
+def decide(actor: Actor, action: str, connection: RowLike) -> Decision:
     """Whether `actor` may take `action` on `connection`, and why.
 
     This is a lookup: the `Decision` was made when this module was imported, and equal questions
@@ -247,7 +255,7 @@ def decide(actor: Actor, action: str, connection: ConnectionLike) -> Decision:
         return decide(actor, Action(action), connection)
 
 
-def can(actor: Actor, action: str, connection: ConnectionLike) -> bool:
+def can(actor: Actor, action: str, connection: RowLike) -> bool:
     """Whether `actor` may take `action` on `connection`: `decide` without the reasons.
 
     Raises:
@@ -256,7 +264,7 @@ def can(actor: Actor, action: str, connection: ConnectionLike) -> bool:
     return decide(actor, action, connection).allowed
 
 
-def authorize(actor: Actor, action: str, connection: ConnectionLike) -> Decision:
+def authorize(actor: Actor, action: str, connection: RowLike) -> Decision:
     """Return the `Decision` that permits `action`, or raise the typed error that refuses it.
 
     Nothing changes either way.
@@ -274,12 +282,12 @@ def authorize(actor: Actor, action: str, connection: ConnectionLike) -> Decision
     return decision
 
 
-def allowed_actions(actor: Actor, connection: ConnectionLike) -> frozenset[Action]:
+def allowed_actions(actor: Actor, connection: RowLike) -> frozenset[Action]:
     """Every action that `actor` may take on `connection` now. Never raises on a well-typed call."""
     return _ALLOWED_ACTIONS.get(facts_of(actor, connection), frozenset())
 
 
-def actions(actor: Actor, connection: ConnectionLike) -> Mapping[Action, Decision]:
+def actions(actor: Actor, connection: RowLike) -> Mapping[Action, Decision]:
     """Every action with its `Decision`: a menu, with the reasons why entries are disabled.
 
     The mapping is read-only, complete and in the order of `Action`. Never raises on a well-typed
@@ -292,7 +300,7 @@ def actions(actor: Actor, connection: ConnectionLike) -> Mapping[Action, Decisio
     return _unknown_menu(is_source, is_destination, status[:_NAME_LENGTH])
 
 
-def steps_to(connection: ConnectionLike, goal: str = Status.ACTIVE) -> tuple[Step, ...]:
+def steps_to(connection: RowLike, goal: str = Status.ACTIVE) -> tuple[Step, ...]:
     """The shortest way from the status of `connection` to `goal`; empty if it is there already.
 
     `Step.roles` says who may take each step; `Connection.organization_of` turns a role into an
@@ -342,7 +350,7 @@ def decide_create(
     *,
     source: str | Organization,
     destination: str | Organization,
-    existing: ConnectionLike | None = None,
+    existing: RowLike | None = None,
     allow_self: bool = False,
 ) -> Decision:
     """Whether `actor` may create the Connection from `source` to `destination`.
@@ -377,7 +385,7 @@ def authorize_create(
     *,
     source: str | Organization,
     destination: str | Organization,
-    existing: ConnectionLike | None = None,
+    existing: RowLike | None = None,
     allow_self: bool = False,
 ) -> Decision:
     """Return the `Decision` that permits the creation, or raise the typed error that refuses it.
@@ -418,7 +426,7 @@ def _refuse(decision: Decision, actor: Actor, connection_id: str | None) -> NoRe
 # --- Access --------------------------------------------------------------------------------------
 
 
-def decide_access(reader: Actor, scope: str, connection: SharingConnectionLike) -> Decision:
+def decide_access(reader: Actor, scope: str, connection: SharingRowLike) -> Decision:
     """Whether `reader` may read data of `scope` through `connection` at this moment.
 
     Only the destination may, only while the Connection is active, and only within its scopes. Ask
@@ -433,7 +441,7 @@ def decide_access(reader: Actor, scope: str, connection: SharingConnectionLike) 
     return _unknown_access(is_source, is_destination, granted, status[:_NAME_LENGTH])
 
 
-def authorize_access(reader: Actor, scope: str, connection: SharingConnectionLike) -> Decision:
+def authorize_access(reader: Actor, scope: str, connection: SharingRowLike) -> Decision:
     """Return the `Decision` that permits the access, or raise the typed error that refuses it.
 
     Raises:

@@ -5,13 +5,13 @@ A row's values may be anything. Text counts by its characters, and the code of a
 denial, not to a permission and not to an error. This module decides nothing.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any, Final, Protocol, cast
 
 from connect_core.identifiers import OrganizationId
 from connect_core.lifecycle import Status
-from connect_core.parties import Actor, Parties, same_organization
+from connect_core.parties import Actor, DynamicRow, Parties, same_organization
 from connect_core.scopes import Scope
 from connect_core.text import text_of
 
@@ -34,13 +34,17 @@ class SharingConnectionLike(ConnectionLike, Protocol):
         ...
 
 
+#: What the policy decides about.
+RowLike = ConnectionLike | DynamicRow
+SharingRowLike = SharingConnectionLike | DynamicRow
+
 #: The types of text whose ``==`` and ``hash`` are those of `str`. Text of other types is compared
 #: as what it says.
 TEXT: Final = frozenset[type]({str, OrganizationId, Status, Scope})
 _STATUSES: Final[dict[str, Status]] = {status.value: status for status in Status}
 
 
-def facts_of(actor: Actor, connection: ConnectionLike) -> tuple[bool, bool, str]:
+def facts_of(actor: Actor, connection: RowLike) -> tuple[bool, bool, str]:
     """Whether the actor's organization is the source, whether the destination; and the status.
 
     A row's values may be anything. The status is plain text; one that is no text gets a name that
@@ -61,7 +65,7 @@ def facts_of(actor: Actor, connection: ConnectionLike) -> tuple[bool, bool, str]
     return same_organization(ours, source), same_organization(ours, destination), name
 
 
-def status_of(connection: ConnectionLike) -> Status | None:
+def status_of(connection: RowLike) -> Status | None:
     """The status if it is known. The value comes from outside and may be anything."""
     text = _text_or_none(connection.status)
     return None if text is None else _STATUSES.get(text)
@@ -73,24 +77,20 @@ def id_of(connection: object) -> str | None:
     return None if connection_id is None else text_of(connection_id)
 
 
-#: The collections that may hold scopes, and how to list what is in them.
-_COLLECTIONS: Final[dict[type, Callable[[Any], Iterator[object]]]] = {
-    frozenset: frozenset.__iter__,
-    list: list.__iter__,
-    set: set.__iter__,
-    tuple: tuple.__iter__,
-}
+#: The collections that may hold scopes.
+_COLLECTIONS: Final[tuple[Any, ...]] = (frozenset, list, set, tuple)
 
 
-def grants(scopes: Any, scope: str) -> bool:
-    """Whether `scope` is one of `scopes`. The value comes from outside and may be anything."""
+def grants(scopes: Any, scope: object) -> bool:
+    """Whether `scope` is one of `scopes`. The values come from outside and may be anything."""
     members = scopes if type(scopes) in _COLLECTIONS else _members(scopes)
-    if type(scope) not in TEXT:
-        return issubclass(type(scope), str) and grants(members, text_of(scope))
+    wanted = scope if type(scope) in TEXT else _text_or_none(scope)
+    if wanted is None:
+        return False
     for member in members:
         plain = type(member) in TEXT
-        if (member if plain else _text_or_none(member)) == scope:
-            return type(member) is Scope or _is_scope(scope)
+        if (member if plain else _text_or_none(member)) == wanted:
+            return type(member) is Scope or _is_scope(text_of(scope))
     return False
 
 
@@ -98,11 +98,11 @@ def _text_or_none(value: object) -> str | None:
     return text_of(value) if issubclass(type(value), str) else None
 
 
-def _members(scopes: Any) -> Collection[object]:
+def _members(scopes: object) -> Collection[object]:
     """What is in a subclass of a collection, whatever it makes of iteration; nothing in others."""
-    for base, members in _COLLECTIONS.items():
+    for base in _COLLECTIONS:
         if issubclass(type(scopes), base):
-            return tuple(members(scopes))
+            return tuple(base.__iter__(scopes))
     return ()
 
 

@@ -273,8 +273,9 @@ def step_taken(connection: Connection, event: ConnectionEvent) -> Change:
             after = connection.model_copy(update=before).apply(event)
     except InvalidHistoryError as error:
         raise InvalidRecordError(record, str(error)) from error
-    changing = {"status", "updated_at", "version"} if event.version < connection.version else set()
-    _require_same(record, after, connection, except_for=changing)
+    later = event.version < connection.version
+    changed = ("status", "updated_at", "version") if later else ()
+    _require_same(record, after, connection, except_for=changed)
     return Change(after, event)
 
 
