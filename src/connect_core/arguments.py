@@ -28,15 +28,16 @@ def actor(value: object, argument: str) -> Actor:
     (``model_construct``, ``model_copy(update=...)``, a subclass) is checked here, before anything
     of it is stored for others to read.
     """
+    if type(value) is Actor:
+        kept = value.__dict__
+        if (
+            len(kept) == 2
+            and type(kept.get("id")) is ActorId
+            and type(kept.get("organization_id")) is OrganizationId
+        ):
+            return value
     if not isinstance(value, Actor):
         raise _wrong_type(argument, value, "an Actor")
-    if (
-        type(value) is Actor
-        and len(vars(value)) == len(Actor.model_fields)
-        and type(getattr(value, "id", None)) is ActorId
-        and type(getattr(value, "organization_id", None)) is OrganizationId
-    ):
-        return value
     fields = {name: getattr(value, name, None) for name in Actor.model_fields}
     try:
         return Actor.model_validate(fields)

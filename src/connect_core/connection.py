@@ -276,9 +276,11 @@ class Connection(Immutable):
         decision = authorize(by, action, self)
         moment = utc_now() if at is None else arguments.moment(at, "at")
         connection = self._with(
-            status=decision.target,
-            updated_at=moment if moment > self.updated_at else self.updated_at,
-            version=self.version + 1,
+            {
+                "status": decision.target,
+                "updated_at": moment if moment > self.updated_at else self.updated_at,
+                "version": self.version + 1,
+            }
         )
         event = connection._event(Action(action), by, decision.roles, self.status)
         return Change(connection, event)
@@ -309,10 +311,10 @@ class Connection(Immutable):
         organization_id: OrganizationId = getattr(self, f"{Role(role)}_organization_id")
         return organization_id
 
-    def _with(self, **changed: Any) -> Self:
+    def _with(self, changed: dict[str, Any]) -> Self:
         """This Connection with other values, which are known to be valid."""
         if type(self) is Connection:
-            values = {**self.__dict__, **changed}
+            values = self.__dict__ | changed
             return _assemble(type(self), values, self.__pydantic_fields_set__, self)
         # A subclass may keep what it has worked out (`cached_property`, private attributes).
         values = {field: getattr(self, field) for field in type(self).model_fields} | changed

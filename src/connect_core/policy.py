@@ -16,7 +16,7 @@ What a row holds may be anything: see `connect_core.rows`.
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, NamedTuple, NoReturn, cast
+from typing import Final, NamedTuple, NoReturn
 
 from connect_core.decision import Cell, Decision, Denial, Step
 from connect_core.errors import (
@@ -249,7 +249,7 @@ def decide(actor: Actor, action: str, connection: RowLike) -> Decision:
         found = _DECISIONS.get((is_source, is_destination, action, status))
         if found is not None:
             return found
-        name = cast("str", status)[:_NAME_LENGTH]
+        name = status[:_NAME_LENGTH]  # type: ignore[index]  # it is text
         return _unknown_decision(is_source, is_destination, action, name)
     except TypeError:  # it cannot be looked up, so it is no action
         return decide(actor, Action(action), connection)

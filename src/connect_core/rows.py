@@ -7,7 +7,7 @@ denial, not to a permission and not to an error. This module decides nothing.
 
 from collections.abc import Collection
 from functools import lru_cache
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 from connect_core.identifiers import OrganizationId
 from connect_core.lifecycle import Status
@@ -58,7 +58,8 @@ def facts_of(actor: Actor, connection: RowLike) -> tuple[bool, bool, str]:
         and type(destination) in TEXT
         and type(status) in TEXT
     ):
-        return ours == source, ours == destination, cast("str", status)
+        # A call of `cast` would take a tenth of the time of a decision.
+        return ours == source, ours == destination, status  # type: ignore[return-value]  # is text
     name = text_of(status)
     if not issubclass(type(status), str):
         name = f"{name} ({type(status).__name__})"
@@ -84,13 +85,13 @@ _COLLECTIONS: Final[tuple[Any, ...]] = (frozenset, list, set, tuple)
 def grants(scopes: Any, scope: object) -> bool:
     """Whether `scope` is one of `scopes`. The values come from outside and may be anything."""
     members = scopes if type(scopes) in _COLLECTIONS else _members(scopes)
-    wanted = scope if type(scope) in TEXT else _text_or_none(scope)
+    wanted = scope if type(scope) is str else _text_or_none(scope)
     if wanted is None:
         return False
     for member in members:
         plain = type(member) in TEXT
         if (member if plain else _text_or_none(member)) == wanted:
-            return type(member) is Scope or _is_scope(text_of(scope))
+            return type(member) is Scope or _is_scope(wanted)
     return False
 
 

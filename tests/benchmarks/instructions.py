@@ -43,12 +43,12 @@ _WIDTH = 80
 _BOUNDS = {
     "decide, allowed": AtMost(5.9),
     "decide, denied": AtMost(5.9),
-    "decide, unknown status": AtMost(5.9),
+    "decide, unknown status": AtMost(6),
     "decide_access": AtMost(10.6),
     "decide_access, row": AtMost(8.9),
     "can": AtMost(6.4),
     "allowed_actions": AtMost(6.5),
-    "connection.activate(by=...)": AtMost(54),
+    "connection.activate(by=...)": AtMost(57),
 }
 
 
