@@ -366,6 +366,25 @@ class TestFailures:
         assert everything() == before
 
 
+@pytest.mark.parametrize(
+    "header", ["Organization-Id", "X-Organization-Id", "X-Org-Id", "X-Tenant-Id", "X-Role"]
+)
+def test_an_organization_that_the_request_names_counts_for_nothing(api: Api, header: str) -> None:
+    """Who calls follows from the key alone, whatever the headers and the query say."""
+    address = api.create()
+    before = everything()
+    claims = {header: "org_DEF456"}
+    for caller, status in ((api.stranger, 404), (api.ours, 403)):
+        claimed = f"{address}/activate?organization-id=org_DEF456&role=destination"
+        assert caller.post(claimed, **claims).status_code == status
+    body = body_for("org_DEF456", **{"organization-id": "org_ABC123"})
+    answer = api.stranger.post("/partnerships", body, **claims)
+    assert refused(answer, 422, "invalid_document")
+    assert everything() == before
+    made = api.stranger.post("/partnerships", body_for("org_DEF456"), **claims).json()
+    assert made["source"] == api.stranger.actor.organization_id
+
+
 # --- Versions and races --------------------------------------------------------------------------
 
 
