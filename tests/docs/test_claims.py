@@ -20,10 +20,10 @@ TABLES = "\n".join(
     str(CreateTable(table).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]  # SQLAlchemy's
     for table in metadata.tables.values()
 )
-SOURCES = {
-    path.name: path.read_text(encoding="utf-8")
+SOURCE = "\n".join(
+    path.read_text(encoding="utf-8")
     for path in (ROOT / "src/connect_core/adapters/sql").glob("*.py")
-}
+)
 
 
 def foreign_keys(engine: Engine) -> bool:
@@ -85,15 +85,15 @@ class TestWhatElseSpeaksPostgresqlsProtocol:
     @pytest.mark.parametrize(
         ("named", "there"),
         [
-            ("savepoints", "begin_nested" in SOURCES["store.py"]),
+            ("savepoints", "begin_nested" in SOURCE),
             ("unique constraints", "UNIQUE (" in TABLES),
             ("a foreign key", "FOREIGN KEY" in TABLES),
             ("check constraints", "CHECK (" in TABLES),
             ('`COLLATE "C"`', 'COLLATE "C"' in TABLES),
             ("`jsonb`", "JSONB" in TABLES),
             ("`timestamptz(3)`", "TIMESTAMP(3) WITH TIME ZONE" in TABLES),
-            ("comparisons of rows", "tuple_(" in SOURCES["store.py"]),
-            ("`pg_advisory_xact_lock`", "pg_advisory_xact_lock" in SOURCES["engine.py"]),
+            ("comparisons of rows", "tuple_(" in SOURCE),
+            ("`pg_advisory_xact_lock`", "pg_advisory_xact_lock" in SOURCE),
         ],
     )
     def test_what_the_store_relies_on(self, named: str, there: bool) -> None:
