@@ -7,11 +7,12 @@ of other libraries. Public names are documented under `connect_core`, or under t
 they are imported, while annotations name the module that defines them.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import cast, get_type_hints
+from typing import Final, cast, get_type_hints
 
 from docutils import nodes
 from pydantic import BaseModel
@@ -30,6 +31,12 @@ from connect_core import conformance
 _PUBLIC = {name: f"conformance.{name}" for name in conformance.__all__} | {
     name: name for name in connect_core.__all__
 }
+
+
+#: Defaults that are functions or private names.
+_OPAQUE: Final = re.compile(r"(?<== )(?:lambda\b[^:]*: \w+|_\w+)")
+#: A name with its module, in the type of an attribute.
+_QUALIFIED: Final = re.compile(r"(?<![\w.~])(?:\w+\.)+(?=\w)")
 
 
 class PublicName(PyXRefRole):
@@ -88,8 +95,12 @@ def signature(
     arguments: str | None,
     returned: str | None,
 ) -> tuple[str | None, str | None]:
-    """Show a model with its fields, and enumerations and protocols without arguments."""
+    """Show a model with its fields, and enumerations and protocols without arguments.
+
+    A default that says nothing to readers, such as a private name, is shown as three dots.
+    """
     uncalled = bool(getattr(thing, "_is_protocol", False))
+    arguments = arguments and _OPAQUE.sub("...", arguments).replace("frozenset({})", "frozenset()")
     if not isinstance(thing, type):
         return arguments, returned
     if issubclass(thing, BaseModel):
@@ -109,6 +120,19 @@ def sentences(
         lines[:] = _comment(name) or lines
     if kind in ("attribute", "data", "property"):
         lines[:0] = ["..", ""]
+
+
+def short_types(
+    app: Sphinx, kind: str, name: str, thing: object, options: object, lines: list[str]
+) -> None:
+    """Show the types of attributes without their modules, as signatures do.
+
+    Napoleon has put them there by now, and with the modules that define them, which are not public.
+    """
+    for place, line in enumerate(lines):
+        if line.startswith(":vartype "):
+            _, field, types = line.split(":", 2)
+            lines[place] = f":{field}:" + _QUALIFIED.sub(lambda match: f"~{match[0]}", types)
 
 
 def _comment(name: str) -> list[str] | None:
@@ -140,5 +164,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_role_to_domain("py", "name", PublicName())
     app.connect("autodoc-process-signature", signature)
     app.connect("autodoc-process-docstring", sentences, priority=400)
+    app.connect("autodoc-process-docstring", short_types, priority=600)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -18,7 +18,8 @@
     if (found) found.checked = true;
   };
   const is = (radio, fact) => radio.dataset.json === JSON.stringify(fact);
-  const word = (name, fact) => radios(name).find((radio) => is(radio, fact)).value;
+  const label = (radio) => radio.labels[0].innerText.trim();
+  const word = (name, fact) => label(radios(name).find((radio) => is(radio, fact)));
 
   const rowOf = (card) =>
     table.find(
@@ -75,7 +76,7 @@
     const allowed = rows.filter((row) => row.allowed);
     const refused = rows.filter((row) => !row.allowed);
     return [
-      `${chosen("status").value}, as ${chosen("role").value}.`,
+      `${label(chosen("status"))}, as ${chosen("role").value}.`,
       listed("✓ Allowed", allowed.map((row) => `${row.action} → ${row.target}`)),
       listed("✗ Refused", refused.map((row) => row.action)),
     ].join(" ");
@@ -90,7 +91,9 @@
 
   const begin = () => {
     log.replaceChildren();
-    part("beginning").textContent = `It begins with: ${chosen("status").value}.`;
+    const status = chosen("status");
+    const before = is(status, null) ? "" : "It begins with: "; // before there is a Connection
+    part("beginning").textContent = `${before}${label(status)}.`;
     refresh();
   };
 

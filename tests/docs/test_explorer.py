@@ -146,7 +146,7 @@ def test_an_action_that_is_taken_leads_to_its_target_and_a_refused_one_nowhere(
     asked = f"{word(cell)}: {cell.action}: "
     if decision:
         button.click()  # Playwright waits until it is enabled
-        assert log(page) == [*before, f"{asked}{cell.status or 'none'} → {decision.target}"]
+        assert log(page) == [*before, f"{asked}{STATUSES[cell.status]} → {decision.target}"]
         assert checked(page) == [decision.target, PARTIES[cell.roles]]
     else:
         expect(button).to_be_disabled()  # by its ARIA state only: it takes the focus and answers
@@ -181,7 +181,7 @@ def test_another_table_gets_other_answers(chromium: Browser, path: Path, tmp_pat
         card = choose(other, cell)
         assert seen(card)[:3] == ["create", "✓ allowed → active", "<b>So</b> & so"]
         card.get_by_role("button").click()
-        assert log(other) == ["outsider: create: none → active"]
+        assert log(other) == ["outsider: create: No Connection yet → active"]
         assert checked(other)[0] == "active"
 
 
@@ -228,7 +228,7 @@ def test_a_whole_life_with_the_keyboard_alone(chromium: Browser, path: Path) -> 
         tab_to(page, "Take it: reactivate → pending")
         press(page, "Enter")
         assert log(page) == [
-            "source: create: none → pending",
+            "source: create: No Connection yet → pending",
             "source: create: ✗ refused: already exists. A Connection from this source to "
             "this destination exists already and is pending; there is only ever one for an "
             "ordered pair.",
@@ -277,6 +277,16 @@ def test_a_status_that_is_chosen_begins_a_new_life_and_a_party_does_not(page: Pa
     expect(page.get_by_text("It begins with: inactive.")).to_be_visible()
 
 
+def test_before_there_is_a_connection_the_page_says_so(page: Page) -> None:
+    page.get_by_role("radio", name=STATUSES[None], exact=True).check()
+    page.get_by_label("source", exact=True).check()
+    assert page.locator("[data-part=beginning]").inner_text() == "No Connection yet."
+    assert page.get_by_role("status").inner_text() == (
+        "No Connection yet, as source. ✓ Allowed: create → pending."
+    )
+    assert re.search(r"\bnone\b", page.locator("#explorer-form").inner_text()) is None
+
+
 # --- The page's address ---------------------------------------------------------------------------
 
 
@@ -302,7 +312,7 @@ def test_an_address_that_says_something_else_changes_nothing(chromium: Browser, 
         assert checked(page) == ["No Connection yet", "source"]
         page.get_by_role("button", name="Take it").click()
         page.evaluate("location.hash = '#furo-main-content'")
-        assert log(page) == ["source: create: none → pending"]
+        assert log(page) == ["source: create: No Connection yet → pending"]
 
 
 # --- How it looks ---------------------------------------------------------------------------------

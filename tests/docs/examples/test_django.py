@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import django
 import pytest
 from databases import postgresql
+from etags import NO_VERSION, SAME_VERSION
 from servers import DEADLINE, blocks, started, typed
 from support import OUR_KEY, PARTNER, REFUSED_STEPS, STEPS_TO, STRANGER
 
@@ -365,6 +366,25 @@ class TestFailures:
         assert everything() == before
 
 
+@pytest.mark.parametrize(
+    "header", ["Organization-Id", "X-Organization-Id", "X-Org-Id", "X-Tenant-Id", "X-Role"]
+)
+def test_an_organization_that_the_request_names_counts_for_nothing(api: Api, header: str) -> None:
+    """Who calls follows from the key alone, whatever the headers and the query say."""
+    address = api.create()
+    before = everything()
+    claims = {header: "org_DEF456"}
+    for caller, status in ((api.stranger, 404), (api.ours, 403)):
+        claimed = f"{address}/activate?organization-id=org_DEF456&role=destination"
+        assert caller.post(claimed, **claims).status_code == status
+    body = body_for("org_DEF456", **{"organization-id": "org_ABC123"})
+    answer = api.stranger.post("/partnerships", body, **claims)
+    assert refused(answer, 422, "invalid_document")
+    assert everything() == before
+    made = api.stranger.post("/partnerships", body_for("org_DEF456"), **claims).json()
+    assert made["source"] == api.stranger.actor.organization_id
+
+
 # --- Versions and races --------------------------------------------------------------------------
 
 
@@ -383,10 +403,45 @@ class TestVersions:
         now = api.theirs.get(address)["ETag"]
         assert api.theirs.post(f"{address}/activate", **{"If-Match": now}).status_code == 200
 
-    @pytest.mark.parametrize("etag", ["", "1", 'W/"1"', '"0"', '"1", "2"', "*"])
+    @pytest.mark.parametrize("etag", SAME_VERSION)
+    def test_a_tag_that_a_proxy_changed(self, api: Api, etag: str) -> None:
+        """Compression changes the bytes of an answer, and not the version that was seen."""
+        address = api.create()
+        taken = api.theirs.post(f"{address}/activate", **{"If-Match": etag})
+        assert (taken.status_code, taken["ETag"]) == (200, '"2"')
+        late = api.theirs.post(f"{address}/deactivate", **{"If-Match": etag})
+        assert refused(late, 409, "stale_connection")
+
+    @pytest.mark.parametrize("etags", ['"1", "2"', '"7" ,\t"2",,W/"1-gzip"', '"x", "1", "a,b"'])
+    def test_several_tags(self, api: Api, etags: str) -> None:
+        """One of them has to be the present one."""
+        address = api.create()
+        taken = api.theirs.post(f"{address}/activate", **{"If-Match": etags})
+        assert (taken.status_code, taken["ETag"]) == (200, '"2"')
+
+    def test_several_tags_none_of_which_is_the_present_one(self, api: Api) -> None:
+        address = api.create()
+        api.ours.post(f"{address}/deactivate")
+        before = everything()
+        late = api.ours.post(f"{address}/reactivate", **{"If-Match": '"1", "3"'})
+        assert refused(late, 409, "stale_connection")
+        assert everything() == before
+
+    def test_any_version(self, api: Api) -> None:
+        address = api.create()
+        assert api.ours.post(f"{address}/deactivate", **{"If-Match": "*"}).status_code == 200
+        assert api.ours.post(f"{address}/reactivate", **{"If-Match": "*"}).status_code == 200
+        unknown = api.ours.post("/partnerships/cxn_none/deactivate", **{"If-Match": "*"})
+        assert refused(unknown, 404, "connection_not_found")
+
+    @pytest.mark.parametrize("etag", NO_VERSION)
     def test_what_is_no_version(self, api: Api, etag: str) -> None:
         address = api.create()
-        assert api.theirs.post(f"{address}/activate", **{"If-Match": etag}).status_code == 400
+        before = everything()
+        answer = api.theirs.post(f"{address}/activate", **{"If-Match": etag})
+        assert answer.status_code == 400
+        assert answer.json() == {"errors": [{"title": "Bad Request"}]}
+        assert everything() == before
 
 
 class TestRaces:

@@ -22,6 +22,7 @@ import httpx
 import pytest
 import uvicorn
 from databases import database
+from etags import NO_VERSION, SAME_VERSION
 from servers import ADDRESS, DEADLINE, blocks, free_port, started, typed
 from sharing import database as sharing_database
 from sharing.app import CONNECTIONS, MAX_BODY, create_app
@@ -402,7 +403,65 @@ class TestVersions:
         assert refused(answer, 403, "wrong_role")
 
     @ON_SQLITE
-    @pytest.mark.parametrize("etag", ["", "1", 'W/"1"', '"0"', '"x"', '"1", "2"', "*"])
+    @pytest.mark.parametrize("etag", SAME_VERSION)
+    def test_a_tag_that_a_proxy_changed(self, api: Api, etag: str) -> None:
+        """Compression changes the bytes of an answer, and not the version that was seen."""
+        address = api.create()
+        taken = api.theirs.post(f"{address}/activate", headers={"If-Match": etag})
+        assert (taken.status_code, taken.headers["ETag"]) == (200, '"2"')
+        late = api.theirs.post(f"{address}/deactivate", headers={"If-Match": etag})
+        assert refused(late, 409, "stale_connection")
+        assert api.tally() == (1, 2, 2)
+
+    @ON_SQLITE
+    @pytest.mark.parametrize("etags", ['"1", "2"', '"7" ,\t"2",,W/"1-gzip"', '"x", "1", "a,b"'])
+    @pytest.mark.parametrize("given", [{}, {"Idempotency-Key": "a"}], ids=["no key", "a key"])
+    def test_several_tags(self, api: Api, etags: str, given: dict[str, str]) -> None:
+        """One of them has to be the present one. With a key, a repetition has the same answer."""
+        address = api.create()
+        headers = {"If-Match": etags} | given
+        taken = api.theirs.post(f"{address}/activate", headers=headers)
+        assert (taken.status_code, taken.headers["ETag"]) == (200, '"2"')
+        if given:
+            again = api.theirs.post(f"{address}/activate", headers=headers)
+            assert (again.status_code, again.content) == (200, taken.content)
+        assert api.tally() == (1, 2, 2)
+
+    @ON_SQLITE
+    def test_several_tags_none_of_which_is_the_present_one(self, api: Api) -> None:
+        address = api.create()
+        api.ours.post(f"{address}/deactivate")
+        for key in ("a", "a", "b"):
+            headers = {"If-Match": '"1", "3"', "Idempotency-Key": key}
+            late = api.ours.post(f"{address}/reactivate", headers=headers)
+            assert refused(late, 409, "stale_connection")
+        assert api.tally() == (1, 2, 2)
+
+    @ON_SQLITE
+    def test_several_lines(self, api: Api) -> None:
+        address = api.create()
+        lines = [("If-Match", '"7"'), ("If-Match", '"1"')]
+        assert api.theirs.post(f"{address}/activate", headers=lines).status_code == 200
+
+    @ON_SQLITE
+    def test_another_request_with_that_key_and_several_tags(self, api: Api) -> None:
+        address = api.create()
+        headers = {"If-Match": '"1", "2"', "Idempotency-Key": "a"}
+        assert api.ours.post(f"{address}/deactivate", headers=headers).status_code == 200
+        answer = api.ours.post(f"{address}/reactivate", headers=headers)
+        assert refused(answer, 422, "idempotency_key_reused")
+
+    @ON_SQLITE
+    def test_any_version(self, api: Api) -> None:
+        address = api.create()
+        headers = {"If-Match": "*"}
+        assert api.ours.post(f"{address}/deactivate", headers=headers).status_code == 200
+        assert api.ours.post(f"{address}/reactivate", headers=headers).status_code == 200
+        unknown = api.ours.post(f"{CONNECTIONS}/cxn_none/deactivate", headers=headers)
+        assert refused(unknown, 404, "connection_not_found")
+
+    @ON_SQLITE
+    @pytest.mark.parametrize("etag", NO_VERSION)
     def test_what_is_no_version(self, api: Api, etag: str) -> None:
         address = api.create()
         answer = api.theirs.post(f"{address}/activate", headers={"If-Match": etag})

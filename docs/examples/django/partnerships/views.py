@@ -1,6 +1,7 @@
 """The views take and return JSON. Each asks the policy, and states no rule of its own."""
 
 import re
+from collections.abc import Collection
 
 from django.db import transaction
 from django.db.models import F
@@ -57,12 +58,12 @@ def create(actor: Actor, body: bytes) -> Partnership:
     return row
 
 
-def take(actor: Actor, id: str, action: Action, seen: int | None) -> Partnership:
-    """Take a step, if it is permitted and nobody has taken one since the caller saw the row."""
+def take(actor: Actor, id: str, action: Action, seen: Collection[int] = ()) -> Partnership:
+    """Take a step, if it is permitted and the row still has a version that the caller saw."""
     row = find(actor, id)
     decision = authorize(actor, action, row)  # pyright: ignore[reportArgumentType]  # it sees fields, not values
-    if seen not in (None, row.version):
-        raise StaleConnectionError(seen, row.version, row.pk)
+    if seen and row.version not in seen:
+        raise StaleConnectionError(max(seen), row.version, row.pk)
     changes = {"status": decision.as_dict()["target"], "version": F("version") + 1}
     with transaction.atomic():
         if not Partnership.objects.filter(pk=row.pk, version=row.version).update(**changes):
@@ -128,15 +129,22 @@ def partnership(_: HttpRequest, actor: Actor, id: str) -> JsonResponse:
     return answer(find(actor, id), actor)
 
 
+#: Entity tags, separated by commas.
+TAGS = re.compile(r'[ \t,]*(?:W/)?"[^"]*"(?:[ \t]*,[ \t,]*(?:W/)?"[^"]*")*[ \t,]*')
+#: A version's tag. A proxy that compresses an answer marks the tag as weak, or adds the coding's
+#: name: ``"1"`` becomes ``W/"1"`` or ``"1-gzip"``, and still names the version.
+VERSION = re.compile(r'"([1-9][0-9]{0,17})(?:--?(?:br|deflate|gzip|zstd))?"')
+
+
 @require_POST
 @authenticated
 def step(request: HttpRequest, actor: Actor, id: str, action: str) -> JsonResponse:
     """Activate, deactivate or reactivate; ``If-Match`` names the version that the caller saw."""
-    etag = request.headers.get("If-Match")
-    seen = None if etag is None else re.fullmatch(r'"([1-9][0-9]{0,17})"', etag)
-    if etag is not None and seen is None:
+    tags = request.headers.get("If-Match", "*")
+    seen = {int(version) for version in VERSION.findall(tags)}
+    if tags != "*" and not (seen and TAGS.fullmatch(tags)):
         return problem(400)
-    return answer(take(actor, id, Action(action), seen and int(seen[1])), actor)
+    return answer(take(actor, id, Action(action), seen), actor)
 
 
 #: Stands for the data that your service shares, by the organization that it belongs to.

@@ -6,20 +6,24 @@ Run it from the root of the repository::
 """
 
 import os
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import Annotated, Final, TypedDict
+import re
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Annotated, Final, NamedTuple
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
+from pydantic import AfterValidator
 
 from connect_core import (
     Action,
     Actor,
+    Change,
     Connection,
     ConnectionService,
     Direction,
     IdempotencyKey,
+    IdempotencyKeyReusedError,
     OrganizationId,
     Status,
     authorize_access,
@@ -29,7 +33,7 @@ from connect_core import (
 )
 
 from .authentication import Caller
-from .database import Data, opened
+from .database import Data, Database, opened
 from .errors import add_error_handlers
 from .openapi import A_CONNECTION, A_REFUSAL, A_REQUEST
 
@@ -68,24 +72,46 @@ async def read_body(request: Request) -> bytes:
 Body = Annotated[bytes, Depends(read_body)]
 
 
-class Step(TypedDict):
-    """The arguments that the service's commands have in common."""
+class Step(NamedTuple):
+    """Who takes a step, on which versions (None is any), and the key to repeat it safely."""
 
     by: Actor
-    expected_version: int | None
-    idempotency_key: str | None
+    versions: Sequence[int | None]
+    key: str | None
 
 
-#: A header that FastAPI checks. An invalid key is answered with 400.
+#: Entity tags, separated by commas.
+TAGS: Final = re.compile(r'[ \t,]*(?:W/)?"[^"]*"(?:[ \t]*,[ \t,]*(?:W/)?"[^"]*")*[ \t,]*')
+#: A version's tag. A proxy that compresses an answer marks the tag as weak, or adds the coding's
+#: name: ``"1"`` becomes ``W/"1"`` or ``"1-gzip"``, and still names the version.
+VERSION: Final = re.compile(r'"([1-9][0-9]{0,17})(?:--?(?:br|deflate|gzip|zstd))?"')
+
+
+def read_versions(lines: Sequence[str] | None) -> Sequence[int | None]:
+    """The versions that the lines of ``If-Match`` name; without it, or with ``*``, any version."""
+    if lines is None or list(lines) == ["*"]:
+        return (None,)
+    tags = ", ".join(lines)
+    versions = sorted({int(version) for version in VERSION.findall(tags)})
+    if not TAGS.fullmatch(tags) or not versions:
+        raise ValueError("If-Match takes the ETag of an answer, several with commas, or *.")
+    return versions
+
+
+def checked(lines: list[str]) -> list[str]:
+    """The lines of ``If-Match``, if they can be read."""
+    read_versions(lines)
+    return lines
+
+
+#: Headers that FastAPI checks. An invalid one is answered with 400.
 Key = Annotated[IdempotencyKey | None, Header(alias="Idempotency-Key")]
-#: The ``ETag`` of the answer that the caller has seen.
-IfMatch = Annotated[str | None, Header(alias="If-Match", pattern=r'^"[1-9][0-9]{0,17}"$')]
+IfMatch = Annotated[list[str] | None, AfterValidator(checked), Header(alias="If-Match")]
 
 
 def read_step(caller: Caller, key: Key = None, if_match: IfMatch = None) -> Step:
-    """Who takes the step, which version they have seen, and the key to repeat it safely."""
-    version = None if if_match is None else int(if_match.strip('"'))
-    return Step(by=caller, expected_version=version, idempotency_key=key)
+    """Who takes the step, which versions they have seen, and the key to repeat it safely."""
+    return Step(caller, read_versions(if_match), key)
 
 
 TheStep = Annotated[Step, Depends(read_step)]
@@ -125,22 +151,45 @@ async def create(caller: Caller, data: Data, body: Body, key: Key = None) -> JSO
     return answer(connection, 201)
 
 
+async def take(
+    command: Callable[..., Change], connection_id: str, step: Step, data: Database
+) -> JSONResponse:
+    """Take a step, if the Connection has one of the versions that the caller names."""
+
+    def work(service: ConnectionService) -> Change:
+        versions = step.versions
+        if len(versions) > 1:  # the present one first
+            now = service.get(connection_id, by=step.by).version
+            versions = sorted(step.versions, key=lambda version: version != now)
+        for version in versions[:-1]:
+            with suppress(IdempotencyKeyReusedError):  # the first answer was for another version
+                return carry_out(service, version)
+        return carry_out(service, versions[-1])
+
+    def carry_out(service: ConnectionService, version: int | None) -> Change:
+        return command(
+            service, connection_id, by=step.by, expected_version=version, idempotency_key=step.key
+        )
+
+    return answer((await data.change(work)).connection)
+
+
 @router.post("/{connection_id}/activate", responses={200: A_CONNECTION})
 async def activate(connection_id: str, step: TheStep, data: Data) -> JSONResponse:
     """Accept the offer. Only the destination may, and only while it is pending."""
-    return answer((await data.change(lambda its: its.activate(connection_id, **step))).connection)
+    return await take(ConnectionService.activate, connection_id, step, data)
 
 
 @router.post("/{connection_id}/deactivate", responses={200: A_CONNECTION})
 async def deactivate(connection_id: str, step: TheStep, data: Data) -> JSONResponse:
     """Withdraw. Either party may, while it is pending or active."""
-    return answer((await data.change(lambda its: its.deactivate(connection_id, **step))).connection)
+    return await take(ConnectionService.deactivate, connection_id, step, data)
 
 
 @router.post("/{connection_id}/reactivate", responses={200: A_CONNECTION})
 async def reactivate(connection_id: str, step: TheStep, data: Data) -> JSONResponse:
     """Offer again. Only the source may, and the destination has to accept again."""
-    return answer((await data.change(lambda its: its.reactivate(connection_id, **step))).connection)
+    return await take(ConnectionService.reactivate, connection_id, step, data)
 
 
 @router.get("/{connection_id}", responses={200: A_CONNECTION})

@@ -6,9 +6,10 @@ what you wrote in the same transaction, or not at all. From asynchronous code, u
 ``AsyncSession.run_sync``. The same code supports SQLite and PostgreSQL.
 
 There are three tables: `connections` holds the current state, `connection_events` the history, and
-`idempotency_keys` the outcomes of requests that may be sent again. They are in `metadata`, for your
-migrations. The databases enforce what a database can: one row for an ordered pair, one event for a
-version, only known statuses, only steps of the lifecycle.
+``connection_idempotency_keys``, in Python `idempotency_keys`, the outcomes of requests that may be
+sent again. They are in `metadata`, for your migrations. The databases enforce what a database can:
+one row for an ordered pair, one event for a version, only known statuses, only steps of the
+lifecycle.
 
 `visible` and `actionable` are derived from the decision table and fit any table or mapped class
 with the columns `source_organization_id`, `destination_organization_id` and `status`. If you sort
