@@ -7,9 +7,9 @@ never change, so that the events alone are enough to rebuild the Connection
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import time_ns
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
@@ -21,10 +21,25 @@ from connect_core.scopes import ScopeSet
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
+#: The earliest and the latest time that is kept. Between them, a time can be written in every time
+#: zone, which may be up to a day away: a database session reads times in a time zone of its own.
+EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
+LATEST: Final = datetime(9999, 12, 30, 23, 59, 59, 999000, tzinfo=UTC)
+
 _RFC_3339 = (
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
-    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+    r"(?P<year>[0-9]{4})-[0-9]{2}-[0-9]{2}[Tt ]"
+    r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})(?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-](?P<offset_hour>[0-9]{2}):(?P<offset_minute>[0-9]{2}))"
 )
+#: The most that each part of a time can be, with its name. Versions of Python differ about 24:00,
+#: and none of them refuses 99 minutes in an offset. Leap seconds are not kept.
+_MOST: Final = {
+    "hour": (23, "the hour of a time"),
+    "minute": (59, "the minute of a time"),
+    "second": (59, "the second of a time"),
+    "offset_hour": (23, "the hour of an offset"),
+    "offset_minute": (59, "the minute of an offset"),
+}
 
 
 def as_timestamp(value: object) -> datetime:
@@ -34,21 +49,41 @@ def as_timestamp(value: object) -> datetime:
         value: an aware `datetime` in any time zone, or RFC 3339 text with an offset or ``Z``.
 
     Raises:
-        ValueError: it is neither, or it is naive: without a time zone a time is ambiguous.
+        ValueError: it is neither; or it is naive: without a time zone a time is ambiguous; or it is
+            not from 0001-01-02T00:00:00.000Z to 9999-12-30T23:59:59.999Z.
     """
     if isinstance(value, str):
-        if re.fullmatch(_RFC_3339, value) is None:
-            raise ValueError("expected a time such as 2018-06-01T00:00:00.000Z, with its offset")
-        value = datetime.fromisoformat(value.upper())
+        value = _from_text(value)
     if not isinstance(value, datetime):
         raise ValueError("expected a time: a datetime, or text such as 2018-06-01T00:00:00.000Z")
     if value.utcoffset() is None:
         raise ValueError("the time is naive; give it a time zone, such as datetime.UTC")
     try:
         value = value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("the time is outside the years 1 to 9999 in UTC") from None
-    return value.replace(microsecond=value.microsecond // 1000 * 1000)
+    except OverflowError:  # in UTC it is the year 0 or 10000
+        raise _out_of_range() from None
+    value = value.replace(microsecond=value.microsecond // 1000 * 1000)
+    if not EARLIEST <= value <= LATEST:
+        raise _out_of_range()
+    return value
+
+
+def _from_text(text: str) -> datetime:
+    """The time in RFC 3339 text, with its offset."""
+    found = re.fullmatch(_RFC_3339, text)
+    if found is None:
+        raise ValueError("expected a time such as 2018-06-01T00:00:00.000Z, with its offset")
+    for part, (most, name) in _MOST.items():
+        if int(found[part] or 0) > most:
+            raise ValueError(f"{name} is at most {most}; this is {found[part]}")
+    if found["year"] == "0000":  # which Python does not have
+        raise _out_of_range()
+    return datetime.fromisoformat(text.upper())
+
+
+def _out_of_range() -> ValueError:
+    earliest, latest = format_timestamp(EARLIEST), format_timestamp(LATEST)
+    return ValueError(f"expected a time from {earliest} to {latest}")
 
 
 def format_timestamp(at: datetime) -> str:
@@ -56,9 +91,13 @@ def format_timestamp(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def utc_now() -> datetime:
     """The current time in UTC, in whole milliseconds."""
-    return datetime.fromtimestamp(time_ns() // 1_000_000 / 1000, UTC)
+    # A float would not be exact: it has no room for the milliseconds of a clock that is far ahead.
+    return _EPOCH + timedelta(milliseconds=time_ns() // 1_000_000)
 
 
 #: A time as a model's field: aware, UTC, whole milliseconds.
@@ -76,8 +115,11 @@ def not_before_creation(updated_at: datetime, info: "ValidationInfo") -> datetim
     return updated_at
 
 
-#: The number of changes of a Connection, including its creation: 1, 2, 3, ...
-Version = Annotated[int, Field(strict=True, ge=1)]
+#: The highest version: an integer column holds no greater number.
+MAX_VERSION: Final = 2**31 - 1
+
+#: The number of changes of a Connection, including its creation: 1, 2, 3, ..., 2147483647.
+Version = Annotated[int, Field(strict=True, ge=1, le=MAX_VERSION)]
 
 
 class Terms(Immutable):
