@@ -96,7 +96,7 @@ class ValidatedText(str):
 
 
 class OrganizationId(ValidatedText):
-    """The id of an organization: ``org_`` and opaque text."""
+    """The id of an organization: ``org_`` and opaque text, 255 characters at most."""
 
     __slots__ = ()
     pattern = "org_[0-9A-Za-z_-]+"
@@ -104,7 +104,10 @@ class OrganizationId(ValidatedText):
 
 
 class ActorId(ValidatedText):
-    """The id of an actor: ``api_`` for an API key, ``usr_`` or ``user_`` for a person."""
+    """The id of an actor: ``api_`` for an API key, ``usr_`` or ``user_`` for a person.
+
+    Opaque text follows; the whole has 255 characters at most.
+    """
 
     __slots__ = ()
     pattern = "(?:api_|usr_|user_)[0-9A-Za-z_-]+"
@@ -112,7 +115,7 @@ class ActorId(ValidatedText):
 
 
 class ConnectionId(ValidatedText):
-    """The id of a Connection: ``cxn_`` and opaque text."""
+    """The id of a Connection: ``cxn_`` and opaque text, 255 characters at most."""
 
     __slots__ = ()
     pattern = "cxn_[0-9A-Za-z_-]+"

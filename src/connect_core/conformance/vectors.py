@@ -29,6 +29,11 @@ ID_PLACE: Final = "$connection"
 TIME_PLACE: Final = "$time"
 
 
+def absent_id(name: str) -> str:
+    """The id that stands for a Connection of this name that no step has created."""
+    return f"cxn_{name}-is-not-there"
+
+
 class Alternative(Immutable):
     """One permitted answer.
 
