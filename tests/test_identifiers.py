@@ -3,6 +3,7 @@
 import copy
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from reprlib import repr as shortened
 from time import time_ns
 from typing import Any
 from unittest.mock import patch
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from connect_core import ActorId, ConnectionId, OrganizationId, Scope
-from connect_core.identifiers import BASE58
+from connect_core.identifiers import BASE58, IdempotencyKey
 
 KINDS: list[tuple[Any, str]] = [
     (OrganizationId, "org_ABC123"),
@@ -22,6 +23,16 @@ KINDS: list[tuple[Any, str]] = [
     (ActorId, "user_Rk3v"),
     (ConnectionId, "cxn_ABC123"),
     (Scope, "inquiry.read"),
+]
+#: The longest texts of each kind.
+LONGEST: list[tuple[Any, str]] = [
+    (OrganizationId, "org_" + "Az_-9" * 50 + "x"),
+    (ActorId, "api_" + "x" * 251),
+    (ActorId, "usr_" + "x" * 251),
+    (ActorId, "user_" + "x" * 250),
+    (ConnectionId, "cxn_" + "x" * 251),
+    (Scope, "a" * 127 + "." + "b" * 127),
+    (IdempotencyKey, " ~" * 127 + "x"),
 ]
 
 
@@ -34,7 +45,7 @@ def parts(minted: ConnectionId) -> tuple[int, int]:
 
 
 class TestIdentifiers:
-    """A prefix and opaque text, compared exactly; its length is never checked."""
+    """A prefix and opaque text, compared exactly; 255 characters at most."""
 
     @pytest.mark.parametrize(("kind", "text"), KINDS)
     def test_is_the_text_that_it_is(self, kind: Any, text: str) -> None:
@@ -89,8 +100,36 @@ class TestIdentifiers:
     def test_opaque_text_is_kept(self, text: str) -> None:
         assert OrganizationId("org_" + text) == "org_" + text
 
-    def test_length_is_not_checked(self) -> None:
-        assert len(OrganizationId("org_" + "x" * 1_000_000)) == 1_000_004
+    @pytest.mark.parametrize(("kind", "text"), LONGEST)
+    def test_the_longest(self, kind: Any, text: str) -> None:
+        assert len(text) == 255
+        assert kind(text) == text
+        assert TypeAdapter(kind).validate_python(text) == text
+        assert TypeAdapter(kind).validate_json(f'"{text}"') == text
+
+    @pytest.mark.parametrize("excess", [1, 10_000_000])
+    @pytest.mark.parametrize(("kind", "text"), LONGEST)
+    def test_longer_is_refused(self, kind: Any, text: str, excess: int) -> None:
+        """The message is short, and the pattern is not tried."""
+        long = text + "x" * excess
+        message = (
+            f"expected {kind.expected}, got {shortened(long)}: it has {255 + excess} characters, "
+            "and can have at most 255"
+        )
+        with patch("connect_core.identifiers.re.fullmatch", side_effect=AssertionError):
+            with pytest.raises(ValueError, match=r"^expected an? ") as caught:
+                kind(long)
+            with pytest.raises(ValidationError) as invalid:
+                TypeAdapter(kind).validate_python(long)
+        assert str(caught.value) == message
+        assert len(message) < 250
+        assert invalid.value.errors()[0]["msg"] == f"Value error, {message}"
+
+    def test_the_length_is_in_characters(self) -> None:
+        """What is no ASCII is refused whatever its length, and is not counted in bytes."""
+        with pytest.raises(ValueError, match="organization id") as caught:
+            OrganizationId("org_" + "é" * 251)
+        assert "at most" not in str(caught.value)
 
     def test_minted(self) -> None:
         ids = {ConnectionId.mint() for _ in range(200)}
@@ -156,4 +195,9 @@ class TestIdentifiers:
 
     def test_json_schema(self) -> None:
         schema = TypeAdapter(OrganizationId).json_schema()
-        assert schema == {"type": "string", "pattern": "^org_[0-9A-Za-z_-]+$"}
+        assert schema == {
+            "type": "string",
+            "maxLength": 255,
+            "pattern": "^org_[0-9A-Za-z_-]+$",
+            "not": {"pattern": "[^ -~]"},
+        }

@@ -15,14 +15,19 @@ class TestScopes:
         connection, _ = Connection.create(by=OUR_KEY, destination="org_DEF456")
         assert connection.scopes == DEFAULT_SCOPES
 
-    @pytest.mark.parametrize("text", ["a.b", "x-1.y_2", "some_thing.never-heard-of", "a0.b9"])
+    @pytest.mark.parametrize(
+        "text", ["a.b", "x-1.y_2", "some_thing.never-heard-of", "a0.b9", "a." + "b" * 253]
+    )
     def test_well_formed(self, text: str) -> None:
         connection, _ = Connection.create(by=OUR_KEY, destination="org_DEF456", scopes=[text])
         assert connection.scopes == {text}
 
     @pytest.mark.parametrize(
         "text",
-        ["read", ".read", "a.", "a.b.c", "A.b", "a.B", "1a.b", "a.1b", "a b.c", "-a.b", "a:b"],
+        [
+            *("read", ".read", "a.", "a.b.c", "A.b", "a.B", "1a.b", "a.1b", "a b.c", "-a.b", "a:b"),
+            "a." + "b" * 254,
+        ],
     )
     def test_malformed(self, text: str) -> None:
         with pytest.raises(ValidationError) as caught:

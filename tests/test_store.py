@@ -144,10 +144,10 @@ class TestAdding:
     @pytest.mark.parametrize(
         "at",
         [
-            datetime.fromisoformat("0001-01-01T00:00:00.000Z"),
+            datetime.fromisoformat("0001-01-02T00:00:00.000Z"),
             datetime.fromisoformat("1969-12-31T23:59:59.999Z"),
             datetime.fromisoformat("2018-06-01T00:00:00.001+05:30"),
-            datetime.fromisoformat("9998-12-31T23:59:59.999Z"),
+            datetime.fromisoformat("9999-12-30T23:59:59.999Z"),
         ],
         ids=str,
     )
@@ -160,9 +160,9 @@ class TestAdding:
 
     def test_long_ids_and_many_scopes(self, stored: Backend) -> None:
         change = Connection.create(
-            by=Actor(id="user_" + "x" * 300, organization_id="org_" + "A-_9" * 50),
-            destination="org_" + "b" * 300,
-            id="cxn_" + "9" * 300,
+            by=Actor(id="user_" + "x" * 250, organization_id="org_" + "A-_9" * 62 + "end"),
+            destination="org_" + "b" * 251,
+            id="cxn_" + "9" * 251,
             scopes=[Scope(f"resource-{n}.verb_{n}") for n in range(64)],
             at=T0,
         )

@@ -14,6 +14,7 @@ from pydantic import BaseModel, field_validator
 from connect_core import arguments
 from connect_core.errors import ConnectError, InvalidHistoryError
 from connect_core.history import (
+    MAX_VERSION,
     ConnectionEvent,
     Terms,
     Timestamp,
@@ -110,7 +111,7 @@ class Connection(Immutable):
         creator: who created it, acting for the source.
         created_at: when it was created, in UTC and whole milliseconds.
         updated_at: when it last changed; never before `created_at`.
-        version: 1 at creation, one more with every change.
+        version: 1 at creation, one more with every change; at most 2147483647.
 
     Raises:
         pydantic.ValidationError: a field is not valid, or two of them contradict each other.
@@ -176,7 +177,8 @@ class Connection(Immutable):
             scopes: what to share; `DEFAULT_SCOPES` if omitted.
             allow_self: permit source and destination to be the same, for sandboxes.
             id: the new Connection's id; minted if omitted.
-            at: an aware time, or RFC 3339 text; now if omitted. Kept in UTC and whole milliseconds.
+            at: an aware time, or RFC 3339 text; now if omitted. Kept in UTC and whole milliseconds,
+                from 0001-01-02T00:00:00.000Z to 9999-12-30T23:59:59.999Z.
 
         Raises:
             NotAPartyError: `by` acts for neither organization.
@@ -226,7 +228,7 @@ class Connection(Immutable):
             NotAPartyError: `by` acts for neither organization.
             ForbiddenTransitionError: `by` acts for the source alone.
             InvalidTransitionError: the Connection is not pending.
-            ValueError: `at` is naive.
+            ValueError: `at` is naive or out of range.
         """
         return self.take(Action.ACTIVATE, by=by, at=at)
 
@@ -240,7 +242,7 @@ class Connection(Immutable):
         Raises:
             NotAPartyError: `by` acts for neither organization.
             InvalidTransitionError: the Connection is inactive already.
-            ValueError: `at` is naive.
+            ValueError: `at` is naive or out of range.
         """
         return self.take(Action.DEACTIVATE, by=by, at=at)
 
@@ -255,7 +257,7 @@ class Connection(Immutable):
             NotAPartyError: `by` acts for neither organization.
             ForbiddenTransitionError: `by` acts for the destination alone.
             InvalidTransitionError: the Connection is not inactive.
-            ValueError: `at` is naive.
+            ValueError: `at` is naive or out of range.
         """
         return self.take(Action.REACTIVATE, by=by, at=at)
 
@@ -270,10 +272,13 @@ class Connection(Immutable):
         Raises:
             TransitionError: `authorize` refuses it.
             DuplicateConnectionError: `action` is create, and `by` acts for the source.
-            ValueError: there is no such action, or `at` is naive.
+            ValueError: there is no such action; `at` is naive or out of range; or the version is
+                the highest there is, 2147483647.
         """
         by = arguments.actor(by, "by")
         decision = authorize(by, action, self)
+        if self.version == MAX_VERSION:
+            raise ValueError(f"the version is {MAX_VERSION}, the highest there is")
         moment = utc_now() if at is None else arguments.moment(at, "at")
         connection = self._with(
             {
@@ -297,7 +302,7 @@ class Connection(Immutable):
         event = arguments.instance(ConnectionEvent, event, "event")
         try:
             change = self.take(event.action, by=event.actor, at=event.occurred_at)
-        except ConnectError as refusal:
+        except (ConnectError, ValueError) as refusal:
             raise InvalidHistoryError(self.version, f"was not permitted ({refusal})") from refusal
         _require_same(self.version, event, change.event)
         return change.connection

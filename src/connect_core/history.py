@@ -7,7 +7,7 @@ never change, so that the events alone are enough to rebuild the Connection
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import time_ns
 from typing import TYPE_CHECKING, Annotated, Final, Self
 
@@ -21,9 +21,29 @@ from connect_core.scopes import ScopeSet
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
-_RFC_3339 = (
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
-    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+#: The earliest and the latest time that is kept. Between them, a time can be written in every time
+#: zone, which may be up to a day away: a database session reads times in a time zone of its own.
+EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
+LATEST: Final = datetime(9999, 12, 30, 23, 59, 59, 999000, tzinfo=UTC)
+
+
+def _form(year: str, hour: str, sixty: str) -> str:
+    """A pattern of a time in RFC 3339, with these patterns of its parts."""
+    clock = rf"{hour}:{sixty}:{sixty}(?:\.[0-9]+)?"
+    return rf"{year}-[0-9]{{2}}-[0-9]{{2}}[Tt ]{clock}(?:[Zz]|[+-]{hour}:{sixty})"
+
+
+_RFC_3339: Final = _form("(?!0000)[0-9]{4}", "(?:[01][0-9]|2[0-3])", "[0-5][0-9]")
+#: The same, with numbers that may be too great. Each is in a group.
+_ANY_NUMBERS: Final = _form("([0-9]{4})", "([0-9]{2})", "([0-9]{2})")
+#: The most that each part after the date can be, with its name. Versions of Python differ about
+#: 24:00, and none of them refuses the offset 01:99. Leap seconds are not kept.
+_MOST: Final = (
+    ("23", "the hour of a time"),
+    ("59", "the minute of a time"),
+    ("59", "the second of a time"),
+    ("23", "the hour of an offset"),
+    ("59", "the minute of an offset"),
 )
 
 
@@ -34,21 +54,47 @@ def as_timestamp(value: object) -> datetime:
         value: an aware `datetime` in any time zone, or RFC 3339 text with an offset or ``Z``.
 
     Raises:
-        ValueError: it is neither, or it is naive: without a time zone a time is ambiguous.
+        ValueError: it is neither; or it is naive: without a time zone a time is ambiguous; or it is
+            not from 0001-01-02T00:00:00.000Z to 9999-12-30T23:59:59.999Z.
     """
     if isinstance(value, str):
-        if re.fullmatch(_RFC_3339, value) is None:
-            raise ValueError("expected a time such as 2018-06-01T00:00:00.000Z, with its offset")
-        value = datetime.fromisoformat(value.upper())
+        value = _from_text(value)
     if not isinstance(value, datetime):
         raise ValueError("expected a time: a datetime, or text such as 2018-06-01T00:00:00.000Z")
     if value.utcoffset() is None:
         raise ValueError("the time is naive; give it a time zone, such as datetime.UTC")
     try:
         value = value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("the time is outside the years 1 to 9999 in UTC") from None
-    return value.replace(microsecond=value.microsecond // 1000 * 1000)
+    except OverflowError:  # in UTC it is the year 0 or 10000
+        raise _out_of_range() from None
+    value = value.replace(microsecond=value.microsecond // 1000 * 1000)
+    if not EARLIEST <= value <= LATEST:
+        raise _out_of_range()
+    return value
+
+
+def _from_text(text: str) -> datetime:
+    """The time in RFC 3339 text, with its offset."""
+    if re.fullmatch(_RFC_3339, text) is None:
+        raise _problem_of(text)
+    return datetime.fromisoformat(text.upper())
+
+
+def _problem_of(text: str) -> ValueError:
+    """What is wrong with text that is no time in RFC 3339."""
+    found = re.fullmatch(_ANY_NUMBERS, text)
+    if found is None:
+        return ValueError("expected a time such as 2018-06-01T00:00:00.000Z, with its offset")
+    _, *parts = found.groups(default="00")
+    for part, (most, name) in zip(parts, _MOST, strict=True):
+        if part > most:
+            return ValueError(f"{name} is at most {most}; this is {part}")
+    return _out_of_range()  # it is the year 0, which Python does not have
+
+
+def _out_of_range() -> ValueError:
+    earliest, latest = format_timestamp(EARLIEST), format_timestamp(LATEST)
+    return ValueError(f"expected a time from {earliest} to {latest}")
 
 
 def format_timestamp(at: datetime) -> str:
@@ -56,9 +102,14 @@ def format_timestamp(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def utc_now() -> datetime:
     """The current time in UTC, in whole milliseconds."""
-    return datetime.fromtimestamp(time_ns() // 1_000_000 / 1000, UTC)
+    # A float would not be exact: it has no room for the milliseconds of a clock that is far ahead.
+    milliseconds = time_ns() // 1_000_000
+    return _EPOCH + timedelta(0, 0, 0, milliseconds)  # by name it would take half as long again
 
 
 #: A time as a model's field: aware, UTC, whole milliseconds.
@@ -76,10 +127,10 @@ def not_before_creation(updated_at: datetime, info: "ValidationInfo") -> datetim
     return updated_at
 
 
-#: The greatest version, which is the greatest integer of a database's column.
+#: The highest version: an integer column holds no greater number.
 MAX_VERSION: Final = 2**31 - 1
 
-#: The number of changes of a Connection, including its creation: 1, 2, 3, ...
+#: The number of changes of a Connection, including its creation: 1, 2, 3, ..., 2147483647.
 Version = Annotated[int, Field(strict=True, ge=1, le=MAX_VERSION)]
 
 

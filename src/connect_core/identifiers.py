@@ -1,9 +1,10 @@
 """Identifiers: a prefix that says what kind of thing is named, then opaque text.
 
 An identifier is a `str` that has been checked. The prefix must match exactly; one or more ASCII
-letters, digits, ``_`` or ``-`` follow. This module reads nothing into them: it never checks the
-length and never folds case, and two identifiers are the same only if every character is. It refuses
-look-alike letters of other scripts, so that no identifier can imitate another with them.
+letters, digits, ``_`` or ``-`` follow. It has at most 255 characters, so that every database can
+store it and keep it in an index. This module reads nothing into identifiers: it never folds case,
+and two of them are the same only if every character is. It refuses look-alike letters of other
+scripts, so that no identifier can imitate another with them.
 """
 
 import re
@@ -11,13 +12,16 @@ import secrets
 from reprlib import repr as shortened
 from threading import Lock
 from time import time_ns
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from pydantic_core import core_schema
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
+
+#: The longest identifier, in characters.
+MAX_ID_LENGTH: Final = 255
 
 #: The alphabet of minted identifiers: no 0, O, I or l, which people mistake for one another.
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -28,14 +32,22 @@ _COUNTER_BITS = 16
 _RANDOM_BITS = 100
 
 
+#: The characters that are not printable ASCII. In JSON Schema, a pattern that ends in ``$`` has
+#: ``"not": {"pattern": NOT_PRINTABLE}`` beside it: in some languages, of which Python is one, ``$``
+#: also matches before a line feed at the end of the text. The pattern itself stays as it is, for
+#: generators that read no other keyword. It has no lookahead, which the regular expressions of Go
+#: and Rust do not have either.
+NOT_PRINTABLE: Final = "[^ -~]"
+
+
 class ValidatedText(str):
     """A `str` that matches a pattern, as a type: in Python, in pydantic and in JSON Schema.
 
     Build one from any `str`; an instance of the same class is returned as it is. It compares,
-    hashes, copies and prints like any `str`.
+    hashes, copies and prints like any `str`. A subclass accepts printable ASCII only.
 
     Raises:
-        ValueError: the text does not match; the message says what was expected.
+        ValueError: the text is too long or does not match; the message says what was expected.
         TypeError: the argument is not a `str`.
     """
 
@@ -45,6 +57,8 @@ class ValidatedText(str):
     pattern: ClassVar[str]
     #: What the pattern describes, in words.
     expected: ClassVar[str]
+    #: The longest text, in characters. Longer text is refused before the pattern is tried.
+    max_length: ClassVar[int] = MAX_ID_LENGTH
 
     def __new__(cls, text: str) -> Self:
         """Check `text`; an instance of this very class is returned as it is."""
@@ -52,6 +66,11 @@ class ValidatedText(str):
             return text
         if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
             raise TypeError(f"expected {cls.expected}, got {shortened(text)}")
+        if len(text) > cls.max_length:
+            raise ValueError(
+                f"expected {cls.expected}, got {shortened(text)}: it has {len(text)} characters, "
+                f"and can have at most {cls.max_length}"
+            )
         if re.fullmatch(cls.pattern, text) is None:
             raise ValueError(f"expected {cls.expected}, got {shortened(text)}")
         return super().__new__(cls, text)
@@ -68,11 +87,16 @@ class ValidatedText(str):
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: "GetJsonSchemaHandler"
     ) -> "JsonSchemaValue":
-        return {"type": "string", "pattern": f"^{cls.pattern}$"}
+        return {
+            "type": "string",
+            "maxLength": cls.max_length,
+            "pattern": f"^{cls.pattern}$",
+            "not": {"pattern": NOT_PRINTABLE},
+        }
 
 
 class OrganizationId(ValidatedText):
-    """The id of an organization: ``org_`` and opaque text."""
+    """The id of an organization: ``org_`` and opaque text, 255 characters at most."""
 
     __slots__ = ()
     pattern = "org_[0-9A-Za-z_-]+"
@@ -80,7 +104,10 @@ class OrganizationId(ValidatedText):
 
 
 class ActorId(ValidatedText):
-    """The id of an actor: ``api_`` for an API key, ``usr_`` or ``user_`` for a person."""
+    """The id of an actor: ``api_`` for an API key, ``usr_`` or ``user_`` for a person.
+
+    Opaque text follows; the whole has 255 characters at most.
+    """
 
     __slots__ = ()
     pattern = "(?:api_|usr_|user_)[0-9A-Za-z_-]+"
@@ -88,7 +115,7 @@ class ActorId(ValidatedText):
 
 
 class ConnectionId(ValidatedText):
-    """The id of a Connection: ``cxn_`` and opaque text."""
+    """The id of a Connection: ``cxn_`` and opaque text, 255 characters at most."""
 
     __slots__ = ()
     pattern = "cxn_[0-9A-Za-z_-]+"
@@ -129,5 +156,5 @@ class IdempotencyKey(ValidatedText):
     """A client's name for a request, so that it can be repeated: see `ConnectionService`."""
 
     __slots__ = ()
-    pattern = "[ -~]{1,255}"
+    pattern = "[ -~]+"
     expected = "an idempotency key (1 to 255 printable ASCII characters)"

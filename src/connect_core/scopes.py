@@ -19,7 +19,7 @@ class Scope(ValidatedText):
     """One kind of data, as ``resource.verb``: ``inquiry.read``.
 
     Each part is a lower-case ASCII letter, followed by any number of lower-case letters, digits,
-    ``_`` or ``-``. Scopes are compared exactly.
+    ``_`` or ``-``; the whole has at most 255 characters. Scopes are compared exactly.
     """
 
     __slots__ = ()

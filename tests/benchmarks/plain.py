@@ -18,11 +18,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from connect_core import DEFAULT_SCOPES, ActorType, Status
 
-_OrganizationId = Annotated[str, Field(pattern=r"^org_[0-9A-Za-z_-]+$")]
-_ConnectionId = Annotated[str, Field(pattern=r"^cxn_[0-9A-Za-z_-]+$")]
-_ActorId = Annotated[str, Field(pattern=r"^(?:api_|usr_|user_)[0-9A-Za-z_-]+$")]
+_OrganizationId = Annotated[str, Field(max_length=255, pattern=r"^org_[0-9A-Za-z_-]+$")]
+_ConnectionId = Annotated[str, Field(max_length=255, pattern=r"^cxn_[0-9A-Za-z_-]+$")]
+_ActorId = Annotated[str, Field(max_length=255, pattern=r"^(?:api_|usr_|user_)[0-9A-Za-z_-]+$")]
 _Name = Annotated[str, Field(max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
-_Scope = Annotated[str, Field(pattern=r"^[a-z][0-9a-z_-]*\.[a-z][0-9a-z_-]*$")]
+_Scope = Annotated[str, Field(max_length=255, pattern=r"^[a-z][0-9a-z_-]*\.[a-z][0-9a-z_-]*$")]
 _Scopes = Annotated[frozenset[_Scope], Field(min_length=1, max_length=64)]
 _ResourceType = Literal["connect/connections", "connect/connection"]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache, partial
 
 import pytest
-from faults import FAULTS, HOPELESS, TableSystem, mutants, right_table
+from faults import FAULTS, HOPELESS, LENGTH_FAULTS, TableSystem, mutants, right_table
 from support import ROOT
 
 from connect_core import Cell
@@ -98,6 +98,15 @@ def test_every_behavioural_fault_is_found(name: str) -> None:
     found = killed_faults()[name]
     assert found is not None, FAULTS[name].__doc__
     assert found.blamed
+
+
+@pytest.mark.parametrize("fault", LENGTH_FAULTS)
+def test_every_fault_of_length_is_found(fault: Callable[[], ReferenceSystem]) -> None:
+    """Only vectors find them: the exploration draws no long ids."""
+    report = run(fault)
+    assert LENGTH_FAULTS[fault] in {
+        each.requirement.id for each in report.requirements() if each.result is Result.FAIL
+    }
 
 
 def test_no_single_cell_shows_them() -> None:

@@ -59,6 +59,13 @@ class Lies(ReferenceSystem):
         ({"created_at": 7}, "times", 'created_at is 7, not "$time"'),
         ({"created_at": "2026-01-01T00:00:00Z"}, "times", "created_at is"),
         ({"updated_at": "2026-01-01T00:00:00.0000Z"}, "times", "updated_at is"),
+        ({"created_at": "\u0662026-01-01T00:00:00.000Z"}, "times", "created_at is"),
+        ({"created_at": "2026-01-01T00:00:00.000Z\n"}, "times", "created_at is"),
+        ({"created_at": "2026-01-01T00:00:60.000Z"}, "times", "created_at is"),
+        ({"created_at": "2026-02-30T00:00:00.000Z"}, "times", "created_at is"),
+        ({"created_at": "2026-01-01t00:00:00.000z"}, "times", "created_at is"),
+        ({"created_at": "0001-01-01T23:59:59.999Z"}, "times", "created_at is"),
+        ({"updated_at": "9999-12-31T00:00:00.000Z"}, "times", "updated_at is"),
         ({"document": {}}, "documents/written", "document is {}, not"),
         ({"document": "{}"}, "documents/written", 'document is "{}", not'),
     ],
@@ -68,6 +75,33 @@ def test_states_that_are_wrong(state: dict[str, object], about: str, observed: s
     failed = [each for each in report.results if each.result in FAILING]
     assert failed
     assert observed in failed[0].observed
+
+
+@pytest.mark.parametrize(
+    "times",
+    [("0001-01-02T00:00:00.000Z",) * 2, ("2018-06-01T00:00:00.000Z", "9999-12-30T23:59:59.999Z")],
+)
+def test_the_first_and_the_last_time_are_times(times: tuple[str, str]) -> None:
+    created_at, updated_at = times
+    lies = run(lambda: Lies(created_at=created_at, updated_at=updated_at), among=select(["times"]))
+    assert lies.conforms
+
+
+@pytest.mark.parametrize("length", [255, 256])
+def test_the_length_of_a_connections_id(length: int) -> None:
+    class Long(ReferenceSystem):
+        def create(self, **call: Any) -> Answer:
+            answer = super().create(**call)
+            assert answer.connection is not None
+            long = answer.connection.ljust(length, "x")
+            self._connections[long] = self._connections.pop(answer.connection)
+            self._events[long] = self._events.pop(answer.connection)
+            return replace(answer, connection=long)
+
+    report = run(Long, among=select(["story/accept"]))
+    assert report.conforms is (length == 255)
+    (found,) = report.results
+    assert found.observed.endswith("the Connection's id has 256 characters") is (length == 256)
 
 
 def test_scopes_come_in_any_order_and_events_do_not() -> None:
@@ -119,7 +153,7 @@ def test_a_document_must_have_every_member() -> None:
     def less(state: dict[str, Any]) -> None:
         state["document"]["data"]["attributes"].pop("name")
 
-    assert run(changed(less), among=select(["documents/written"])).counts() == {Result.FAIL: 7}
+    assert run(changed(less), among=select(["documents/written"])).counts() == {Result.FAIL: 8}
 
 
 @pytest.mark.parametrize("http", [100, 599, None])

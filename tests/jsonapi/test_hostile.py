@@ -316,7 +316,7 @@ MEGABYTES = "x" * 10_000_000
 
 
 class TestSize:
-    """Ten megabytes are refused in a few words, or taken where length is not checked."""
+    """Ten megabytes are refused in a few words."""
 
     @both_readers
     def test_of_a_name(self, read: Callable[[Any], object], valid: dict[str, Any]) -> None:
@@ -346,11 +346,37 @@ class TestSize:
             pointer_to(place)
         ]
 
-    def test_of_an_identifier(self) -> None:
-        document = put(
-            CREATE, ("data", "attributes", "destination-organization-id"), "org_" + MEGABYTES
+    @pytest.mark.parametrize("length", [256, 10_000_004])
+    @both_readers
+    def test_of_an_identifier(
+        self, read: Callable[[Any], object], valid: dict[str, Any], length: int
+    ) -> None:
+        place = ("data", "attributes", "destination-organization-id")
+        assert read(put(valid, place, "org_".ljust(255, "x")))
+        error = refusal(read, put(valid, place, "org_".ljust(length, "x")))
+        assert pointers(error) == [pointer_to(place)]
+        assert error.problems[0].detail.endswith(
+            f": it has {length} characters, and can have at most 255"
         )
-        assert len(parse_create(document).destination_organization_id) == 10_000_004
+
+    @pytest.mark.parametrize(
+        ("member", "prefix"),
+        [("token", "cxn_"), ("organization-id", "org_"), ("creator-id", "api_")],
+    )
+    def test_of_the_other_identifiers(self, member: str, prefix: str) -> None:
+        place = ("data", "attributes", member)
+        error = refusal(parse_connection, put(READ, place, prefix.ljust(256, "x")))
+        assert pointers(error) == [pointer_to(place)]
+        assert error.problems[0].detail.endswith(
+            ": it has 256 characters, and can have at most 255"
+        )
+
+    @both_readers
+    def test_of_a_scope(self, read: Callable[[Any], object], valid: dict[str, Any]) -> None:
+        place = ("data", "attributes", "scopes")
+        assert read(put(valid, place, ["a.".ljust(255, "b")]))
+        error = refusal(read, put(valid, place, ["a.b", "a.".ljust(256, "b")]))
+        assert pointers(error) == [f"{pointer_to(place)}/1"]
 
     def test_of_a_status_and_a_scope(self) -> None:
         for member in ("status", "creator-type", "created-at"):

@@ -262,7 +262,13 @@ WRONG_CONNECTIONS: list[Wrong] = [
         "/data/attributes/updated-at",
         "9999-12-31T23:59:59.000-00:01",
         "/data/attributes/updated-at",
-        "the time is outside the years 1 to 9999 in UTC",
+        "expected a time from 0001-01-02T00:00:00.000Z to 9999-12-30T23:59:59.999Z",
+    ),
+    (
+        "/data/attributes/updated-at",
+        "2016-12-31T23:59:60Z",
+        "/data/attributes/updated-at",
+        "the second of a time is at most 59; this is 60",
     ),
 ]
 

@@ -56,7 +56,9 @@ names = st.none() | st.text(
 scope_parts = st.from_regex(r"[a-z][0-9a-z_-]{0,6}", fullmatch=True)
 scopes = st.frozensets(st.tuples(scope_parts, scope_parts).map(".".join), min_size=1, max_size=64)
 times = st.datetimes(
-    min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30), timezones=st.just(UTC)
+    min_value=datetime(1, 1, 2),
+    max_value=datetime(9999, 12, 30, 23, 59, 59, 999999),
+    timezones=st.just(UTC),
 )
 
 
@@ -79,7 +81,7 @@ def connections(draw: st.DrawFn) -> Connection:
             },
             "created_at": created_at,
             "updated_at": updated_at,
-            "version": draw(st.integers(1, 10**20)),
+            "version": draw(st.integers(1, 2**31 - 1)),
         },
         context={"allow_self": True},
     )

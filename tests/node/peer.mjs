@@ -76,6 +76,7 @@ function refusalOf(action, roles, status, isStale = false) {
 
 const DEFAULT_SCOPES = ['account.read', 'inquiry.read'];
 const MOST_SCOPES = 64;
+const MOST_CHARACTERS = 255; // of an id or a scope, which are ASCII
 const SCOPE = /^[a-z][a-z0-9_-]*\.[a-z][a-z0-9_-]*$/;
 // With the flag `u`, 255 counts code points, Cs is an unpaired surrogate, and Cc is exactly
 // U+0000 to U+001F and U+007F to U+009F.
@@ -85,7 +86,8 @@ const DOCUMENT_ORGANIZATION = /^org_[A-Za-z0-9_-]+$/;
 
 const isString = (value) => typeof value === 'string';
 const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
-const isScope = (value) => isString(value) && SCOPE.test(value);
+const isScope = (value) =>
+  isString(value) && value.length <= MOST_CHARACTERS && SCOPE.test(value);
 const isName = (value) => isString(value) && NAME.test(value);
 
 /** A scope that is named twice counts once. */
@@ -122,7 +124,7 @@ class Service {
     const refusal = refusalOf('create', roles, existing?.status ?? 'none');
     if (!roles.includes('source')) return { outcome: refusal };
 
-    const isValid = (name === null || isName(name))
+    const isValid = destination.length <= MOST_CHARACTERS && (name === null || isName(name))
       && scopes.every(isScope) && isRightNumberOfScopes(scopes);
     if (!isValid) return { outcome: 'invalid' };
     const selfAnswer = answers['CXN-OPEN-005'];
@@ -279,7 +281,8 @@ function placesOfProblems(document) {
   }
 
   const attributes = {
-    [DESTINATION]: (value) => isString(value) && DOCUMENT_ORGANIZATION.test(value),
+    [DESTINATION]: (value) =>
+      isString(value) && value.length <= MOST_CHARACTERS && DOCUMENT_ORGANIZATION.test(value),
     name: (value) => value === null || isName(value),
     scopes: (value, place) => {
       if (!Array.isArray(value)) return false;

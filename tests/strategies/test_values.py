@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support import OUR_KEY, create
 
 from connect_core import Connection, Organization, Scope, strategies
-from connect_core.history import as_timestamp
+from connect_core.history import as_timestamp, format_timestamp
 
 MILLISECOND = timedelta(milliseconds=1)
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -27,6 +27,7 @@ def test_scopes_are_the_guides_and_others() -> None:
     assert simplest(strategies.scopes()) == "inquiry.read"
     assert {"inquiry.read", "account.read"} < set(drawn(strategies.scopes(), examples=300))
     assert found(strategies.scopes(), lambda scope: "-" in scope and "_" in scope)
+    assert max(map(len, drawn(strategies.scopes()))) == 255
 
 
 @given(strategies.scope_sets())
@@ -99,17 +100,32 @@ class TestTimes:
         two = strategies.times(min_value=NOON, max_value=last)
         assert set(drawn(two)) == {NOON + count * MILLISECOND for count in range(4)}
 
-    @pytest.mark.parametrize("end", [datetime.min, datetime.max], ids=["first", "last"])
-    def test_at_the_ends_of_time(self, end: datetime) -> None:
-        """Where some zones cannot represent the moment."""
-        end = end.replace(tzinfo=UTC)
-        first = max(end, datetime.min.replace(tzinfo=UTC) + MILLISECOND) - MILLISECOND
-        last = min(end, datetime.max.replace(tzinfo=UTC) - MILLISECOND) + MILLISECOND
-        moments = drawn(
-            strategies.times(min_value=first, max_value=last, normalized=False), examples=200
+    @pytest.mark.parametrize("normalized", [True, False])
+    def test_at_the_ends_of_time(self, normalized: bool) -> None:
+        """Both are drawn, also in other time zones, where they are of another year."""
+        first, last = "0001-01-02T00:00:00.000Z", "9999-12-30T23:59:59.999Z"
+        every = strategies.times(
+            min_value=datetime.fromisoformat(first),
+            max_value=datetime.fromisoformat(last),
+            normalized=normalized,
         )
-        assert all(first <= at <= last for at in moments)
-        assert {at.utcoffset() for at in moments} > {timedelta(0)}
+        moments = drawn(every)
+        kept = [format_timestamp(as_timestamp(at)) for at in moments]
+        assert {first, last} < set(kept)
+        assert (min(kept), max(kept)) == (first, last)
+        offsets = {at.utcoffset() or timedelta(0) for at in moments}
+        assert (len(offsets) > 50) is not normalized
+
+    @pytest.mark.parametrize(
+        "bounds",
+        [
+            {"min_value": datetime(1, 1, 1, 23, 59, 59, 999999, tzinfo=UTC)},
+            {"max_value": datetime(9999, 12, 31, tzinfo=UTC)},
+        ],
+    )
+    def test_beyond_the_ends_of_time(self, bounds: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match="expected a time from 0001-01-02T00"):
+            strategies.times(**bounds)
 
     def test_nothing_between(self) -> None:
         half = timedelta(microseconds=500)

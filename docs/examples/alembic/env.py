@@ -20,7 +20,7 @@ host_metadata = MetaData()
 Table(
     "notices",
     host_metadata,
-    Column("connection_id", String, primary_key=True),
+    Column("connection_id", String(255), primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("recipient", String(255), nullable=False),
 )

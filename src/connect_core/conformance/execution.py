@@ -6,7 +6,6 @@ is the runner's task.
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, cast
 
@@ -21,9 +20,11 @@ from connect_core.conformance.vectors import (
     Check,
     CreateStep,
     ShareStep,
+    absent_id,
 )
+from connect_core.history import as_timestamp, format_timestamp
+from connect_core.identifiers import MAX_ID_LENGTH
 
-_TIME: Final = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z"
 #: Stands for a member that a state does not have. It is equal to nothing else.
 _MISSING: Final = object()
 
@@ -146,7 +147,7 @@ class Execution:
                 scopes=check.scopes,
                 allow_self=check.allow_self,
             )
-        connection = self._ids.get(check.connection, f"cxn_{check.connection}-is-not-there")
+        connection = self._ids.get(check.connection, absent_id(check.connection))
         if isinstance(check, ActStep):
             return self._system.act(
                 by=check.by,
@@ -208,6 +209,8 @@ class Execution:
     def _wrong_id(self, check: Check, expected: Alternative, answer: Answer) -> Iterator[str]:
         if not isinstance(answer.connection, str) or not answer.connection:
             yield f"the Connection's id is {answer.connection!r}"
+        elif len(answer.connection) > MAX_ID_LENGTH:
+            yield f"the Connection's id has {len(answer.connection)} characters"
         elif expected.existing:
             known = self._ids.get(check.connection)
             if answer.connection != known:
@@ -246,7 +249,7 @@ class Execution:
     def _equal(self, actual: object, expected: object, id: str | None, *, exactly: bool) -> bool:
         """Compare deeply, with placeholders. Objects may have more members unless `exactly`."""
         if expected == TIME_PLACE:
-            return isinstance(actual, str) and re.fullmatch(_TIME, actual) is not None
+            return _is_time(actual)
         if isinstance(expected, str):
             return actual == (id if expected == ID_PLACE else expected)
         if isinstance(expected, Mapping):
@@ -267,6 +270,14 @@ class Execution:
                 for one, other in zip(items, wanted, strict=True)
             )
         return type(actual) is type(expected) and actual == expected
+
+
+def _is_time(value: object) -> bool:
+    """Whether it is a time in the form of documents: in UTC, with three digits after the second."""
+    try:
+        return isinstance(value, str) and format_timestamp(as_timestamp(value)) == value
+    except ValueError:
+        return False
 
 
 def _sorted(value: object) -> object:

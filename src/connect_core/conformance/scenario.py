@@ -19,6 +19,7 @@ from connect_core.conformance.vectors import (
     ShareStep,
     Vector,
 )
+from connect_core.identifiers import MAX_ID_LENGTH
 from connect_core.lifecycle import Action, Role, Status
 from connect_core.policy import steps_to
 
@@ -31,6 +32,11 @@ OUTSIDER: Final = "org_Outsider"
 PARTIES: Final = (SOURCE, DESTINATION)
 EVERYBODY: Final = (*PARTIES, OUTSIDER)
 HOLDERS: Final[Mapping[str, str]] = {Role.SOURCE: SOURCE, Role.DESTINATION: DESTINATION}
+#: A source and a destination with the longest ids, which differ in the last character only, and an
+#: id that is too long by one character.
+_LONG: Final = "org_".ljust(MAX_ID_LENGTH - 1, "x")
+LONG_PARTIES: Final = (f"{_LONG}S", f"{_LONG}D")
+TOO_LONG: Final = f"{_LONG}DD"
 WORDS: Final = {SOURCE: "source", DESTINATION: "destination", OUTSIDER: "outsider"}
 
 SCOPES: Final = ("account.read", "inquiry.read")

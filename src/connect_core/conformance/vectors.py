@@ -20,11 +20,18 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from connect_core.conformance.specification import DATA
 from connect_core.conformance.subject import Outcome
+from connect_core.history import Version
+from connect_core.identifiers import NOT_PRINTABLE
 from connect_core.parties import Immutable
 
 #: Placeholders in an expected state: the Connection's id, and any time in the form of documents.
 ID_PLACE: Final = "$connection"
 TIME_PLACE: Final = "$time"
+
+
+def absent_id(name: str) -> str:
+    """The id that stands for a Connection of this name that no step has created."""
+    return f"cxn_{name}-is-not-there"
 
 
 class Alternative(Immutable):
@@ -96,7 +103,7 @@ class ActStep(Check):
 
     verb: Literal["act"] = "act"
     action: Literal["activate", "deactivate", "reactivate"]
-    expected_version: int | None = None
+    expected_version: Version | None = None
     then: tuple[Check, ...] = ()
 
 
@@ -157,7 +164,13 @@ class Vector(Immutable):
         steps: the steps, in order.
     """
 
-    id: Annotated[str, Field(pattern="^[a-z0-9.-]+(/[a-z0-9.-]+)+$")]
+    id: Annotated[
+        str,
+        Field(
+            pattern="^[a-z0-9.-]+(/[a-z0-9.-]+)+$",
+            json_schema_extra={"not": {"pattern": NOT_PRINTABLE}},
+        ),
+    ]
     title: str
     since: str
     requirements: tuple[str, ...]

@@ -6,7 +6,13 @@ from typing import Final, TypeVar
 
 from hypothesis import strategies as st
 
-from connect_core.identifiers import ActorId, ConnectionId, OrganizationId, ValidatedText
+from connect_core.identifiers import (
+    MAX_ID_LENGTH,
+    ActorId,
+    ConnectionId,
+    OrganizationId,
+    ValidatedText,
+)
 from connect_core.parties import (
     Actor,
     ActorType,
@@ -22,27 +28,29 @@ CONNECTION_PREFIX: Final = "cxn_"
 ACTOR_PREFIXES: Final = ("usr_", "api_", "user_")
 
 
-def organization_ids(*, max_length: int = 64) -> st.SearchStrategy[OrganizationId]:
+def organization_ids(*, max_length: int = MAX_ID_LENGTH) -> st.SearchStrategy[OrganizationId]:
     """Ids of organizations. Two of them often differ only by case.
 
     Args:
-        max_length: the longest, in characters. The library has no limit; a column may have one.
+        max_length: the longest, in characters; 255 is what the library permits.
 
     Raises:
-        ValueError: `max_length` is too short for any id.
+        ValueError: `max_length` is too short for any id, or more than 255.
     """
     return _ids(OrganizationId, (ORGANIZATION_PREFIX,), max_length)
 
 
-def actor_ids(*, type: ActorType | None = None, max_length: int = 64) -> st.SearchStrategy[ActorId]:
+def actor_ids(
+    *, type: ActorType | None = None, max_length: int = MAX_ID_LENGTH
+) -> st.SearchStrategy[ActorId]:
     """Ids of people and of API keys. Two of them often differ only by case.
 
     Args:
         type: only ids of people, or only ids of API keys; both if omitted.
-        max_length: the longest, in characters. The library has no limit; a column may have one.
+        max_length: the longest, in characters; 255 is what the library permits.
 
     Raises:
-        ValueError: `max_length` is too short for any id, or there is no such type.
+        ValueError: `max_length` is too short for any id or more than 255, or there is no such type.
     """
     wanted = tuple(ActorType) if type is None else (ActorType(type),)
     prefixes = tuple(
@@ -53,21 +61,29 @@ def actor_ids(*, type: ActorType | None = None, max_length: int = 64) -> st.Sear
     return _ids(ActorId, prefixes, max_length)
 
 
-def connection_ids(*, max_length: int = 64) -> st.SearchStrategy[ConnectionId]:
+def connection_ids(*, max_length: int = MAX_ID_LENGTH) -> st.SearchStrategy[ConnectionId]:
     """Ids of Connections. Two of them often differ only by case.
 
     Args:
-        max_length: the longest, in characters. The library has no limit; a column may have one.
+        max_length: the longest, in characters; 255 is what the library permits.
 
     Raises:
-        ValueError: `max_length` is too short for any id.
+        ValueError: `max_length` is too short for any id, or more than 255.
     """
     return _ids(ConnectionId, (CONNECTION_PREFIX,), max_length)
 
 
 @cache
 def _ids(kind: type[_Text], prefixes: tuple[str, ...], max_length: int) -> st.SearchStrategy[_Text]:
-    """Ids that begin with one of the prefixes: known simple and nasty ones, and random ones."""
+    """Ids that begin with one of the prefixes: known simple and nasty ones, and random ones.
+
+    Among the known ones are two of the greatest length, which differ in the last character only.
+    """
+    if max_length > MAX_ID_LENGTH:
+        raise ValueError(
+            f"max_length is {max_length}, and no id is so long; "
+            f"give max_length={MAX_ID_LENGTH} or less"
+        )
     longest = max_length - max(map(len, prefixes))
     if longest < 1:
         raise ValueError(
@@ -76,6 +92,9 @@ def _ids(kind: type[_Text], prefixes: tuple[str, ...], max_length: int) -> st.Se
         )
     known = [prefixes[0] + text for text in _OPAQUE if len(text) <= longest]
     known += [prefix + text for prefix in prefixes[1:] for text in _OPAQUE[:4]]
+    known += [
+        (prefix + "z" * max_length)[: max_length - 1] + last for prefix in prefixes for last in "zZ"
+    ]
     opaque = st.text(_OPAQUE_ALPHABET, min_size=1, max_size=longest)
     made_up = st.tuples(st.sampled_from(prefixes), opaque).map("".join)
     return (st.sampled_from(known) | made_up).map(kind)

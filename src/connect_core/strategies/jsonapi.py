@@ -7,6 +7,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from connect_core.connection import Connection
+from connect_core.identifiers import MAX_ID_LENGTH
 from connect_core.jsonapi import RESOURCE_TYPE, connection_document
 from connect_core.lifecycle import Status
 from connect_core.parties import (
@@ -101,11 +102,13 @@ def _wrong(pointer: str, *values: object) -> list[_Fault]:
 
 
 def _wrong_ids(pointer: str, prefix: str) -> list[_Fault]:
-    """Not text, empty text, a wrong prefix or case, nothing after the prefix, and look-alikes."""
+    """Values that are wrong by their type, prefix, case, look-alike letters or length."""
     texts = ("", "A", prefix, prefix.upper() + "A", f"x{prefix}A", f"{prefix}A ", f"{prefix}A\n")
-    return _wrong(pointer, *_NOT_TEXT, *texts, f"{prefix}\u0410", f"{prefix}\uff21")
+    long = prefix.ljust(MAX_ID_LENGTH + 1, "A")
+    return _wrong(pointer, *_NOT_TEXT, *texts, f"{prefix}\u0410", f"{prefix}\uff21", long)
 
 
+_LONG_SCOPE: Final = "a.".ljust(MAX_ID_LENGTH + 1, "b")
 _ATTRIBUTES: Final = "/data/attributes"
 #: What can be wrong in either document.
 _FAULTS: Final = [
@@ -125,7 +128,7 @@ _FAULTS: Final = [
     *_wrong(f"{_ATTRIBUTES}/scopes", [f"a.b{count}" for count in range(MAX_SCOPES + 1)]),
     *(
         (f"{_ATTRIBUTES}/scopes", ["inquiry.read", scope])
-        for scope in (*_NOT_TEXT, "", "inquiry", "Inquiry.read", "inquiry.read ")
+        for scope in (*_NOT_TEXT, "", "inquiry", "Inquiry.read", "inquiry.read ", _LONG_SCOPE)
     ),
 ]
 #: What can be wrong in the body of a create request. A client may not name the source, the id or
@@ -149,13 +152,18 @@ _REQUIRED: Final = (
     "created-at",
     "updated-at",
 )
-#: Text that is not a time: empty, without a time of day, without a zone, no such month, spaces.
+#: Text that is not a time: empty, without a time of day, without a zone, no such month, spaces, a
+#: leap second, no such offset, before the first time that is kept, after the last.
 _NO_TIMES: Final = (
     "",
     "2018-06-01",
     "2018-06-01T00:00:00.000",
     "2018-13-01T00:00:00.000Z",
     "2018-06-01 00:00:00.000 Z",
+    "2016-12-31T23:59:60.000Z",
+    "2018-06-01T00:00:00.000+24:00",
+    "0001-01-01T23:59:59.999Z",
+    "9999-12-31T00:00:00.000Z",
 )
 
 
@@ -175,7 +183,7 @@ def _connection_faults(connection: Connection) -> list[_Fault]:
         *_wrong_ids(creator_id, ACTOR_PREFIXES[0]),
         *_wrong(creator_type, *_NOT_TEXT, "", "robot", other_type.value),
         *_wrong(created_at, *_NOT_TEXT, *_NO_TIMES),
-        *_wrong(updated_at, *_NOT_TEXT, *_NO_TIMES, "0001-01-01T00:00:00.000Z"),
+        *_wrong(updated_at, *_NOT_TEXT, *_NO_TIMES, "0001-01-02T00:00:00.000Z"),
     ]
 
 

@@ -6,7 +6,8 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from connect_core.history import as_timestamp
+from connect_core.history import EARLIEST, LATEST, as_timestamp
+from connect_core.identifiers import MAX_ID_LENGTH
 from connect_core.parties import (
     MAX_NAME_LENGTH,
 )
@@ -15,6 +16,8 @@ from connect_core.scopes import DEFAULT_SCOPES, MAX_SCOPES, Scope
 KNOWN_SCOPES: Final = tuple(
     map(Scope, ("inquiry.read", "account.read", "inquiry.write", "x-1.y_2", "a.b"))
 )
+#: A scope of the greatest length.
+_LONGEST_SCOPE: Final = Scope("a." + "b" * (MAX_ID_LENGTH - 2))
 _SCOPE_PARTS: Final = st.tuples(
     st.sampled_from(string.ascii_lowercase),
     st.text(string.ascii_lowercase + string.digits + "_-", max_size=8),
@@ -22,9 +25,9 @@ _SCOPE_PARTS: Final = st.tuples(
 
 
 def scopes() -> st.SearchStrategy[Scope]:
-    """Scopes: the guide's, and others that are well formed."""
+    """Scopes: the guide's, and others that are well formed, of up to 255 characters."""
     made_up = st.tuples(_SCOPE_PARTS, _SCOPE_PARTS).map(".".join).map(Scope)
-    return st.sampled_from(KNOWN_SCOPES) | made_up
+    return st.sampled_from((*KNOWN_SCOPES, _LONGEST_SCOPE)) | made_up
 
 
 def scope_sets() -> st.SearchStrategy[frozenset[Scope]]:
@@ -54,31 +57,35 @@ def names() -> st.SearchStrategy[str]:
 
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
-#: The simplest, a millisecond later, the end of a leap day, the start and 32-bit end of Unix time.
+_SOONEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FARTHEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
+#: The simplest, a millisecond later, the end of a leap day, the start and 32-bit end of Unix time,
+#: and the first and the last time that is kept.
 _TIMES: Final = (
     datetime(2000, 1, 1, tzinfo=UTC),
     datetime(2000, 1, 1, tzinfo=UTC) + _MILLISECOND,
     datetime(2024, 2, 29, 23, 59, 59, 999000, tzinfo=UTC),
     datetime(1970, 1, 1, tzinfo=UTC),
     datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC),
+    EARLIEST,
+    LATEST,
 )
 
 
 def times(
-    *, min_value: datetime = _EARLIEST, max_value: datetime = _LATEST, normalized: bool = True
+    *, min_value: datetime = _SOONEST, max_value: datetime = _FARTHEST, normalized: bool = True
 ) -> st.SearchStrategy[datetime]:
     """Times: aware, in UTC and in whole milliseconds, as the library keeps them.
 
     Args:
-        min_value: the earliest; aware.
-        max_value: the latest; aware.
+        min_value: the earliest; aware, and from 0001-01-02T00:00:00.000Z.
+        max_value: the latest; aware, and up to 9999-12-30T23:59:59.999Z.
         normalized: False to draw microseconds and other time zones as well, which the library
             accepts and normalizes.
 
     Raises:
-        ValueError: there is no whole millisecond between the two, or one of them is naive.
+        ValueError: there is no whole millisecond between the two, or one of them is naive or out of
+            range.
     """
     first = as_timestamp(min_value)
     first += _MILLISECOND if first < min_value else timedelta(0)
@@ -96,8 +103,5 @@ def times(
 
 
 def _elsewhere(at: datetime, minutes: int) -> datetime:
-    """The same moment in a time zone so many minutes ahead, if it can be expressed there."""
-    try:
-        return at.astimezone(timezone(timedelta(minutes=minutes)))
-    except OverflowError:  # it is the year 0 or 10000 there
-        return at
+    """The same moment in a time zone so many minutes ahead."""
+    return at.astimezone(timezone(timedelta(minutes=minutes)))

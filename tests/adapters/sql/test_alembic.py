@@ -300,13 +300,13 @@ class TestOnPostgresql:
         with engine.connect() as connection:
             found = {name: (kind, collation) for name, kind, collation in connection.execute(types)}
         assert found == {
-            "id": ("character varying", "C"),
-            "source_organization_id": ("character varying", "C"),
-            "destination_organization_id": ("character varying", "C"),
+            "id": ("character varying(255)", "C"),
+            "source_organization_id": ("character varying(255)", "C"),
+            "destination_organization_id": ("character varying(255)", "C"),
             "name": ("character varying(255)", "default"),
             "status": ("character varying(16)", "default"),
             "scopes": ("jsonb", None),
-            "creator_id": ("character varying", "C"),
+            "creator_id": ("character varying(255)", "C"),
             "created_at": ("timestamp(3) with time zone", None),
             "updated_at": ("timestamp(3) with time zone", None),
             "version": ("integer", None),

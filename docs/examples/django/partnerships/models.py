@@ -12,10 +12,10 @@ class Partnership(models.Model):
     """What the policy needs to know of a Connection, in a table of our own, and its version."""
 
     id: "models.CharField[str, str]" = models.CharField(
-        primary_key=True, max_length=64, default=ConnectionId.mint, editable=False
+        primary_key=True, max_length=255, default=ConnectionId.mint, editable=False
     )
-    source_organization_id: "models.CharField[str, str]" = models.CharField(max_length=64)
-    destination_organization_id: "models.CharField[str, str]" = models.CharField(max_length=64)
+    source_organization_id: "models.CharField[str, str]" = models.CharField(max_length=255)
+    destination_organization_id: "models.CharField[str, str]" = models.CharField(max_length=255)
     name: "models.CharField[str | None, str | None]" = models.CharField(max_length=255, null=True)
     status: "models.CharField[str, str]" = models.CharField(
         max_length=16, default=Status.PENDING.value
@@ -51,7 +51,7 @@ class Step(models.Model):
         Partnership, models.PROTECT
     )
     version: "models.PositiveIntegerField[int, int]" = models.PositiveIntegerField()
-    actor_id: "models.CharField[str, str]" = models.CharField(max_length=64)
+    actor_id: "models.CharField[str, str]" = models.CharField(max_length=255)
     decision: "models.JSONField[dict[str, object], dict[str, object]]" = models.JSONField()
 
     class Meta:
@@ -66,8 +66,8 @@ class ApiKey(models.Model):
     """The actor that a key stands for. The key itself is not kept."""
 
     digest: "models.CharField[str, str]" = models.CharField(primary_key=True, max_length=64)
-    actor_id: "models.CharField[str, str]" = models.CharField(max_length=64)
-    organization_id: "models.CharField[str, str]" = models.CharField(max_length=64)
+    actor_id: "models.CharField[str, str]" = models.CharField(max_length=255)
+    organization_id: "models.CharField[str, str]" = models.CharField(max_length=255)
 
 
 # --- The policy as filters -----------------------------------------------------------------------

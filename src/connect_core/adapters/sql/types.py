@@ -79,4 +79,4 @@ class JsonValue(TypeDecorator[object]):
 
 
 #: Ids are compared and sorted by their code points, in every database.
-Id: Final = String().with_variant(String(collation="C"), "postgresql")
+Id: Final = String(255).with_variant(String(255, collation="C"), "postgresql")

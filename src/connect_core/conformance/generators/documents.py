@@ -4,14 +4,16 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from connect_core.conformance.generators.sharing import MALFORMED, MANY
+from connect_core.conformance.generators.sharing import LONGEST, MALFORMED, MANY
 from connect_core.conformance.model import TERMS
 from connect_core.conformance.scenario import (
     DESTINATION,
+    LONG_PARTIES,
     PARTIES,
     READ,
     ROUTES,
     SOURCE,
+    TOO_LONG,
     Scenario,
     as_step,
     invalid,
@@ -67,6 +69,8 @@ VALID_DOCUMENTS: Final[Mapping[str, object]] = {
     "sixty-four-scopes": _with(scopes=list(MANY)),
     "destination-of-one-letter": _with(destination_organization_id="org_1"),
     "destination-long": _with(destination_organization_id=f"org_{'Az-_9' * 50}"),
+    "destination-longest": _with(destination_organization_id=LONG_PARTIES[1]),
+    "scope-longest": _with(scopes=[LONGEST]),
 }
 #: Create documents that an implementation must refuse. Each has exactly one problem.
 INVALID_DOCUMENTS: Final[Mapping[str, object]] = {
@@ -90,6 +94,7 @@ INVALID_DOCUMENTS: Final[Mapping[str, object]] = {
     "destination/line-feed": _with(destination_organization_id="org_Destination\n"),
     "destination/look-alike": _with(destination_organization_id="org_D\u0435stination"),
     "destination/full-width": _with(destination_organization_id="org_\uff11"),
+    "destination/too-long": _with(destination_organization_id=TOO_LONG),
     "destination/object": _with(destination_organization_id={"id": DESTINATION}),
     "name/number": _with(name=7),
     "name/false": _with(name=False),
@@ -164,12 +169,14 @@ def documents() -> Iterator[Vector]:
         for by in PARTIES:
             scenario.add(_written(scenario, by))
         yield scenario.vector()
-    scenario = Scenario(
-        "documents/written/nameless", "the document of one without a name", "documents"
-    )
-    scenario.prepare(scenario.model.create("main", by=SOURCE, destination=DESTINATION))
-    scenario.add(_written(scenario, SOURCE))
-    yield scenario.vector()
+    for name, title, (source, destination) in (
+        ("nameless", "the document of one without a name", PARTIES),
+        ("longest-ids", "the document of one whose parties have the longest ids", LONG_PARTIES),
+    ):
+        scenario = Scenario(f"documents/written/{name}", title, "documents")
+        scenario.prepare(scenario.model.create("main", by=source, destination=destination))
+        scenario.add(_written(scenario, source))
+        yield scenario.vector()
 
 
 def _accepted(name: str, body: str) -> Vector:

@@ -1,17 +1,24 @@
 """Generators of vectors about identity, outsiders, several Connections and self-connections."""
 
 from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Final
 
+from connect_core.conformance.model import TERMS
 from connect_core.conformance.scenario import (
     DESTINATION,
+    LONG_PARTIES,
     OUTSIDER,
     PARTIES,
     READ,
     ROUTES,
+    SCOPES,
     SOURCE,
+    TOO_LONG,
     WORDS,
     Scenario,
     as_step,
+    invalid,
 )
 from connect_core.conformance.subject import Outcome
 from connect_core.conformance.vectors import (
@@ -21,12 +28,21 @@ from connect_core.conformance.vectors import (
     ReadStep,
     ShareStep,
     Vector,
+    absent_id,
 )
+from connect_core.identifiers import MAX_ID_LENGTH
 from connect_core.lifecycle import Action
+
+#: Names for a Connection that does not exist, so that its id is short, the longest, or too long.
+_UNKNOWN: Final = {
+    "": "nothing",
+    "/longest": "x" * (MAX_ID_LENGTH - len(absent_id(""))),
+    "/too-long": "x" * (MAX_ID_LENGTH + 1 - len(absent_id(""))),
+}
 
 
 def identity() -> Iterator[Vector]:
-    """Ids that differ by case alone, and ids that no Connection has."""
+    """Ids that differ by case alone, the longest ids, and ids that no Connection has."""
     for by, like in ((DESTINATION.lower(), DESTINATION), (SOURCE.lower(), SOURCE)):
         for route, steps in ROUTES.items():
             title = f"{by} is not {like}, while it is {route}"
@@ -48,6 +64,7 @@ def identity() -> Iterator[Vector]:
     step = scenario.model.create("main", by=SOURCE, destination=SOURCE.lower())
     scenario.add(step, "CXN-CREA-008", then=scenario.read_backs_after(step))
     yield scenario.vector()
+    yield from _lengths()
     not_found = (Alternative(outcome=Outcome.NOT_FOUND),)
     calls: dict[str, Mapping[str, object]] = {
         **{
@@ -58,18 +75,49 @@ def identity() -> Iterator[Vector]:
         "share": {"verb": "share", "scope": READ},
         "read": {"verb": "read"},
     }
-    for name, call in calls.items():
-        scenario = Scenario(f"identity/unknown/{name}", f"{name} where there is no such Connection")
+    for (kind, unknown), (name, call) in product(_UNKNOWN.items(), calls.items()):
+        title = f"{name} where there is no such Connection{kind.replace('/', ': ')}"
+        scenario = Scenario(f"identity/unknown{kind}/{name}", title)
         scenario.given()
-        scenario.add(
-            _unknown(call, not_found), then=scenario.read_backs_after(_unknown(call, not_found))
-        )
+        attempt = _unknown(unknown, call, not_found)
+        scenario.add(attempt, then=scenario.read_backs_after(attempt))
         yield scenario.vector()
 
 
-def _unknown(call: Mapping[str, object], accept: tuple[Alternative, ...]) -> AnyStep:
+def _lengths() -> Iterator[Vector]:
+    """Organizations with the longest ids, and with one that is too long."""
+    source, destination = LONG_PARTIES
+    for name, by, to in (
+        ("destination", SOURCE, destination),
+        ("source", source, DESTINATION),
+        ("both-parties", source, destination),
+    ):
+        scenario = Scenario(f"identity/longest/{name}", f"the longest ids: {name}")
+        step = scenario.model.create("main", by=by, destination=to, scopes=SCOPES)
+        tested = ("CXN-CREA-009", "CXN-CREA-011")
+        seen = scenario.model.copy()
+        seen.follow(step, step.accept[0])
+        parties = seen.read("main", by=to, members=TERMS, requirements=tested[:1])
+        scenario.add(step, *tested, then=[parties])
+        for who, action in ((to, Action.ACTIVATE), (by, Action.DEACTIVATE)):
+            scenario.add(scenario.model.share("main", by=to, scope=READ), "CXN-CREA-009")
+            scenario.act(who, action, "CXN-CREA-009")
+        for other in LONG_PARTIES:  # it differs from a party in the last character only
+            if other not in (by, to):
+                scenario.add(as_step(scenario.model.read("main", by=other)), "CXN-CREA-009")
+        yield scenario.vector()
+    for name, to in (("one-character", TOO_LONG), ("many-characters", TOO_LONG * 10)):
+        scenario = Scenario(f"identity/too-long/{name}", f"a destination that is too long: {name}")
+        scenario.add(invalid("CXN-CREA-010", destination=to))
+        for called, known in (("main", DESTINATION), ("longest", destination)):
+            step = scenario.model.create(called, by=SOURCE, destination=known)
+            scenario.add(step, "CXN-CREA-010", "CXN-REFU-001")
+        yield scenario.vector()
+
+
+def _unknown(name: str, call: Mapping[str, object], accept: tuple[Alternative, ...]) -> AnyStep:
     """A call with an id that no Connection has."""
-    step = {"by": SOURCE, "connection": "nothing", "accept": accept, **call}
+    step = {"by": SOURCE, "connection": name, "accept": accept, **call}
     step["requirements"] = ("CXN-REFU-002",)
     kinds: dict[object, type[AnyStep]] = {"act": ActStep, "share": ShareStep, "read": ReadStep}
     return kinds[call["verb"]].model_validate(step)

@@ -17,6 +17,7 @@ from connect_core.conformance.scenario import (
     shortest_walk_to,
 )
 from connect_core.conformance.vectors import Vector
+from connect_core.identifiers import MAX_ID_LENGTH
 from connect_core.lifecycle import Action, Status
 from connect_core.scopes import MAX_SCOPES
 
@@ -57,8 +58,15 @@ def share() -> Iterator[Vector]:
         scenario.prepare(scenario.model.act(Move("main", by, action)))
         scenario.add(scenario.model.share("main", by=DESTINATION, scope=READ))
     yield scenario.vector()
+    scenario = Scenario("share/the-longest-scope", "the longest scope, and longer text")
+    scenario.given(scopes=(LONGEST,), walk=shortest_walk_to(Status.ACTIVE))
+    for scope in (LONGEST, LONGEST[:-1], f"{LONGEST}-", LONGEST * 10):
+        scenario.add(scenario.model.share("main", by=DESTINATION, scope=scope))
+    yield scenario.vector()
 
 
+#: A scope of the greatest length.
+LONGEST: Final = "longest.read".ljust(MAX_ID_LENGTH, "-")
 MANY: Final = tuple(f"kind{number:02}.read" for number in range(MAX_SCOPES))
 _KEPT_SCOPES: Final[Mapping[str, tuple[str, Sequence[str] | None]]] = {
     "default": ("CXN-SCOP-002", None),
@@ -68,6 +76,7 @@ _KEPT_SCOPES: Final[Mapping[str, tuple[str, Sequence[str] | None]]] = {
     "unknown": ("CXN-SCOP-005", ("x-ray_2.look-at_1", READ)),
     "unknown-only": ("CXN-SCOP-005", ("a.b",)),
     "sixty-four": ("CXN-SCOP-001", MANY),
+    "longest": ("CXN-SCOP-005", (LONGEST, LONGEST[:-1] + "x")),
 }
 MALFORMED: Final = {
     "no-verb": "inquiry",
@@ -81,6 +90,7 @@ MALFORMED: Final = {
     "wildcard": "inquiry.*",
     "not-ascii": "inqu\u00edry.read",
     "empty": "",
+    "too-long": f"{LONGEST}-",
 }
 
 

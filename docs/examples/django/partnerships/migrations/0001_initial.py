@@ -13,8 +13,8 @@ class Migration(migrations.Migration):
             name="ApiKey",
             fields=[
                 ("digest", models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ("actor_id", models.CharField(max_length=64)),
-                ("organization_id", models.CharField(max_length=64)),
+                ("actor_id", models.CharField(max_length=255)),
+                ("organization_id", models.CharField(max_length=255)),
             ],
         ),
         migrations.CreateModel(
@@ -25,13 +25,13 @@ class Migration(migrations.Migration):
                     models.CharField(
                         default=connect_core.identifiers.ConnectionId.mint,
                         editable=False,
-                        max_length=64,
+                        max_length=255,
                         primary_key=True,
                         serialize=False,
                     ),
                 ),
-                ("source_organization_id", models.CharField(max_length=64)),
-                ("destination_organization_id", models.CharField(max_length=64)),
+                ("source_organization_id", models.CharField(max_length=255)),
+                ("destination_organization_id", models.CharField(max_length=255)),
                 ("name", models.CharField(max_length=255, null=True)),
                 ("status", models.CharField(default="pending", max_length=16)),
                 ("scopes", models.JSONField()),
@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("version", models.PositiveIntegerField()),
-                ("actor_id", models.CharField(max_length=64)),
+                ("actor_id", models.CharField(max_length=255)),
                 ("decision", models.JSONField()),
                 (
                     "partnership",
