@@ -7,7 +7,7 @@ This module stores nothing. `connect_core.memory` has the reference store, and
 `connect_core.adapters.sql` has the store for databases.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
@@ -227,14 +227,48 @@ def verified_history(
     Raises:
         InvalidRecordError: the events could not have happened, or do not lead to this Connection.
     """
-    led = tuple(event for event in events if event.version <= connection.version)
-    record = f"the history of {connection.id}"
+    return tuple(verified_events(connection, events))
+
+
+def verified_events(
+    connection: Connection, events: Iterable[ConnectionEvent]
+) -> Iterator[ConnectionEvent]:
+    """The events of `verified_history`, each as soon as it has been replayed.
+
+    Whether they lead to the Connection is known, and checked, only after the last one.
+
+    Raises:
+        InvalidRecordError: as `verified_history` does; also after some events.
+    """
+    replayed: Connection | None = None
     try:
-        replayed = replay(led)
+        for event in events:
+            if event.version <= connection.version:
+                replayed = replay((event,)) if replayed is None else replayed.apply(event)
+                yield event
+        replayed = replay(()) if replayed is None else replayed
     except InvalidHistoryError as error:
-        raise InvalidRecordError(record, str(error)) from error
+        raise InvalidRecordError(_history_of(connection), str(error)) from error
+    require_same_state(connection, replayed)
+
+
+def require_same_state(connection: Connection, replayed: Connection) -> None:
+    """Compare a Connection with what its events lead to.
+
+    Args:
+        connection: the Connection as it was stored.
+        replayed: what `connect_core.replay` returned for its events.
+
+    Raises:
+        InvalidRecordError: they differ; it names the fields.
+    """
     fields = Connection.model_fields
     differ = [each for each in fields if getattr(replayed, each) != getattr(connection, each)]
     if differ:
-        raise InvalidRecordError(record, f"it leads to another {', '.join(differ)} than is stored")
-    return led
+        raise InvalidRecordError(
+            _history_of(connection), f"it leads to another {', '.join(differ)} than is stored"
+        )
+
+
+def _history_of(connection: Connection) -> str:
+    return f"the history of {connection.id}"
