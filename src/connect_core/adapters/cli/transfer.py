@@ -274,7 +274,11 @@ def export(
     ] = False,
     database: DatabaseOption = "",
 ) -> None:
-    """Export every Connection, for import; none if a stored record is not what was written."""
+    """Export every Connection, for import.
+
+    It ends at the first stored record that is not what was written, and leaves an older FILE as it
+    was.
+    """
     from sqlalchemy.orm import Session
 
     from connect_core.adapters.cli.database import opened, seeing_one_state
