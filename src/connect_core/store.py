@@ -7,7 +7,7 @@ This module stores nothing. `connect_core.memory` has the reference store, and
 `connect_core.adapters.sql` has the store for databases.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
@@ -238,14 +238,54 @@ def verified_history(
     Raises:
         InvalidRecordError: the events could not have happened, or do not lead to this Connection.
     """
-    led = tuple(event for event in events if event.version <= connection.version)
-    record = f"the history of {connection.id}"
+    return tuple(verified_events(connection, events))
+
+
+def verified_events(
+    connection: Connection, events: Iterable[ConnectionEvent]
+) -> Iterator[ConnectionEvent]:
+    """The events of `verified_history`, each as soon as it has been replayed.
+
+    Whether they lead to the Connection is known, and checked, only after the last one.
+
+    Raises:
+        InvalidRecordError: as `verified_history` does; also after some events.
+    """
+    replayed: Connection | None = None
     try:
-        replayed = replay(led)
+        for event in events:
+            if event.version <= connection.version:
+                replayed = replay((event,)) if replayed is None else replayed.apply(event)
+                yield event
+        replayed = replay(()) if replayed is None else replayed
     except InvalidHistoryError as error:
-        raise InvalidRecordError(record, str(error)) from error
-    _require_same(record, replayed, connection)
-    return led
+        raise InvalidRecordError(_history_of(connection), str(error)) from error
+    require_same_state(connection, replayed)
+
+
+def require_same_state(
+    connection: Connection, replayed: Connection, *, except_for: Collection[str] = ()
+) -> None:
+    """Compare a Connection with what its events lead to.
+
+    Args:
+        connection: the Connection as it was stored.
+        replayed: what `connect_core.replay` returned for its events.
+        except_for: the fields in which they may differ.
+
+    Raises:
+        InvalidRecordError: they differ; it names the fields.
+    """
+    fields = [field for field in Connection.model_fields if field not in except_for]
+    differ = [each for each in fields if getattr(replayed, each) != getattr(connection, each)]
+    if differ:
+        raise InvalidRecordError(
+            _history_of(connection), f"it leads to another {', '.join(differ)} than is stored"
+        )
+
+
+def _history_of(connection: Connection) -> str:
+    return f"the history of {connection.id}"
 
 
 def step_taken(connection: Connection, event: ConnectionEvent) -> Change:
@@ -260,7 +300,6 @@ def step_taken(connection: Connection, event: ConnectionEvent) -> Change:
     Raises:
         InvalidRecordError: the event could not have happened to this Connection.
     """
-    record = f"the history of {connection.id}"
     try:
         if event.previous_status is None:
             after = replay([event])
@@ -272,20 +311,11 @@ def step_taken(connection: Connection, event: ConnectionEvent) -> Change:
             }
             after = connection.model_copy(update=before).apply(event)
     except InvalidHistoryError as error:
-        raise InvalidRecordError(record, str(error)) from error
+        raise InvalidRecordError(_history_of(connection), str(error)) from error
     later = event.version < connection.version
     changed = ("status", "updated_at", "version") if later else ()
-    _require_same(record, after, connection, except_for=changed)
+    require_same_state(connection, after, except_for=changed)
     return Change(after, event)
-
-
-def _require_same(
-    record: str, replayed: Connection, stored: Connection, *, except_for: Collection[str] = ()
-) -> None:
-    fields = [field for field in Connection.model_fields if field not in except_for]
-    differ = [each for each in fields if getattr(replayed, each) != getattr(stored, each)]
-    if differ:
-        raise InvalidRecordError(record, f"it leads to another {', '.join(differ)} than is stored")
 
 
 class _Unseen(NamedTuple):

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from connect_core import Action, Actor, Connection, ConnectionEvent, connection_document
 from connect_core.adapters.cli.loading import load, shortest_history
-from connect_core.adapters.cli.reading import Found, records
+from connect_core.adapters.cli.reading import Found, LongRecord, records
 from connect_core.adapters.sql import (
     History,
     SqlConnectionStore,
@@ -192,7 +192,9 @@ def _compared(form: Form, number: int) -> tuple[Figure, Fact]:
     theirs = paused = 0.0
     length = number // _TURNS
 
-    def in_turns(found: Iterable[Found], inserting: Session) -> Iterator[Found]:
+    def in_turns(
+        found: Iterable[Found | LongRecord], inserting: Session
+    ) -> Iterator[Found | LongRecord]:
         nonlocal theirs, paused
         for place, each in enumerate(found):
             if place % length == 0:

@@ -166,6 +166,7 @@ class TestLaws:
         end = 0
         try:
             for each in records(io.BytesIO(content), output.append):
+                assert isinstance(each, Found), "these files are short"
                 begun = sum(len(line) + 1 for line in content.split(b"\n")[: each.line - 1])
                 place = content.index(each.text, max(begun, end))
                 assert b"\n" not in content[begun:place]

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 from databases import database
-from exports import THREE, Place, line, loaded, resource, seen, session_on
+from exports import THREE, Place, line, lived, loaded, resource, seen, session_on
 from hypothesis import given
 from hypothesis import strategies as st
-from support import PARTNER, histories
+from support import OUR_KEY, PARTNER, T0, histories
 from terminal import (
     command,
     complaint,
@@ -40,7 +40,8 @@ from connect_core import (
 from connect_core.adapters import cli
 from connect_core.adapters.cli import transfer
 from connect_core.adapters.cli.reading import Found
-from connect_core.adapters.sql import History, SqlConnectionStore
+from connect_core.adapters.sql import History, SqlConnectionStore, open_engine
+from connect_core.adapters.sql.histories import Streamed
 from connect_core.jsonapi import parse_record, record_document
 
 
@@ -232,17 +233,209 @@ class TestExportedFiles:
     def test_one_state(self, any_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         """An export does not contain what is committed while it runs."""
         any_place.add(*THREE[:2])
-        monkeypatch.setattr("connect_core.adapters.sql.store._BATCH", 1)
-        everything = SqlConnectionStore.everything
+        monkeypatch.setattr("connect_core.adapters.sql.histories._BATCH", 1)
+        stream = SqlConnectionStore.stream
 
-        def interrupted(self: SqlConnectionStore) -> Iterator[History]:
-            found = everything(self)
+        def interrupted(self: SqlConnectionStore, **options: Any) -> Iterator[Streamed]:
+            found = stream(self, **options)
             yield next(found)
             any_place.add(THREE[2])
             yield from found
 
-        monkeypatch.setattr(SqlConnectionStore, "everything", interrupted)
+        monkeypatch.setattr(SqlConnectionStore, "stream", interrupted)
         assert any_place.run("export") == "".join(map(line, THREE[:2]))
+
+
+#: What is done to the second of three Connections, and how it is named.
+UNREADABLE = {
+    "a row": (
+        "UPDATE connections SET version = 0 WHERE id = 'cxn_00001'",
+        "connections cxn_00001: version: Input should be greater than or equal to 1",
+    ),
+    "an event": (
+        "UPDATE connection_events SET actor_id = 'nobody'"
+        " WHERE connection_id = 'cxn_00001' AND version = 4",
+        "connection_events cxn_00001 version 4: actor.id: ",
+    ),
+    "a history": (
+        "UPDATE connections SET name = 'Another' WHERE id = 'cxn_00001'",
+        "the history of cxn_00001: it leads to another name than is stored",
+    ),
+    "no Connection": (
+        "DELETE FROM connections WHERE id = 'cxn_00001'",
+        "the history of cxn_00001: there is no such Connection",
+    ),
+}
+
+
+class TestUnreadable:
+    """A stored record that is not what was written is named, and on request left out."""
+
+    @pytest.fixture
+    def spoilt(self, any_place: Place) -> Place:
+        any_place.add(*THREE)
+        return any_place
+
+    @pytest.mark.parametrize(("statement", "named"), UNREADABLE.values(), ids=UNREADABLE)
+    def test_it_is_left_out_on_request(self, spoilt: Place, statement: str, named: str) -> None:
+        spoil(spoilt, statement)
+        for options, written in (
+            ([], line(THREE[0]) + line(THREE[2])),
+            (["--format", "list"], a_list(THREE[0], THREE[2])),
+        ):
+            output = outcome("export", "--skip-invalid", *options, "--database", spoilt.url)
+            assert output[:2] == (0, written)
+            assert squeezed(output[2]).startswith(named)
+            assert output[2].endswith("\n1 record skipped.\n")
+
+    @pytest.mark.parametrize(("statement", "named"), UNREADABLE.values(), ids=UNREADABLE)
+    def test_it_ends_the_export(self, spoilt: Place, statement: str, named: str) -> None:
+        spoil(spoilt, statement)
+        target = Path(spoilt.file("before", "out.jsonl"))
+        code, written, complained = outcome("export", str(target), "--database", spoilt.url)
+        assert (code, written, target.read_text()) == (1, "", "before")
+        record, reason = named.split(": ", 1)
+        output = squeezed(complained)
+        assert output.startswith(f"What is stored as {record} is not what was written: {reason}")
+        assert output.endswith("Mend it, or export the rest with --skip-invalid.")
+
+    @pytest.mark.parametrize("spoilt_ones", [(0,), (2,), (0, 1), (1, 2), (0, 1, 2)])
+    def test_wherever_they_are(self, place: Place, spoilt_ones: tuple[int, ...]) -> None:
+        """What is written is a whole document."""
+        place.add(*THREE)
+        for number in spoilt_ones:
+            spoil(place, f"UPDATE connections SET name = 'x' WHERE id = 'cxn_0000{number}'")  # noqa: S608  # our own numbers
+        rest = [each for number, each in enumerate(THREE) if number not in spoilt_ones]
+        for options, expected in (
+            ([], "".join(map(line, rest))),
+            (["--format", "list"], a_list(*rest)),
+        ):
+            output = outcome("export", "--skip-invalid", *options, "--database", place.url)
+            assert output[:2] == (0, expected)
+
+    def test_nothing_is_said_if_there_is_none(self, place: Place) -> None:
+        place.add(*THREE)
+        assert place.run("export", "--skip-invalid") == "".join(map(line, THREE))
+
+    def test_of_very_many_the_first_are_named(self, place: Place) -> None:
+        many = [lived(number) for number in range(102)]
+        place.add(*many)
+        spoil(place, "UPDATE connections SET name = 'x' WHERE id <> 'cxn_00050'")
+        code, written, complained = outcome("export", "--skip-invalid", "--database", place.url)
+        assert (code, written) == (0, line(many[50]))
+        lines = complained.splitlines()
+        assert sum("it leads to another name" in each for each in lines) == 100
+        assert "cxn_00100:" in complained
+        assert lines[-2:] == ["and 1 more record", "101 records skipped."]
+
+    def test_stored_text_does_not_disturb_the_terminal(self, place: Place) -> None:
+        place.add(THREE[0])
+        spoil(place, "UPDATE connections SET id = 'x' || char(27) || '[31m'")
+        for options in ([], ["--skip-invalid"]):
+            complained = outcome("export", *options, "--database", place.url)[2]
+            assert "\x1b" not in complained
+            assert "connections x\\" in complained  # escaped
+
+
+def a_list(*histories: History) -> str:
+    """An export as a list document."""
+    elements = [json.dumps(resource(each), separators=(",", ":")) for each in histories]
+    return '{"data": [\n' + ",\n".join(elements) + '\n], "links": {"prev": null, "next": null}}\n'
+
+
+def spoil(place: Place, statement: str) -> None:
+    """Change stored data without any check."""
+    engine = open_engine(place.url)
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("COMMIT")  # within a transaction it would have no effect
+            connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+            connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
+            connection.exec_driver_sql("BEGIN")
+        else:
+            for table, constraint in (
+                ("connections", "ck_connections_version"),
+                ("connection_events", "fk_connection_events_connection"),
+            ):
+                connection.exec_driver_sql(
+                    f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {constraint}"
+                )
+        connection.exec_driver_sql(statement)
+        connection.commit()
+    engine.dispose()
+
+
+#: What a host may add to our tables so that the database refuses a row, and what it then says.
+REFUSING = {
+    "sqlite": {
+        "a trigger": (
+            "CREATE TRIGGER refusing BEFORE INSERT ON connections"
+            " BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+            "not this one",
+        ),
+        "a trigger on events": (
+            "CREATE TRIGGER refusing BEFORE INSERT ON connection_events"
+            " BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+            "not this one",
+        ),
+        "a unique index": (
+            "CREATE UNIQUE INDEX names ON connections (creator_id)",
+            "UNIQUE constraint failed: connections.creator_id",
+        ),
+    },
+    "postgresql": {
+        "a trigger": (
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " RAISE EXCEPTION 'not this one' USING ERRCODE = 'integrity_constraint_violation';"
+            " END $$; CREATE TRIGGER refusing BEFORE INSERT ON connections"
+            " FOR EACH ROW EXECUTE FUNCTION refuse()",
+            "not this one",
+        ),
+        "a check": (
+            "ALTER TABLE connections ADD CONSTRAINT short CHECK (length(name) < 3)",
+            'violates check constraint "short"',
+        ),
+        "no null": (
+            "ALTER TABLE connections ADD COLUMN customer integer NOT NULL",
+            'null value in column "customer"',
+        ),
+        "a foreign key": (
+            "CREATE TABLE customers (id varchar PRIMARY KEY); ALTER TABLE connections"
+            " ADD CONSTRAINT of_a_customer FOREIGN KEY (destination_organization_id)"
+            " REFERENCES customers",
+            'violates foreign key constraint "of_a_customer"',
+        ),
+        "a foreign key that is checked at the end": (
+            "CREATE TABLE customers (id varchar PRIMARY KEY); ALTER TABLE connections"
+            " ADD CONSTRAINT of_a_customer FOREIGN KEY (destination_organization_id)"
+            " REFERENCES customers DEFERRABLE INITIALLY DEFERRED",
+            'violates foreign key constraint "of_a_customer"',
+        ),
+        "a unique index": (
+            "CREATE UNIQUE INDEX pk_connections_names ON connections (creator_id)",
+            '"pk_connections_names"',
+        ),
+    },
+}
+
+
+class TestRefusedByTheDatabase:
+    """A host may add triggers and constraints to our tables. What they say is passed on."""
+
+    @pytest.mark.parametrize("options", [[], ["--skip-invalid"]])
+    @pytest.mark.parametrize(
+        ("kind", "name"), [(kind, name) for kind, each in REFUSING.items() for name in each]
+    )
+    def test_import(self, tmp_path: Path, kind: str, name: str, options: list[str]) -> None:
+        statement, said = REFUSING[kind][name]
+        with database("sqlite-file" if kind == "sqlite" else kind, tmp_path) as url:
+            place = Place(url.render_as_string(hide_password=False), tmp_path)
+            spoil(place, statement)
+            file = place.file("".join(map(line, THREE)))
+            output = complaint("import", file, *options, "--database", place.url)
+            assert said in output
+            assert "somebody else" not in output
+            assert place.kept() == []
 
 
 class TestProgress:
@@ -295,16 +488,21 @@ class TestOthers:
         assert "the id cxn_00000 is taken" in output[2]
         assert seen(any_place.kept()) == THREE[:1]
 
-    def test_who_cannot_be_seen(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("id", ["cxn_00000", "cxn_x"], ids=["the id", "the pair"])
+    def test_who_cannot_be_seen(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, id: str
+    ) -> None:
         """Under REPEATABLE READ, an insert can conflict with a row that cannot be seen."""
         add_all = SqlConnectionStore.add_all
 
         def overtaken(self: SqlConnectionStore, added: Sequence[History]) -> Sequence[int]:
             assert self.get(THREE[0].connection.id) is None
             monkeypatch.setattr(SqlConnectionStore, "add_all", add_all)
-            Place(url.render_as_string(hide_password=False), tmp_path).add(THREE[0])
+            Place(url.render_as_string(hide_password=False), tmp_path).add(rival)
             return self.add_all(added)
 
+        created = Connection.create(by=OUR_KEY, destination="org_0", id=id, at=T0)
+        rival = History(created.connection, (created.event,))
         with database("postgresql", tmp_path) as url:
             options = f"{url.query['options']} -cdefault_transaction_isolation=repeatable\\ read"
             strict = Place(
@@ -313,22 +511,39 @@ class TestOthers:
             )
             monkeypatch.setattr(SqlConnectionStore, "add_all", overtaken)
             output = outcome("import", strict.file(line(THREE[0])), "--database", strict.url)
-            assert seen(strict.kept()) == THREE[:1]
+            assert seen(strict.kept()) == [rival]
         assert output == (
             1,
             "",
             "Nothing was imported: somebody else added one of them meanwhile.\n",
         )
 
-    def test_who_spoilt_a_row(self, place: Place) -> None:
+    @pytest.mark.parametrize("by_id", [True, False], ids=["the id", "the pair"])
+    def test_who_spoilt_a_row(self, place: Place, by_id: bool) -> None:
+        """It says which record has the id or the pair, and what is wrong with it."""
         place.add(THREE[0])
-        with closing(sqlite3.connect(place.directory / "connections.db")) as file, file:
-            file.execute("UPDATE connections SET name = char(7)")
-        output = outcome("import", place.file(line(THREE[0])), "--database", place.url)
-        assert (output[0], output[1]) == (1, "")
-        assert squeezed(output[2]).startswith(
-            "What is stored as connections cxn_00000 is not what was written: name: "
+        spoil(place, "UPDATE connections SET version = 0")
+        taken = "the id cxn_00000 is taken"
+        record: Any = json.loads(line(THREE[0]))
+        if not by_id:
+            taken = "the ordered pair org_ABC123 -> org_0 is taken"
+            record = {"data": {**record["data"], "id": "cxn_x"}}
+            record["data"]["attributes"]["token"] = "cxn_x"  # noqa: S105  # as the wire names it
+        problem = (
+            f"line 1, /data/id: {taken} by connections cxn_00000, which is not what was written: "
+            "version: Input should be greater than or equal to 1"
         )
+        file = place.file(json.dumps(record) + "\n" + line(THREE[1]))
+        output = outcome("import", file, "--database", place.url)
+        assert output[:2] == (1, "")
+        assert squeezed(output[2]) == (
+            f"{problem} Nothing was imported: 1 bad record. Fix the file, or import the rest with "
+            "--skip-invalid."
+        )
+        output = outcome("import", file, "--skip-invalid", "--database", place.url)
+        assert output[:2] == (0, "1 Connection imported.\n")
+        assert squeezed(output[2]) == f"{problem} 1 record skipped."
+        assert line(THREE[1]) in outcome("export", "--skip-invalid", "--database", place.url)[1]
 
     def test_a_disk_that_fails(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         def failing(*_: object) -> Iterator[Found]:

@@ -1,4 +1,7 @@
-"""Importing records into a database, a thousand at a time.
+"""Importing records into a database, as many at a time as fit into little memory.
+
+A record whose history is too long to be held is read twice: first from the file, to check it, and
+then from a temporary file with its events, to add them.
 
 This module needs SQLAlchemy, so commands import it when they run.
 """
@@ -6,7 +9,8 @@ This module needs SQLAlchemy, so commands import it when they run.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
-from typing import Any, Final, NamedTuple
+from tempfile import TemporaryFile
+from typing import IO, Any, Final, NamedTuple
 
 from connect_core import (
     Action,
@@ -14,23 +18,28 @@ from connect_core import (
     Change,
     ConnectError,
     Connection,
+    ConnectionEvent,
     InvalidDocumentError,
+    InvalidHistoryError,
     InvalidRecordError,
     Problem,
     Role,
     Status,
     Step,
     connection_document,
+    replay,
     steps_to,
 )
-from connect_core.adapters.cli.reading import BrokenFileError, Found
+from connect_core.adapters.cli.reading import BrokenFileError, Found, LongRecord, MistakeError
 from connect_core.adapters.sql import History, SqlConnectionStore
 from connect_core.history import as_timestamp
-from connect_core.jsonapi import load_json, parse_record, record_document
-from connect_core.store import verified_history
+from connect_core.jsonapi import Record, load_json, parse_record, record_document
+from connect_core.store import require_same_state, verified_history
 
-#: How many records are added with one statement.
+#: How many records, or events of one record, are held at a time.
 _BATCH: Final = 1000
+#: How many bytes of them are held at a time, not counting the last one.
+_MOST_BYTES: Final = 1 << 21
 #: How many problems are kept to be reported.
 _MOST_PROBLEMS: Final = 100
 
@@ -75,33 +84,67 @@ class Tally:
         self.more_problems += len(problems) - len(kept)
 
 
-def load(found: Iterable[Found], store: SqlConnectionStore) -> Tally:
+def load(found: Iterable[Found | LongRecord], store: SqlConnectionStore) -> Tally:
     """Add the records to the store, except for bad ones.
 
     Raises:
-        sqlalchemy.exc.IntegrityError: another transaction took an id or a pair at the same time.
-        InvalidRecordError: a stored record is not what was written.
+        sqlalchemy.exc.IntegrityError: another transaction took an id or a pair at the same time, or
+            the database refuses a row for a reason of its own.
     """
     tally = Tally()
-    for batch in _batches(found, tally):
-        _add(batch, store, tally)
+    try:
+        for batch in _batches(_until_broken(found, tally)):
+            if isinstance(batch, LongRecord):
+                _add_long(batch, store, tally)
+            else:
+                _add(batch, store, tally)
+    except BrokenFileError as error:  # in a long record
+        tally.broken = error
     if tally.broken is not None:
         tally.problems.append(RecordProblem(tally.broken.line, "", tally.broken.reason))
     return tally
 
 
-def _batches(found: Iterable[Found], tally: Tally) -> Iterator[list[Found]]:
-    """The records in lists, up to where the file is broken."""
-    batch: list[Found] = []
+def _until_broken(
+    found: Iterable[Found | LongRecord], tally: Tally
+) -> Iterator[Found | LongRecord]:
+    """The records up to where the file is broken."""
     try:
-        for each in found:
-            batch.append(each)
-            if len(batch) == _BATCH:
-                yield batch
-                batch = []
+        yield from found
     except BrokenFileError as error:
         tally.broken = error
-    yield batch
+
+
+def _batches(found: Iterator[Found | LongRecord]) -> Iterator[list[Found] | LongRecord]:
+    """The records in lists, and the long ones between them."""
+    long: list[LongRecord] = []
+
+    def up_to_a_long_one() -> Iterator[Found]:
+        for each in found:
+            if isinstance(each, LongRecord):
+                long.append(each)
+                return
+            yield each
+
+    while True:
+        yield from _lists(up_to_a_long_one())
+        if not long:
+            return
+        yield long.pop()
+
+
+def _lists(found: Iterable[Found]) -> Iterator[list[Found]]:
+    """Lists that are short, in number and in bytes."""
+    batch: list[Found] = []
+    size = 0
+    for each in found:
+        batch.append(each)
+        size += len(each.text)
+        if len(batch) == _BATCH or size > _MOST_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _add(batch: Sequence[Found], store: SqlConnectionStore, tally: Tally) -> None:
@@ -132,12 +175,119 @@ def _problem_in(found: Found, pointer: str, detail: str) -> RecordProblem:
 
 def _taken(connection: Connection, store: SqlConnectionStore) -> str:
     """Why a Connection was left out."""
-    if store.get(connection.id) is not None:
-        return f"the id {connection.id} is taken"
     source, destination = connection.source_organization_id, connection.destination_organization_id
-    other = store.find(source, destination)
-    by = "" if other is None else f" by {other.id}"
-    return f"the ordered pair {source} -> {destination} is taken{by}"
+    taken = f"the id {connection.id} is taken"
+    try:
+        if store.get(connection.id) is not None:
+            return taken
+        taken = f"the ordered pair {source} -> {destination} is taken"
+        other = store.find(source, destination)
+    except InvalidRecordError as error:  # a stored one, not one in the file
+        by = f" by {error.record}, which is not what was written: {error.reason}"
+    else:
+        by = "" if other is None else f" by {other.id}"
+    return taken + by
+
+
+# --- Long histories ------------------------------------------------------------------------------
+
+
+def _add_long(record: LongRecord, store: SqlConnectionStore, tally: Tally) -> None:
+    try:
+        with TemporaryFile() as checked:
+            resource, connection = _checked(record, checked)
+            checked.seek(0)
+            added = _add_checked(connection, _read_again(resource, checked), store)
+    except MistakeError as error:
+        tally.refuse([RecordProblem(record.line, "", error.reason)])
+    except InvalidDocumentError as error:
+        tally.refuse([RecordProblem(record.line, *problem) for problem in error.problems])
+    else:
+        if added:
+            tally.added += 1
+        else:
+            tally.refuse([RecordProblem(record.line, "/data/id", _taken(connection, store))])
+
+
+def _add_checked(
+    connection: Connection,
+    batches: Iterator[Sequence[ConnectionEvent]],
+    store: SqlConnectionStore,
+) -> bool:
+    """Add a Connection with its events, unless its id or its ordered pair is taken."""
+    if store.add_all([History(connection, next(batches))]):
+        return False
+    for events in batches:
+        store.add_events(events)
+    return True
+
+
+def _checked(record: LongRecord, checked: IO[bytes]) -> tuple[bytes, Connection]:
+    """The resource object in a record, and its Connection, once its history has been checked.
+
+    Args:
+        record: the record.
+        checked: where the events are written, some on each line.
+
+    Raises:
+        InvalidDocumentError: with the problems of the first bad part, or because the history does
+            not lead to the Connection.
+        MistakeError: the record does not continue as a line of an export.
+        BrokenFileError: a part of the record is too long.
+    """
+    parts = record.parts()
+    resource = next(parts).text
+    described = _parsed(resource, b"").connection
+    try:
+        replayed = replay(_events(resource, parts, checked))
+        require_same_state(described.model_copy(update={"version": replayed.version}), replayed)
+    except (InvalidHistoryError, InvalidRecordError) as error:
+        reason = error.reason if isinstance(error, InvalidRecordError) else str(error)
+        raise InvalidDocumentError((Problem("/meta/history", reason),)) from None
+    return resource, replayed
+
+
+def _events(
+    resource: bytes, parts: Iterable[Found], checked: IO[bytes]
+) -> Iterator[ConnectionEvent]:
+    """The events in the parts of a record, each valid by itself, and written to `checked`."""
+    first = 0
+    for batch in _lists(parts):
+        texts = b",".join(part.text for part in batch)
+        try:
+            events = _parsed(resource, texts).events or ()
+        except InvalidDocumentError as error:
+            problems = tuple(_renumbered(problem, first) for problem in error.problems)
+            raise InvalidDocumentError(problems) from None
+        yield from events
+        checked.write(texts + b"\n")
+        first += len(batch)
+
+
+def _renumbered(problem: Problem, first: int) -> Problem:
+    """A problem with a part of a history that begins at the event `first`, in the history."""
+    pointer, detail = problem
+    match pointer.split("/"):
+        case ["", "meta", "history", index, *rest]:
+            pointer = "/".join(["/meta/history", str(first + int(index)), *rest])
+        case _:  # the text is bad, and its place in it is counted from there
+            detail = f"among the events from {first} on: {detail}"
+    return Problem(pointer, detail)
+
+
+def _read_again(resource: bytes, checked: IO[bytes]) -> Iterator[Sequence[ConnectionEvent]]:
+    """The events that have been checked, in the same batches."""
+    for line in checked:
+        yield _parsed(resource, line).events or ()
+
+
+def _parsed(resource: bytes, events: bytes) -> Record:
+    """The record with a part of its history.
+
+    Raises:
+        InvalidDocumentError: with every problem.
+    """
+    return parse_record(*load_json(b'{"data":%b,"meta":{"history":[%b]}}' % (resource, events)))
 
 
 # --- Histories -----------------------------------------------------------------------------------

@@ -2,11 +2,16 @@
 
 The beginning of a file tells which of three kinds it is. A *list document* is an object with an
 array as its ``data``, whose elements are the records. If the first value in a file extends over
-several lines, the records are the *values*, one after another. Otherwise they are the *lines*.
+several lines, the records are the *values*, one after another. Otherwise, and if the first line is
+a long one of an export, they are the *lines*.
 
 This module does not read the content of a record; it only finds where the record ends. A line may
 hold anything, so that a bad one does not spoil the others. In the other two kinds of file, text
 that is not JSON breaks the file: nobody could tell where the next record begins.
+
+A record is held as a whole, and may have 16,777,216 characters. The exception is a line of an
+export, whose history may be of any length: if it is long, its events are read one at a time, and
+each of them is held. A longer record, or a longer event, breaks the file.
 """
 
 import json
@@ -20,11 +25,15 @@ from typing import Final, NamedTuple, Protocol
 _CHUNK: Final = 1 << 16
 #: The longest record, in characters. A file may be anything; what is held in memory is bounded.
 _LONGEST: Final = 1 << 24
+#: The longest line of an export that is held as a whole, in characters: some thousand events.
+_LONG: Final = 1 << 20
 #: A mistake, or an end, this close to the end of what has been read may turn out not to be one. The
 #: longest word in JSON is shorter: ``-Infinity``.
 _MARGIN: Final = 12
 
 _NOT_BLANK: Final = re.compile(r"[^ \t\r\n]")
+#: How a line of an export begins.
+_EXPORTED: Final = re.compile(r'\{[ \t]*"data"[ \t]*:[ \t]*\{')
 # Numbers are not computed: the record's reader limits how long they may be.
 _DECODER: Final = json.JSONDecoder(parse_int=str, parse_float=str)
 
@@ -51,6 +60,49 @@ class Found(NamedTuple):
     text: bytes
 
 
+class LongRecord:
+    """A line of an export that is too long to be held. Read it before the next record.
+
+    Attributes:
+        line: its number, counted from 1.
+    """
+
+    def __init__(self, text: "_Text") -> None:
+        self.line = text.line
+        self._file = _RestOfLine(text)
+
+    def parts(self) -> Iterator[Found]:
+        """Its resource object, and then its events, in order; once.
+
+        Raises:
+            MistakeError: it does not continue as a line of an export.
+            BrokenFileError: one of the parts is too long.
+        """
+        try:
+            yield from _parts(_Text(self._file, lambda _: None))
+        except _TooLongError as error:
+            raise BrokenFileError(self.line, error.reason) from None
+        except BrokenFileError as error:
+            raise MistakeError(error.reason) from None
+
+    def skip(self) -> None:
+        """Take what is left of the line."""
+        while self._file.read(_CHUNK):
+            pass
+
+
+class MistakeError(Exception):
+    """A long record is not what it seemed to be; the next one is not affected.
+
+    Attributes:
+        reason: what is wrong with it, without a full stop.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class BrokenFileError(Exception):
     """The file is broken: nobody could tell where the next record begins.
 
@@ -65,7 +117,13 @@ class BrokenFileError(Exception):
         self.reason = reason
 
 
-def records(file: Readable, advance: Callable[[int], None] = lambda _: None) -> Iterator[Found]:
+class _TooLongError(BrokenFileError):
+    """A record, or a part of it, is too long to be held."""
+
+
+def records(
+    file: Readable, advance: Callable[[int], None] = lambda _: None
+) -> Iterator[Found | LongRecord]:
     """The records in a file, in order.
 
     Args:
@@ -102,6 +160,8 @@ def _has_long_values(text: "_Text") -> bool:
     with text.looking_ahead():
         try:
             text.peek()
+            if text.has_long_export():
+                return False
             first = text.line
             text.value()
         except BrokenFileError:
@@ -109,10 +169,15 @@ def _has_long_values(text: "_Text") -> bool:
         return text.line > first
 
 
-def _lines(text: "_Text") -> Iterator[Found]:
+def _lines(text: "_Text") -> Iterator[Found | LongRecord]:
     while text.peek():
-        line = text.line
-        yield Found(line, "", _bytes(text.rest_of_line()))
+        if text.has_long_export():
+            record = LongRecord(text)
+            yield record
+            record.skip()
+        else:
+            line = text.line
+            yield Found(line, "", _bytes(text.rest_of_line()))
 
 
 def _values(text: "_Text") -> Iterator[Found]:
@@ -131,12 +196,36 @@ def _elements(text: "_Text") -> Iterator[Found]:
         if seen:
             raise text.broken("the member 'data' stands twice")
         seen = True
-        yield from _array(text)
+        yield from _array(text, "/data")
     if text.peek():
         raise text.broken("there is something behind the end of the document")
 
 
-def _array(text: "_Text") -> Iterator[Found]:
+def _parts(text: "_Text") -> Iterator[Found]:
+    """The parts of the line of an export that begins here: its `data`, and then its history."""
+    due = ["data", "meta"]
+    for name in _members(text):
+        if name not in due[:1]:
+            raise text.broken(f"a long record has 'data' and 'meta', and there is {name!r}")
+        if due.pop(0) == "data":
+            yield Found(text.line, "/data", _bytes(text.value()))
+        else:
+            yield from _history(text)
+    if text.peek():
+        raise text.broken("there is something behind the end of the document")
+
+
+def _history(text: "_Text") -> Iterator[Found]:
+    """The events in the `meta` that begins here, whose only member they are."""
+    due = ["history"]
+    for name in _members(text):
+        if name not in due:
+            raise text.broken(f"the 'meta' of a long record has 'history', and there is {name!r}")
+        due = []
+        yield from _array(text, "/meta/history")
+
+
+def _array(text: "_Text", pointer: str) -> Iterator[Found]:
     text.expect("[")
     if text.peek() == "]":
         text.expect("]")
@@ -145,7 +234,7 @@ def _array(text: "_Text") -> Iterator[Found]:
     while True:
         text.peek()
         line = text.line
-        yield Found(line, f"/data/{index}", _bytes(text.value()))
+        yield Found(line, f"{pointer}/{index}", _bytes(text.value()))
         if text.expect(",]") == "]":
             return
         index += 1
@@ -243,6 +332,25 @@ class _Text:
                 break
         return self._record(end)
 
+    def has_long_export(self) -> bool:
+        """Whether more than `_LONG` characters are left of the line, as an export begins one."""
+        start = 0
+        while (end := self._buffer.find("\n", self._position + start)) < 0:
+            start = len(self._buffer) - self._position
+            if start > _LONG or not self._more():
+                break
+        if max(start, end - self._position) <= _LONG:
+            return False
+        return _EXPORTED.match(self._buffer, self._position) is not None
+
+    def part_of_line(self, length: int) -> str:
+        """Take at most so many characters of what is left of the line; none at its end."""
+        if self._position == len(self._buffer):
+            self._more()
+        end = min(self._position + length, len(self._buffer))
+        line_end = self._buffer.find("\n", self._position, end)
+        return self._take(end if line_end < 0 else line_end)
+
     def broken(self, reason: str) -> BrokenFileError:
         """The error that says what is wrong here."""
         return BrokenFileError(self.line, reason)
@@ -270,7 +378,7 @@ class _Text:
 
     def _too_long(self) -> BrokenFileError:
         """The error that says that a record is too long."""
-        return self.broken(f"a record has more than {_LONGEST} characters")
+        return _TooLongError(self.line, f"a record has more than {_LONGEST} characters")
 
     def _take(self, end: int) -> str:
         """Move to `end`, and return the text up to there."""
@@ -296,3 +404,14 @@ class _Text:
         self._buffer += text.removeprefix(self._mark)
         self._mark = "" if text else self._mark
         return True
+
+
+class _RestOfLine:
+    """What is left of a line, as a file of its own."""
+
+    def __init__(self, text: _Text) -> None:
+        self._text = text
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes of at most `size` characters; none at the end of the line."""
+        return _bytes(self._text.part_of_line(size))

@@ -7,26 +7,37 @@ it got there: the import then records the shortest way that the policy knows.
 
 import json
 import os
+import re
 import sys
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 from shutil import copymode
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, TextIO
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, NamedTuple, TextIO
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-from connect_core import ConnectError, connection_document
+from connect_core import (
+    Connection,
+    ConnectionEvent,
+    InvalidRecordError,
+    connection_document,
+)
 from connect_core.adapters.cli.options import DatabaseOption, JsonOption, one_of
 from connect_core.adapters.cli.output import console, shown, write, write_json
 from connect_core.adapters.cli.reading import records
 from connect_core.jsonapi import record_document
 
 if TYPE_CHECKING:
+    from sqlalchemy.exc import IntegrityError
+
     from connect_core.adapters.cli.loading import RecordProblem, Tally
-    from connect_core.adapters.sql import History
+    from connect_core.adapters.sql.histories import Streamed
 
 # --- connect-core import -------------------------------------------------------------------------
 
@@ -70,7 +81,7 @@ def _import(file: BinaryIO, database: str, *, skip_invalid: bool) -> "Tally":
     from sqlalchemy.exc import IntegrityError
     from sqlalchemy.orm import Session
 
-    from connect_core.adapters.cli.database import opened, refuse
+    from connect_core.adapters.cli.database import opened
     from connect_core.adapters.cli.loading import load
     from connect_core.adapters.sql import SqlConnectionStore
 
@@ -78,11 +89,11 @@ def _import(file: BinaryIO, database: str, *, skip_invalid: bool) -> "Tally":
         try:
             with _progress(file) as advance:
                 tally = load(records(file, advance), SqlConnectionStore(session))
-        except ConnectError as error:
-            refuse(error)
         except OSError as error:
             raise _unusable(file.name, error) from None
-        except IntegrityError:
+        except IntegrityError as error:
+            if not _is_taken(error):  # the database says why it refuses a row
+                raise
             write("Nothing was imported: somebody else added one of them meanwhile.", err=True)
             raise typer.Exit(1) from None
         if _is_kept(tally, skip_invalid=skip_invalid):
@@ -92,6 +103,15 @@ def _import(file: BinaryIO, database: str, *, skip_invalid: bool) -> "Tally":
 
 def _is_kept(tally: "Tally", *, skip_invalid: bool) -> bool:
     return tally.broken is None and (skip_invalid or not tally.bad)
+
+
+def _is_taken(error: "IntegrityError") -> bool:
+    """Whether another Connection has the id or the ordered pair.
+
+    The host's own triggers and constraints refuse rows with the same class of error.
+    """
+    names = r"\b(pk_connections|uq_connections_ordered_pair)\b"
+    return re.search(names, str(error.orig)) is not None
 
 
 @contextmanager
@@ -142,17 +162,30 @@ def _counted(number: int, noun: str) -> str:
 # --- connect-core export -------------------------------------------------------------------------
 
 
-def _json_lines(histories: "Iterable[History]") -> Iterator[str]:
-    for connection, events in histories:
-        yield _compact(record_document(connection, events)) + "\n"
+#: How many events are written at a time.
+_BATCH: Final = 1000
+#: How many characters of a record are held; those of a longer one are written to a temporary file.
+_HELD: Final = 1 << 20
+#: How many of the records that are left out are named.
+_MOST_NAMED: Final = 100
 
 
-def _list(histories: "Iterable[History]") -> Iterator[str]:
-    before = '{"data": [\n'
-    for connection, _ in histories:
-        yield before + _compact(connection_document(connection)["data"])
-        before = ",\n"
-    yield ("" if before == ",\n" else before) + '\n], "links": {"prev": null, "next": null}}\n'
+def _line(connection: Connection, events: Iterator[ConnectionEvent]) -> Iterator[str]:
+    """The line of a Connection, in pieces."""
+    end = "]}}"
+    start = _compact(record_document(connection, ())).removesuffix(end)
+    yield start
+    before = ""
+    while batch := tuple(islice(events, _BATCH)):
+        yield before + _compact(record_document(connection, batch))[len(start) : -len(end)]
+        before = ","
+    yield end + "\n"
+
+
+def _element(connection: Connection, events: Iterator[ConnectionEvent]) -> Iterator[str]:
+    """The element of a list, which has no history, but the history is checked."""
+    deque(events, maxlen=0)
+    yield _compact(connection_document(connection)["data"])
 
 
 def _compact(value: object) -> str:
@@ -160,7 +193,73 @@ def _compact(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-_FORMATS: Final = {"jsonl": _json_lines, "list": _list}
+class _Format(NamedTuple):
+    """How a record is written, and what comes before the first, between two and after the last."""
+
+    record: Callable[[Connection, Iterator[ConnectionEvent]], Iterator[str]]
+    before: str = ""
+    between: str = ""
+    after: str = ""
+
+
+_FORMATS: Final = {
+    "jsonl": _Format(_line),
+    "list": _Format(
+        _element, '{"data": [\n', ",\n", '\n], "links": {"prev": null, "next": null}}\n'
+    ),
+}
+
+
+class _LeftOut:
+    """Names the records that are left out.
+
+    Attributes:
+        number: how many there are.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def __call__(self, error: InvalidRecordError) -> None:
+        self.number += 1
+        if self.number <= _MOST_NAMED:
+            write(shown(f"{error.record}: {error.reason}"), err=True)
+
+    def sum_up(self) -> None:
+        """Say how many they were."""
+        more = self.number - _MOST_NAMED
+        if more > 0:
+            write(f"and {_counted(more, 'more record')}", err=True)
+        if self.number:
+            write(f"{_counted(self.number, 'record')} skipped.", err=True)
+
+
+def _unskipped(error: InvalidRecordError) -> None:
+    raise error
+
+
+def _pieces(
+    form: _Format, found: "Iterable[Streamed]", unreadable: Callable[[InvalidRecordError], None]
+) -> Iterator[str]:
+    """What is written. A record is held back until its last event has been checked."""
+    yield form.before
+    between = ""
+    with SpooledTemporaryFile(_HELD, "w+", encoding="ascii", newline="\n") as record:
+        for connection, events in found:
+            record.seek(0)
+            record.truncate()
+            try:
+                for piece in form.record(connection, events):  # `writelines` would hold them all
+                    record.write(piece)
+            except InvalidRecordError as error:
+                unreadable(error)
+                continue
+            record.seek(0)
+            yield between
+            while piece := record.read(_HELD):
+                yield piece
+            between = form.between
+    yield form.after
 
 
 def export(
@@ -170,20 +269,32 @@ def export(
     format: Annotated[
         str, one_of(_FORMATS, "JSON Lines with histories, or one JSON:API list document.")
     ] = "jsonl",
+    skip_invalid: Annotated[
+        bool, typer.Option("--skip-invalid", help="Skip unreadable records, and export the rest.")
+    ] = False,
     database: DatabaseOption = "",
 ) -> None:
-    """Export every Connection, for import."""
+    """Export every Connection, for import.
+
+    It ends at the first stored record that is not what was written, and leaves an older FILE as it
+    was.
+    """
     from sqlalchemy.orm import Session
 
-    from connect_core.adapters.cli.database import opened, refuse, seeing_one_state
+    from connect_core.adapters.cli.database import opened, seeing_one_state
     from connect_core.adapters.sql import SqlConnectionStore
 
+    left_out = _LeftOut()
+    unreadable = left_out if skip_invalid else _unskipped
     with opened(database) as engine, Session(seeing_one_state(engine)) as session:
+        found = SqlConnectionStore(session).stream(on_unreadable=unreadable)
         try:
             with _target(file) as out:
-                out.writelines(_FORMATS[format](SqlConnectionStore(session).everything()))
-        except ConnectError as error:
-            refuse(error)
+                out.writelines(_pieces(_FORMATS[format], found, unreadable))
+        except InvalidRecordError as error:
+            write(shown(str(error)), "Mend it, or export the rest with --skip-invalid.", err=True)
+            raise typer.Exit(1) from None
+    left_out.sum_up()
 
 
 @contextmanager

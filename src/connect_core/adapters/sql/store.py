@@ -4,7 +4,7 @@ Every statement goes through SQLAlchemy Core. Nothing here commits or rolls back
 transaction.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -30,6 +30,7 @@ from sqlalchemy import Connection as Database
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from connect_core.adapters.sql.histories import OnUnreadable, Streamed, stream
 from connect_core.adapters.sql.rows import (
     connection_of,
     connection_row,
@@ -44,7 +45,7 @@ from connect_core.errors import InvalidRecordError, StaleConnectionError
 from connect_core.history import ConnectionEvent
 from connect_core.identifiers import ConnectionId, IdempotencyKey, OrganizationId
 from connect_core.lifecycle import Role
-from connect_core.store import IdempotencyRecord, Position, Selection, Standing, verified_history
+from connect_core.store import IdempotencyRecord, Position, Selection, Standing
 
 _GET: Final = select(connections).where(connections.c.id == bindparam("id"))
 _FIND: Final = select(connections).where(
@@ -87,8 +88,6 @@ _ADD_OUTCOME: Final = insert(idempotency_keys)
 #: The position after which a page begins, and the length of the page.
 _PLACE: Final = (bindparam("created_at", type_=UtcTime), bindparam("id", type_=Id))
 _LIMIT: Final[BindParameter[int]] = bindparam("limit", type_=Integer)
-#: How many Connections `SqlConnectionStore.everything` reads at a time.
-_BATCH: Final = 1000
 
 
 class History(NamedTuple):
@@ -240,25 +239,52 @@ class SqlConnectionStore:
             else:
                 return left_out
 
-    def everything(self) -> Iterator[History]:
-        """Every Connection with its history, sorted by id, read a thousand at a time.
+    def everything(self, *, on_unreadable: OnUnreadable | None = None) -> Iterator[History]:
+        """Every Connection with its history, sorted by id, each read when it is due.
 
         Call it in a transaction that sees one state throughout: REPEATABLE READ on PostgreSQL; any
         on SQLite. The histories are checked.
 
+        Args:
+            on_unreadable: is called with the error of each record that is not what was written:
+                a row, a history that does not lead to its Connection, or one that has none. The
+                Connection is left out, and the rest follows. If omitted, the error is raised.
+
         Raises:
-            InvalidRecordError: the stored events do not lead to the stored Connection.
+            InvalidRecordError: a record is not what was written, and `on_unreadable` is omitted.
         """
-        batch = select(connections).order_by(connections.c.id).limit(_BATCH)
-        last = ""
-        while rows := self._database().execute(batch.where(connections.c.id > last)).all():
-            found = [connection_of(row) for row in rows]
-            last = str(found[-1].id)
-            events = self._events_of([str(connection.id) for connection in found])
-            for connection in found:
-                yield History(
-                    connection, verified_history(connection, events.get(connection.id, ()))
-                )
+        report = _refuse if on_unreadable is None else on_unreadable
+        for connection, events in self.stream(on_unreadable=report):
+            try:
+                history = History(connection, tuple(events))
+            except InvalidRecordError as error:
+                report(error)
+            else:
+                yield history
+
+    def stream(self, *, on_unreadable: OnUnreadable | None = None) -> Iterator[Streamed]:
+        """The same as `everything`, for histories that are too long to be held.
+
+        Each Connection comes with an iterator, which reads and checks its events. Take all events,
+        and use none of them before the end.
+
+        Args:
+            on_unreadable: as `everything` has it, except for the errors of that iterator.
+
+        Raises:
+            InvalidRecordError: as `everything` does; from the iterator, if an event is not what was
+                written, or the history does not lead to the Connection.
+        """
+        return stream(self._database(), _refuse if on_unreadable is None else on_unreadable)
+
+    def add_events(self, events: Sequence[ConnectionEvent]) -> None:
+        """Keep more events of a Connection that `add_all` has added with the first of them.
+
+        Args:
+            events: the next ones, as `verified_history` has checked them. Add all of them in the
+                same transaction.
+        """
+        self._database().execute(_ADD_EVENT, [event_row(event) for event in events])
 
     # --- Statements ---
 
@@ -302,14 +328,9 @@ class SqlConnectionStore:
                 taken |= {row[0], (row[1], row[2])}
         return taken
 
-    def _events_of(self, ids: Sequence[str]) -> Mapping[str, Sequence[ConnectionEvent]]:
-        """The events of these Connections, in order."""
-        these = select(connection_events).where(connection_events.c.connection_id.in_(ids))
-        in_order = these.order_by(connection_events.c.connection_id, connection_events.c.version)
-        events: dict[str, list[ConnectionEvent]] = {}
-        for row in self._database().execute(in_order):
-            events.setdefault(row.connection_id, []).append(event_of(row))
-        return events
+
+def _refuse(error: InvalidRecordError) -> None:
+    raise error
 
 
 def _read(row: Row[Any]) -> Connection | InvalidRecordError:
