@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import PurePath
 from time import sleep
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.exc import ArgumentError
 
+from connect_core.adapters.sql.sessions import kind_of
 from connect_core.adapters.sql.tables import metadata
 
 #: How long SQLite waits for another process's transaction, in milliseconds.
@@ -46,10 +48,12 @@ def open_engine(url: str | URL) -> Engine:
         url: any SQLAlchemy URL, such as ``sqlite:///connect.db`` or ``postgresql://host/name``.
 
     Raises:
+        TypeError: `url` is neither text nor a `URL`.
         sqlalchemy.exc.SQLAlchemyError: the URL cannot be read or names an asynchronous driver, or
             the database cannot be opened.
         ModuleNotFoundError: the driver is not installed; PostgreSQL needs the extra `postgres`.
     """
+    _require_url(url)
     url = make_url(url)
     options: dict[str, Any] = {"pool_pre_ping": True}
     if url.drivername in ("postgres", "postgresql"):
@@ -68,6 +72,19 @@ def open_engine(url: str | URL) -> Engine:
     if not _has_tables(engine):
         _create_tables(engine)
     return engine
+
+
+def _require_url(url: object) -> None:
+    if not isinstance(url, str | URL):
+        advice = "; a file's is sqlite:/// and its path" if isinstance(url, PurePath) else ""
+        raise TypeError(f"url: expected a str or a sqlalchemy.URL, got {kind_of(url)}{advice}")
+
+
+def _require_engine(engine: object) -> None:
+    if not isinstance(engine, Engine):
+        is_async = hasattr(engine, "sync_engine")
+        advice = "; of an AsyncEngine, pass its sync_engine" if is_async else ""
+        raise TypeError(f"engine: expected a sqlalchemy.Engine, got {kind_of(engine)}{advice}")
 
 
 def _has_tables(engine: Engine) -> bool:
@@ -99,7 +116,11 @@ def configure_engine(engine: Engine) -> Engine:
 
     Returns:
         The same Engine.
+
+    Raises:
+        TypeError: `engine` is no `Engine`.
     """
+    _require_engine(engine)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)
