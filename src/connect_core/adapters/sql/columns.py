@@ -17,7 +17,6 @@ from sqlalchemy import (
     FromClause,
     String,
     and_,
-    false,
     inspect,
 )
 from sqlalchemy.dialects.postgresql import DOMAIN
@@ -32,8 +31,10 @@ from connect_core.adapters.sql.sessions import kind_of
 _Values = Mapping[str, object] | None
 
 
-def has_text(on: object, name: str, texts: Sequence[str]) -> ColumnElement[bool]:
+def has_text(on: object, name: str, texts: Sequence[str]) -> ColumnElement[bool] | None:
     """Whether a column has one of these texts: true or false, and false for NULL.
+
+    Returns None if no value of the column can ever be one of them.
 
     Args:
         on: the table, alias or mapped class.
@@ -54,7 +55,7 @@ def has_text(on: object, name: str, texts: Sequence[str]) -> ColumnElement[bool]
         ) from None
     chosen = texts if values is None else [values[text] for text in texts if text in values]
     if not chosen:
-        return false()
+        return None
     one_of = column == chosen[0] if len(chosen) == 1 else column.in_(chosen)
     return and_(column.is_not(None), one_of)
 
@@ -132,7 +133,10 @@ def _members_of(type_: Enum) -> _Values:
         return {value: value for value in type_.enums}
     names = type_.enum_class.__members__.items()
     members = [member for name, member in names if member.name == name]  # without aliases
-    if len(type_.enums) > len(members) or len(set(type_.enums)) < len(type_.enums):
-        raise _DiffersError("which stores a member under two names; give each one name")
-    stored = members[: len(type_.enums)]  # `values_callable` may give fewer
-    return {str.__str__(member): member for member in stored if isinstance(member, str)}
+    stored = dict(zip(type_.enums, members, strict=False))
+    # SQLAlchemy takes a member that is a text for the one that is stored under that text.
+    if not len(members) == len(stored) == len(type_.enums) or any(
+        isinstance(member, str) and stored.get(member, member) is not member for member in members
+    ):
+        raise _DiffersError("whose members and stored names are not one to one; make them so")
+    return {str.__str__(member): member for member in members if isinstance(member, str)}

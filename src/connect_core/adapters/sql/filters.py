@@ -5,9 +5,12 @@ They are derived from the decision table, and fit any table or mapped class with
 as Python does (`connect_core.adapters.sql.columns`). They run no query.
 """
 
+from collections.abc import Iterable
+
 from sqlalchemy import (
     ColumnElement,
     and_,
+    false,
     or_,
 )
 
@@ -19,10 +22,22 @@ from connect_core.lifecycle import Action, Role
 from connect_core.parties import Actor, Organization, organization_id_of
 from connect_core.policy import permitting_statuses
 
+#: A condition; None if it is never true.
+_Condition = ColumnElement[bool] | None
 
-def _holds(organization_id: str, role: Role, on: object) -> ColumnElement[bool]:
+
+def _holds(organization_id: str, role: Role, on: object) -> _Condition:
     """Whether the organization holds the role: true or false, and false for NULL."""
     return has_text(on, f"{role}_organization_id", [organization_id])
+
+
+def _both(one: _Condition, other: _Condition) -> _Condition:
+    return None if one is None or other is None else and_(one, other)
+
+
+def _any(ways: Iterable[_Condition]) -> ColumnElement[bool]:
+    possible = [way for way in ways if way is not None]
+    return or_(*possible) if possible else false()
 
 
 def visible(organization_id: str | Organization, on: object = connections) -> ColumnElement[bool]:
@@ -48,7 +63,7 @@ def visible(organization_id: str | Organization, on: object = connections) -> Co
             f" got {kind_of(organization_id)}"
         )
     text = str(OrganizationId(str.__str__(wanted)))
-    return or_(*(_holds(text, role, on) for role in Role))
+    return _any(_holds(text, role, on) for role in Role)
 
 
 def actionable(actor: Actor, action: str, on: object = connections) -> ColumnElement[bool]:
@@ -74,11 +89,10 @@ def actionable(actor: Actor, action: str, on: object = connections) -> ColumnEle
         raise TypeError(f"actor: expected an Actor, got {kind_of(actor)}")
     text = str.__str__(organization_id)
     taken = Action(action)
-    ways = [
-        and_(
+    return _any(
+        _both(
             _holds(text, role, on),
             has_text(on, "status", [each.value for each in permitting_statuses(role, taken)]),
         )
         for role in Role
-    ]
-    return or_(*ways)
+    )
