@@ -143,7 +143,7 @@ class TestColumnTypes:
         """A host may read these types; a later version may change them only with a migration."""
         there = URL.create("postgresql").get_dialect()()
         id_, status, version, time = (
-            'VARCHAR COLLATE "C"',
+            'VARCHAR(255) COLLATE "C"',
             "VARCHAR(16)",
             "INTEGER",
             "TIMESTAMP(3) WITH TIME ZONE",

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.exc import ArgumentError
 
-from connect_core.adapters.sql.sessions import kind_of
+from connect_core.adapters.sql.sessions import kind_of, known_settings, require_utf8
 from connect_core.adapters.sql.tables import metadata
 
 #: How long SQLite waits for another process's transaction, in milliseconds.
@@ -49,6 +49,7 @@ def open_engine(url: str | URL) -> Engine:
 
     Raises:
         TypeError: `url` is neither text nor a `URL`.
+        ValueError: the encoding of a PostgreSQL database, or of its clients, is not UTF8.
         sqlalchemy.exc.SQLAlchemyError: the URL cannot be read or names an asynchronous driver, or
             the database cannot be opened.
         ModuleNotFoundError: the driver is not installed; PostgreSQL needs the extra `postgres`.
@@ -109,7 +110,8 @@ def configure_engine(engine: Engine) -> Engine:
     transactions that only read, which neither wait nor make others wait. Committed changes survive
     a crash of the process; a loss of power may undo the last commits (``synchronous = NORMAL``, as
     is usual with write-ahead logging). If it must not, set ``PRAGMA synchronous = FULL`` in a
-    "connect" listener of your own; it takes about twice the time. PostgreSQL needs no settings.
+    "connect" listener of your own; it takes about twice the time. PostgreSQL needs no settings; a
+    connection whose ``server_encoding`` or ``client_encoding`` is not UTF8 raises `ValueError`.
 
     Args:
         engine: the Engine; of an ``AsyncEngine``, its ``sync_engine``.
@@ -125,7 +127,16 @@ def configure_engine(engine: Engine) -> Engine:
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)
         event.listen(engine, "invalidate", _on_invalidate)
+    elif engine.dialect.name == "postgresql":
+        # Before SQLAlchemy's own first look, which fails for an encoding that makes no text.
+        event.listen(engine, "connect", _require_utf8, insert=True)
     return engine
+
+
+def _require_utf8(connection: Any, _: object) -> None:
+    setting = known_settings(getattr(connection, "driver_connection", connection))
+    if setting is not None:
+        require_utf8(setting)
 
 
 def _on_connect(connection: Any, _: object) -> None:

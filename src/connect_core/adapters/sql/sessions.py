@@ -5,7 +5,8 @@ This module runs no statement of the store's and knows none of the rules.
 
 import re
 import sqlite3
-from collections.abc import Set
+from collections.abc import Callable, Set
+from functools import partial
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -99,10 +100,11 @@ def _check_settings(database: Database) -> None:
     Raises:
         ValueError: the message names the setting, its value, and what to do.
     """
+    driver = database.connection.driver_connection
     if database.dialect.name == "postgresql":
-        _check_encodings(database)
+        require_utf8(known_settings(driver) or partial(_ask, database))
     elif database.dialect.name == "sqlite":
-        _check_text_factory(database.connection.driver_connection)
+        _check_text_factory(driver)
 
 
 #: For each of PostgreSQL's encodings, how to set it.
@@ -112,18 +114,25 @@ _REMEDIES: Final = {
 }
 
 
-def _check_encodings(database: Database) -> None:
+def require_utf8(setting: Callable[[str], object]) -> None:
+    """Refuse PostgreSQL's encodings other than UTF-8.
+
+    Raises:
+        ValueError: the message names the setting, its value, and what to do.
+    """
     for name, remedy in _REMEDIES.items():
-        value = _setting(database, name)
+        value = setting(name)
         if value != "UTF8":
             raise ValueError(f"{name} is {value}, but must be UTF8 to hold every name: {remedy}")
 
 
-def _setting(database: Database, name: str) -> object:
-    """A setting of the connection. psycopg knows it without asking the server."""
-    info = getattr(database.connection.driver_connection, "info", None)
-    if info is not None:
-        return info.parameter_status(name)
+def known_settings(driver: Any) -> Callable[[str], object] | None:
+    """The settings that psycopg knows without asking the server; None for other drivers."""
+    info = getattr(driver, "info", None)
+    return None if info is None else info.parameter_status
+
+
+def _ask(database: Database, name: str) -> object:
     return database.scalar(text("SELECT current_setting(:name)"), {"name": name})
 
 
