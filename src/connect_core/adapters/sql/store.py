@@ -4,8 +4,8 @@ Every statement goes through SQLAlchemy Core. Nothing here commits or rolls back
 transaction.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -130,7 +130,7 @@ class SqlConnectionStore:
 
     **Settings.** PostgreSQL must have ``server_encoding`` and ``client_encoding`` UTF8, and a
     connection of `sqlite3` a ``text_factory`` that makes `str`. No other setting of a role,
-    database or session changes what is read; see `docs/how-to/list-filtering.md` for collations.
+    database or session changes what is read; see the guide to filters for collations.
 
     Args:
         session: a `Session`, or a `scoped_session`. From an ``AsyncSession``, use ``run_sync``.
@@ -352,12 +352,26 @@ class SqlConnectionStore:
         return events
 
 
-def _all_or_nothing(database: Database) -> AbstractContextManager[object]:
+@contextmanager
+def _all_or_nothing(database: Database) -> Generator[None]:
     """A savepoint around statements of which the second may fail after the first has succeeded.
 
     PostgreSQL needs none: an error there undoes the transaction, up to a savepoint of the host's.
+    It goes to the driver itself: `Connection.begin_nested` takes a third of a step's time.
     """
-    return nullcontext() if database.dialect.name == "postgresql" else database.begin_nested()
+    if database.dialect.name == "postgresql":
+        yield
+        return
+    cursor = database.connection.cursor()
+    cursor.execute("SAVEPOINT connect_core_step")
+    try:
+        yield
+    except BaseException:
+        cursor.execute("ROLLBACK TO SAVEPOINT connect_core_step")
+        raise
+    finally:
+        cursor.execute("RELEASE SAVEPOINT connect_core_step")
+        cursor.close()
 
 
 def _read(row: Row[Any]) -> Connection | InvalidRecordError:
