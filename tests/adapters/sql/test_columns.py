@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
 from itertools import product
+from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -487,8 +488,10 @@ class TestArguments:
             assert ours.compare(plain)
             assert ours.compile().params == plain.compile().params
 
-    def test_a_message_holds_no_secret(self) -> None:
-        engine: Engine = create_engine("sqlite:///secret")
+    def test_an_engine_is_not_opened_or_quoted(self, tmp_path: Path) -> None:
+        """Its URL may hold a password."""
+        engine: Engine = create_engine(f"sqlite:///{tmp_path / 'secret'}")
         with pytest.raises(TypeError) as refused:
             visible("org_A", engine)
         assert "secret" not in str(refused.value)
+        assert not (tmp_path / "secret").exists()

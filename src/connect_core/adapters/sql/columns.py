@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.orm import Mapper, QueryableAttribute
-from sqlalchemy.orm.util import AliasedInsp
+from sqlalchemy.orm.util import AliasedClass, AliasedInsp
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from connect_core.adapters.sql.sessions import kind_of
@@ -63,7 +63,9 @@ def has_text(on: object, name: str, texts: Sequence[str]) -> ColumnElement[bool]
 def _column(on: object, name: str) -> Any:
     if isinstance(on, FromClause):
         return cast("FromClause", on).c[name]
-    is_mapped = isinstance(inspect(on, raiseerr=False), Mapper | AliasedInsp)
+    # Only of classes: to inspect an engine opens its database.
+    is_class = isinstance(on, type | AliasedClass)
+    is_mapped = is_class and isinstance(inspect(on, raiseerr=False), Mapper | AliasedInsp)
     column = getattr(on, name) if is_mapped else getattr(on, name, None)
     if not isinstance(column, ColumnElement | QueryableAttribute):
         raise TypeError(
