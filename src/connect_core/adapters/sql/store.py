@@ -366,12 +366,12 @@ def _all_or_nothing(database: Database) -> Generator[None]:
     cursor.execute("SAVEPOINT connect_core_step")
     try:
         yield
-    except BaseException:
+    except Exception:  # no cancellation, after which SQLAlchemy has closed the connection
         cursor.execute("ROLLBACK TO SAVEPOINT connect_core_step")
-        raise
-    finally:
         cursor.execute("RELEASE SAVEPOINT connect_core_step")
-        cursor.close()
+        raise
+    cursor.execute("RELEASE SAVEPOINT connect_core_step")
+    cursor.close()
 
 
 def _read(row: Row[Any]) -> Connection | InvalidRecordError:
