@@ -4,12 +4,14 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 import pytest
 from databases import POSTGRESQL, postgresql
 from embedding import THEIRS, committed, count, service_in
-from sqlalchemy import Engine, create_engine, inspect, select, text
+from sqlalchemy import Engine, create_engine, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 from support import OUR_KEY
 
@@ -181,3 +183,46 @@ class TestEngines:
     def test_what_cannot_be_opened(self, url: str, error: type[Exception]) -> None:
         with pytest.raises(error):
             open_engine(url)
+
+
+class TestArguments:
+    """What is no URL, or no engine, is refused by name; a message holds no password."""
+
+    @pytest.mark.parametrize(
+        ("url", "got"),
+        [
+            (None, "None"),
+            (b"sqlite://", "builtins.bytes"),
+            (5, "builtins.int"),
+            (Path("connections.db"), "Path; a file's is sqlite:/// and its path"),
+            (create_engine("sqlite:///secret"), "sqlalchemy.engine.base.Engine"),
+            (create_async_engine("sqlite+aiosqlite://"), "AsyncEngine"),
+            (Session(), "sqlalchemy.orm.session.Session"),
+        ],
+        ids=repr,
+    )
+    def test_url(self, url: Any, got: str) -> None:
+        with pytest.raises(TypeError) as refused:
+            open_engine(url)
+        message = str(refused.value)
+        assert message.startswith("url: expected a str or a sqlalchemy.URL, got ")
+        assert message.endswith(got)
+
+    @pytest.mark.parametrize(
+        ("engine", "got"),
+        [
+            (None, "None"),
+            ("sqlite:///secret", "builtins.str"),
+            (b"sqlite://", "builtins.bytes"),
+            (make_url("sqlite:///secret"), "sqlalchemy.engine.url.URL"),
+            (create_async_engine("sqlite+aiosqlite://"), "pass its sync_engine"),
+            (Session(), "sqlalchemy.orm.session.Session"),
+        ],
+        ids=repr,
+    )
+    def test_engine(self, engine: Any, got: str) -> None:
+        with pytest.raises(TypeError) as refused:
+            configure_engine(engine)
+        message = str(refused.value)
+        assert message.startswith("engine: expected a sqlalchemy.Engine, got ")
+        assert message.endswith(got)

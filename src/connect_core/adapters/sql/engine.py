@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import PurePath
 from time import sleep
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.exc import ArgumentError
 
+from connect_core.adapters.sql.sessions import kind_of, known_settings, require_utf8
 from connect_core.adapters.sql.tables import metadata
 
 #: How long SQLite waits for another process's transaction, in milliseconds.
@@ -46,10 +48,13 @@ def open_engine(url: str | URL) -> Engine:
         url: any SQLAlchemy URL, such as ``sqlite:///connect.db`` or ``postgresql://host/name``.
 
     Raises:
+        TypeError: `url` is neither text nor a `URL`.
+        ValueError: the encoding of a PostgreSQL database, or of its clients, is not UTF8.
         sqlalchemy.exc.SQLAlchemyError: the URL cannot be read or names an asynchronous driver, or
             the database cannot be opened.
         ModuleNotFoundError: the driver is not installed; PostgreSQL needs the extra `postgres`.
     """
+    _require_url(url)
     url = make_url(url)
     options: dict[str, Any] = {"pool_pre_ping": True}
     if url.drivername in ("postgres", "postgresql"):
@@ -68,6 +73,19 @@ def open_engine(url: str | URL) -> Engine:
     if not _has_tables(engine):
         _create_tables(engine)
     return engine
+
+
+def _require_url(url: object) -> None:
+    if not isinstance(url, str | URL):
+        advice = "; a file's is sqlite:/// and its path" if isinstance(url, PurePath) else ""
+        raise TypeError(f"url: expected a str or a sqlalchemy.URL, got {kind_of(url)}{advice}")
+
+
+def _require_engine(engine: object) -> None:
+    if not isinstance(engine, Engine):
+        is_async = hasattr(engine, "sync_engine")
+        advice = "; of an AsyncEngine, pass its sync_engine" if is_async else ""
+        raise TypeError(f"engine: expected a sqlalchemy.Engine, got {kind_of(engine)}{advice}")
 
 
 def _has_tables(engine: Engine) -> bool:
@@ -92,19 +110,33 @@ def configure_engine(engine: Engine) -> Engine:
     transactions that only read, which neither wait nor make others wait. Committed changes survive
     a crash of the process; a loss of power may undo the last commits (``synchronous = NORMAL``, as
     is usual with write-ahead logging). If it must not, set ``PRAGMA synchronous = FULL`` in a
-    "connect" listener of your own; it takes about twice the time. PostgreSQL needs no settings.
+    "connect" listener of your own; it takes about twice the time. PostgreSQL needs no settings; a
+    connection whose ``server_encoding`` or ``client_encoding`` is not UTF8 raises `ValueError`.
 
     Args:
         engine: the Engine; of an ``AsyncEngine``, its ``sync_engine``.
 
     Returns:
         The same Engine.
+
+    Raises:
+        TypeError: `engine` is no `Engine`.
     """
+    _require_engine(engine)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)
         event.listen(engine, "invalidate", _on_invalidate)
+    elif engine.dialect.name == "postgresql":
+        # Before SQLAlchemy's own first look, which fails for an encoding that makes no text.
+        event.listen(engine, "connect", _require_utf8, insert=True)
     return engine
+
+
+def _require_utf8(connection: Any, _: object) -> None:
+    setting = known_settings(getattr(connection, "driver_connection", connection))
+    if setting is not None:
+        require_utf8(setting)
 
 
 def _on_connect(connection: Any, _: object) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Row, bindparam, exists, select
 
 from connect_core.adapters.sql.rows import connection_of, event_of
 from connect_core.adapters.sql.tables import connection_events, connections
+from connect_core.adapters.sql.types import as_stored
 from connect_core.connection import Connection
 from connect_core.errors import InvalidRecordError
 from connect_core.history import ConnectionEvent
@@ -28,12 +29,14 @@ _BATCH: Final = 500
 #: How many events are read at a time: of some Connections, or of a part of a longer history.
 _MOST_EVENTS: Final = 5000
 
-_PAGE: Final = select(connections).order_by(connections.c.id).limit(bindparam("limit"))
+_PAGE: Final = (
+    select(*as_stored(connections.c)).order_by(connections.c.id).limit(bindparam("limit"))
+)
 _NEXT_PAGE: Final = _PAGE.where(connections.c.id > bindparam("last"))
-#: The events of the Connections from one id to another, in order; for each as many as its version
-#: says, however many there are.
+#: The events of the Connections from one id to another, in order; for each as many as its
+#: version says, however many there are.
 _EVENTS: Final = (
-    select(connection_events)
+    select(*as_stored(connection_events.c))
     .join(connections, connections.c.id == connection_events.c.connection_id)
     .where(
         connection_events.c.connection_id >= bindparam("first"),
@@ -44,7 +47,7 @@ _EVENTS: Final = (
 )
 #: A part of the history of one Connection.
 _PART: Final = (
-    select(connection_events)
+    select(*as_stored(connection_events.c))
     .where(
         connection_events.c.connection_id == bindparam("id"),
         connection_events.c.version <= bindparam("version"),

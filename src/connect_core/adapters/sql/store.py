@@ -4,33 +4,28 @@ Every statement goes through SQLAlchemy Core. Nothing here commits or rolls back
 transaction.
 """
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Generator, Iterator, Sequence, Set
+from contextlib import contextmanager
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from sqlalchemy import Connection as Database
 from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Integer,
     Row,
     Select,
     and_,
     bindparam,
     delete,
     insert,
-    literal,
     or_,
     select,
-    tuple_,
-    union,
     update,
 )
-from sqlalchemy import Connection as Database
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session
 
 from connect_core.adapters.sql.histories import OnUnreadable, Streamed, stream
+from connect_core.adapters.sql.pages import page_statement
 from connect_core.adapters.sql.rows import (
     connection_of,
     connection_row,
@@ -38,17 +33,26 @@ from connect_core.adapters.sql.rows import (
     event_row,
     state_of,
 )
+from connect_core.adapters.sql.sessions import (
+    expire_kept,
+    reading,
+    require_session,
+    violated,
+    writing,
+)
 from connect_core.adapters.sql.tables import connection_events, connections, idempotency_keys
-from connect_core.adapters.sql.types import Id, UtcTime
+from connect_core.adapters.sql.types import as_stored
 from connect_core.connection import Change, Connection
 from connect_core.errors import InvalidRecordError, StaleConnectionError
 from connect_core.history import ConnectionEvent
 from connect_core.identifiers import ConnectionId, IdempotencyKey, OrganizationId
 from connect_core.lifecycle import Role
-from connect_core.store import IdempotencyRecord, Position, Selection, Standing
+from connect_core.store import IdempotencyRecord, Position, Selection
 
-_GET: Final = select(connections).where(connections.c.id == bindparam("id"))
-_FIND: Final = select(connections).where(
+_CONNECTIONS: Final = select(*as_stored(connections.c))
+_EVENTS: Final = select(*as_stored(connection_events.c))
+_GET: Final = _CONNECTIONS.where(connections.c.id == bindparam("id"))
+_FIND: Final = _CONNECTIONS.where(
     connections.c.source_organization_id == bindparam("source"),
     connections.c.destination_organization_id == bindparam("destination"),
 )
@@ -69,25 +73,22 @@ _CONFLICTING: Final = select(
 _SAVE: Final = update(connections).where(
     connections.c.id == bindparam("the_id"), connections.c.version == bindparam("previous_version")
 )
-_HISTORY: Final = (
-    select(connection_events)
-    .where(connection_events.c.connection_id == bindparam("id"))
-    .order_by(connection_events.c.version)
+_HISTORY: Final = _EVENTS.where(connection_events.c.connection_id == bindparam("id")).order_by(
+    connection_events.c.version
 )
-_EVENT: Final = select(connection_events).where(
+_EVENT: Final = _EVENTS.where(
     connection_events.c.connection_id == bindparam("id"),
     connection_events.c.version == bindparam("version"),
 )
-_FIND_OUTCOME: Final = select(idempotency_keys).where(
+_FIND_OUTCOME: Final = select(*as_stored(idempotency_keys.c)).where(
     idempotency_keys.c.organization_id == bindparam("organization_id"),
     idempotency_keys.c.key == bindparam("key"),
 )
 _ADD: Final = insert(connections)
 _ADD_EVENT: Final = insert(connection_events)
 _ADD_OUTCOME: Final = insert(idempotency_keys)
-#: The position after which a page begins, and the length of the page.
-_PLACE: Final = (bindparam("created_at", type_=UtcTime), bindparam("id", type_=Id))
-_LIMIT: Final[BindParameter[int]] = bindparam("limit", type_=Integer)
+#: The constraints that make a Connection a duplicate.
+_OWN_KEYS: Final = frozenset({"pk_connections", "uq_connections_ordered_pair"})
 
 
 class History(NamedTuple):
@@ -101,40 +102,76 @@ class SqlConnectionStore:
     """A `ConnectionStore` in a database, inside a session that you own.
 
     It never commits, rolls back or opens anything: others see a change when you commit, and it is
-    gone when you roll back. If the database fails, SQLAlchemy's errors are passed on. After
-    `StaleConnectionError`, `DuplicateConnectionError` and every other refusal of the service the
-    session remains usable.
+    gone when you roll back. If the database fails or refuses a row, SQLAlchemy's errors are passed
+    on, also those of triggers and constraints of your own on these tables; only our own keys make a
+    Connection a duplicate. After `StaleConnectionError`, `DuplicateConnectionError` and every other
+    refusal of the service the session remains usable.
 
     Make one per session. Threads must not share it, just as they must not share the session.
 
+    **Several engines.** All three tables are in one database. A `get_bind` of yours is given
+    ``update(connections)`` as `clause` for every change, and for what must be read together with
+    it; for other reads it is given ``select(connections)``. Once a transaction writes, send its
+    reads to the same engine. From a replica, a command may read an older version and be refused as
+    stale, and you do not see what you have written. With ``Session(binds=...)``, bind
+    `connections`.
+
+    **Objects of your own.** If you have mapped a class on `connections`, or on a table of that name
+    of your own, its objects in this session agree with what a command wrote: their status, update
+    time and version are expired, and read again when you next look at them. So are attributes that
+    are mapped on SQL expressions. A change of your own to one of these attributes that is not yet
+    flushed is dropped; other attributes keep theirs. This store does not know of relationships,
+    hybrid attributes that you have cached, objects of other sessions, or a savepoint of yours that
+    you roll back: refresh those yourself, and with an ``AsyncSession`` refresh the object before
+    you look at it. If a column that changes is part of the class's primary key, the object is that
+    of a row that is gone, and SQLAlchemy says so.
+
+    **Settings.** PostgreSQL must have ``server_encoding`` and ``client_encoding`` UTF8, and a
+    connection of `sqlite3` a ``text_factory`` that makes `str`. No other setting of a role,
+    database or session changes what is read; see the guide to filters for collations.
+
+    Args:
+        session: a `Session`, or a `scoped_session`. From an ``AsyncSession``, use ``run_sync``.
+
     Raises:
+        TypeError: `session` is something else.
         InvalidRecordError: from every method that reads, if a row is not what was written.
+        ValueError: from the first method that is called, if a setting is not supported.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session | scoped_session[Session]) -> None:
+        require_session(session)
         self._session = session
 
     def add(self, change: Change) -> bool:
         """See `ConnectionStore.add`."""
+        row = connection_row(change.connection)
         with self._session.begin_nested() as savepoint:
             try:
-                database = self._database()
-                database.execute(_ADD, connection_row(change.connection))
+                database = writing(self._session)  # in here: the savepoint begins with this
+                database.execute(_ADD, row)
                 database.execute(_ADD_EVENT, event_row(change.event))
-            except IntegrityError:
+            except IntegrityError as error:
                 savepoint.rollback()
-                return False
-        return True
+                refused = error
+            else:
+                return True
+        taken = writing(self._session).execute(_CONFLICTING, row).first() is not None
+        if taken or violated(refused.orig) & _OWN_KEYS:  # a stricter isolation may hide the other
+            return False
+        raise refused
 
     def save(self, change: Change) -> bool:
         """See `ConnectionStore.save`."""
         connection, event = change
         which = {"the_id": str(connection.id), "previous_version": connection.version - 1}
-        database = self._database()
-        if database.execute(_SAVE, which | state_of(connection)).rowcount != 1:
-            return False
-        database.execute(_ADD_EVENT, event_row(event))
-        return True
+        database = writing(self._session)
+        with _all_or_nothing(database):
+            saved = database.execute(_SAVE, which | state_of(connection)).rowcount == 1
+            if saved:
+                database.execute(_ADD_EVENT, event_row(event))
+        expire_kept(self._session, str(connection.id))
+        return saved
 
     def get(self, connection_id: ConnectionId) -> Connection | None:
         """See `ConnectionStore.get`."""
@@ -162,18 +199,18 @@ class SqlConnectionStore:
         values |= {"organization_id": str(ours), "limit": limit}
         if beyond is not None:
             values |= {"created_at": beyond.created_at, "id": str(beyond.id)}
-        statement = _page(fitting, given, beyond is not None, newest_first)
-        return [_read(row) for row in self._database().execute(statement, values)]
+        statement = page_statement(fitting, given, beyond is not None, newest_first)
+        return [_read(row) for row in reading(self._session).execute(statement, values)]
 
     def history(self, connection_id: ConnectionId) -> Sequence[ConnectionEvent]:
         """See `ConnectionStore.history`."""
-        rows = self._database().execute(_HISTORY, {"id": str(connection_id)})
+        rows = reading(self._session).execute(_HISTORY, {"id": str(connection_id)})
         return [event_of(row) for row in rows]
 
     def event(self, connection_id: ConnectionId, version: int) -> ConnectionEvent | None:
         """See `ConnectionStore.event`."""
         which = {"id": str(connection_id), "version": version}
-        row = self._database().execute(_EVENT, which).one_or_none()
+        row = reading(self._session).execute(_EVENT, which).one_or_none()
         return None if row is None else event_of(row)
 
     def once(
@@ -192,23 +229,27 @@ class SqlConnectionStore:
             with self._session.begin_nested() as savepoint:
                 record = attempt()
                 try:
-                    self._database().execute(_ADD_OUTCOME, place | record._asdict())
-                except IntegrityError as error:  # another transaction kept its record meanwhile
+                    writing(self._session).execute(_ADD_OUTCOME, place | record._asdict())
+                except IntegrityError as error:  # another transaction may have kept its record
                     savepoint.rollback()
                     overtaken = error
                 else:
-                    return record
+                    kept = record
+                    return kept
         except StaleConnectionError as error:  # another request was faster: is it the same one?
             overtaken = error
+        finally:
+            if kept is None:  # what the attempt changed is undone
+                expire_kept(self._session, None)
         kept = self._find_outcome(place)
-        if kept is None:  # it is not, or a stricter isolation hides its record
+        if kept is None:  # there is no record, or a stricter isolation hides it
             raise overtaken
         return kept
 
     def forget(self, before: datetime) -> int:
         """See `ConnectionStore.forget`."""
         old = delete(idempotency_keys).where(idempotency_keys.c.created_at < before)
-        return self._database().execute(old).rowcount
+        return writing(self._session).execute(old).rowcount
 
     # --- Import and export ---
 
@@ -232,8 +273,8 @@ class SqlConnectionStore:
             try:
                 self._add_all(rest)
             except IntegrityError:
-                others = self._conflicts_with(rest)
-                if not others:  # a stricter isolation hides them from this transaction
+                others = self._conflicts_with(rest) - taken
+                if not others:  # something else was refused, or a stricter isolation hides them
                     raise
                 taken |= others
             else:
@@ -275,7 +316,7 @@ class SqlConnectionStore:
             InvalidRecordError: as `everything` does; from the iterator, if an event is not what was
                 written, or the history does not lead to the Connection.
         """
-        return stream(self._database(), _refuse if on_unreadable is None else on_unreadable)
+        return stream(reading(self._session), _refuse if on_unreadable is None else on_unreadable)
 
     def add_events(self, events: Sequence[ConnectionEvent]) -> None:
         """Keep more events of a Connection that `add_all` has added with the first of them.
@@ -284,20 +325,18 @@ class SqlConnectionStore:
             events: the next ones, as `verified_history` has checked them. Add all of them in the
                 same transaction.
         """
-        self._database().execute(_ADD_EVENT, [event_row(event) for event in events])
+        writing(self._session).execute(_ADD_EVENT, [event_row(event) for event in events])
 
     # --- Statements ---
 
-    def _database(self) -> Database:
-        """The session's connection to the database that has the tables."""
-        return self._session.connection({"clause": connections})
-
     def _one(self, statement: Select[Any], which: dict[str, object]) -> Connection | None:
-        row = self._database().execute(statement, which).one_or_none()
+        row = reading(self._session).execute(statement, which).one_or_none()
         return None if row is None else connection_of(row)
 
     def _find_outcome(self, place: dict[str, str]) -> IdempotencyRecord | None:
-        row = self._database().execute(_FIND_OUTCOME, place).mappings().one_or_none()
+        """The record for a key, from where it would be written: a replica may not have it yet."""
+        found = writing(self._session).execute(_FIND_OUTCOME, place)
+        row = found.mappings().one_or_none()
         if row is None:
             return None
         if not isinstance(row["created_at"], datetime):
@@ -313,7 +352,7 @@ class SqlConnectionStore:
         event_rows = [event_row(event) for _, events in histories for event in events]
         with self._session.begin_nested():
             if rows:
-                database = self._database()
+                database = writing(self._session)
                 database.execute(_ADD, rows)
                 database.execute(_ADD_EVENT, event_rows)
 
@@ -324,13 +363,35 @@ class SqlConnectionStore:
         """
         taken: set[object] = set()
         for connection, _ in histories:
-            for row in self._database().execute(_CONFLICTING, connection_row(connection)):
+            for row in writing(self._session).execute(_CONFLICTING, connection_row(connection)):
                 taken |= {row[0], (row[1], row[2])}
         return taken
 
 
 def _refuse(error: InvalidRecordError) -> None:
     raise error
+
+
+@contextmanager
+def _all_or_nothing(database: Database) -> Generator[None]:
+    """A savepoint around statements of which the second may fail after the first has succeeded.
+
+    PostgreSQL needs none: an error there undoes the transaction, up to a savepoint of the host's.
+    It goes to the driver itself: `Connection.begin_nested` takes a third of a step's time.
+    """
+    if database.dialect.name == "postgresql":
+        yield
+        return
+    cursor = database.connection.cursor()
+    cursor.execute("SAVEPOINT connect_core_step")
+    try:
+        yield
+    except Exception:  # no cancellation, after which SQLAlchemy has closed the connection
+        cursor.execute("ROLLBACK TO SAVEPOINT connect_core_step")
+        cursor.execute("RELEASE SAVEPOINT connect_core_step")
+        raise
+    cursor.execute("RELEASE SAVEPOINT connect_core_step")
+    cursor.close()
 
 
 def _read(row: Row[Any]) -> Connection | InvalidRecordError:
@@ -358,59 +419,3 @@ def _without_taken(
             claimed |= claims
             rest.append(history)
     return left_out, rest
-
-
-@lru_cache
-def _page(
-    standings: tuple[Standing, ...], given: frozenset[Role], placed: bool, newest_first: bool
-) -> Select[Any]:
-    """The statement for a page of these standings, with the parties in `given`.
-
-    It is cached, because making it takes longer than executing it. What differs between two pages
-    of the same kind is a parameter. If `placed`, the page begins after a position.
-    """
-    parts: list[Select[Any]] = []
-    for standing in standings:
-        others = given - {standing.role}
-        part = _index_range(standing, placed, newest_first).where(
-            connections.c[f"{standing.role}_organization_id"] == bindparam("organization_id"),
-            *(connections.c[f"{role}_organization_id"] == bindparam(role.value) for role in others),
-        )
-        # Two parties have one Connection at most. With a limit, PostgreSQL may look for it among
-        # all Connections that one of the two has.
-        parts.append(part if others else part.limit(_LIMIT))
-    # A union, because a self-connection is found in both roles.
-    found = union(*(select(part.subquery()) for part in parts)).subquery()
-    order = _in_order([found.c.created_at, found.c.id], newest_first)
-    return select(found).order_by(*order).limit(_LIMIT)
-
-
-def _index_range(standing: Standing, placed: bool, newest_first: bool) -> Select[Any]:
-    """The Connections of one status, or of all, in order: a range of an index.
-
-    If `placed`, they begin after a position. The status is compared as a range, and comes first in
-    the order, though all rows have the same. With ``=`` PostgreSQL may use the index without a
-    status, and read everything between two Connections of that status, which can be everything
-    that an organization has.
-    """
-    columns: list[ColumnElement[Any]] = [connections.c.created_at, connections.c.id]
-    start: list[ColumnElement[Any]] = list(_PLACE) if placed else []
-    statement = select(connections)
-    if standing.status is not None:
-        columns.insert(0, connections.c.status)
-        start.insert(0, literal(standing.status.value))
-        last = columns[0] >= start[0] if newest_first else columns[0] <= start[0]
-        statement = statement.where(last)
-    if start:
-        here, there = tuple_(*columns[: len(start)]), tuple_(*start)
-        if placed:
-            statement = statement.where(here < there if newest_first else here > there)
-        else:
-            statement = statement.where(here <= there if newest_first else here >= there)
-    return statement.order_by(*_in_order(columns, newest_first))
-
-
-def _in_order(
-    columns: Sequence[ColumnElement[Any]], newest_first: bool
-) -> list[ColumnElement[Any]]:
-    return [column.desc() if newest_first else column.asc() for column in columns]

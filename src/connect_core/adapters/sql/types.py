@@ -1,18 +1,36 @@
-"""Column types: how the databases store times, JSON values and ids."""
+"""Column types: how the databases store times, JSON values and ids, and how the store reads them.
+
+A host that reads the tables gets the values that its driver makes of them. The store does not: it
+asks PostgreSQL for text, which `as_stored` adds to the columns of its queries. What a driver makes
+of a time depends on the session's `DateStyle` and `TimeZone`, and a driver that cannot make a value
+at all (of ``infinity``, of a time before Christ, of JSON with a number of ten thousand digits)
+fails for the whole result because of one row. What the store cannot read as a value stays text, and
+its row is refused alone.
+"""
 
 import json
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    DateTime,
     Dialect,
     String,
     Text,
+    case,
+    cast,
+    func,
+    literal_column,
+    type_coerce,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from connect_core.history import as_timestamp, format_timestamp
+from connect_core.identifiers import MAX_ID_LENGTH
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -70,13 +88,76 @@ class JsonValue(TypeDecorator[object]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """The value that is stored."""
-        if dialect.name == "postgresql" or not isinstance(value, str):
-            return value
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
+        return value if dialect.name == "postgresql" else _parsed(value)
 
 
-#: Ids are compared and sorted by their code points, in every database.
-Id: Final = String(255).with_variant(String(255, collation="C"), "postgresql")
+def _parsed(value: Any) -> Any:
+    """The JSON value that a text holds; anything else is returned as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):  # too many digits are a ValueError
+        return value
+
+
+#: Ids and keys. They are compared and sorted by their code points, in every database.
+Id: Final = String(MAX_ID_LENGTH).with_variant(String(MAX_ID_LENGTH, collation="C"), "postgresql")
+
+
+# --- What the store reads ------------------------------------------------------------------------
+
+_UTC: Final[ColumnElement[str]] = literal_column("'UTC'")
+_YEAR_1: Final[ColumnElement[datetime]] = literal_column("timestamptz '0001-01-01 00:00:00+00'")
+_FORMAT: Final[ColumnElement[str]] = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'""")
+
+
+class _StoredTime(UtcTime):
+    """A `UtcTime` that PostgreSQL writes as text itself, in UTC whatever the session's settings."""
+
+    cache_ok = True
+
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """What is selected for a column."""
+        if not isinstance(self.impl_instance, DateTime):
+            return column
+        in_utc = func.pg_catalog.timezone(_UTC, column)
+        # Years before Christ would be written like those after. `to_char` of infinity is NULL.
+        written = case((column >= _YEAR_1, func.pg_catalog.to_char(in_utc, _FORMAT)))
+        return type_coerce(func.coalesce(written, cast(column, Text)), self)
+
+
+class _StoredJson(JsonValue):
+    """A `JsonValue` that is parsed here, not by the driver."""
+
+    cache_ok = True
+
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """What is selected for a column."""
+        if not isinstance(self.impl_instance, JSON):
+            return column
+        return type_coerce(cast(column, Text), self)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002
+        """What makes a value of what the database returns."""
+        return _parsed
+
+
+#: The types that the store reads in a form of its own.
+_STORED: Final[dict[type[Any], TypeEngine[Any]]] = {
+    UtcTime: _StoredTime(),
+    JsonValue: _StoredJson(),
+}
+
+
+def as_stored(columns: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+    """The columns for the outermost SELECT of a query of the store's, under the same names.
+
+    A value that is none of its column's type is returned as text.
+    """
+    return [
+        type_coerce(column, stored).label(column.key)
+        if (stored := _STORED.get(type(column.type))) is not None
+        else column
+        for column in columns
+    ]

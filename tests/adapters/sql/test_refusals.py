@@ -1,0 +1,412 @@
+"""Rows that the database refuses: a duplicate only if one of our own keys is violated.
+
+Triggers, constraints and indexes of the host's on our tables are the host's: what they refuse is
+raised as it is, and is the outcome of no idempotency key.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+from databases import postgresql
+from embedding import OURS, THEIRS, Base, Order, committed, count, service_in
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Engine,
+    ForeignKey,
+    ForeignKeyConstraint,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    select,
+    text,
+)
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
+from support import OUR_KEY, PARTNER, T0
+
+from connect_core import (
+    Connection,
+    ConnectionId,
+    DuplicateConnectionError,
+    IdempotencyKey,
+    IdempotencyRecord,
+    InvalidTransitionError,
+    Status,
+)
+from connect_core.adapters.sql import (
+    History,
+    SqlConnectionStore,
+    configure_engine,
+    connection_events,
+    connections,
+    idempotency_keys,
+    metadata,
+    open_engine,
+)
+
+KEY: Final = IdempotencyKey("key")
+RECORD: Final = IdempotencyRecord("f" * 64, "{}", T0)
+
+
+def run(engine: Engine, *statements: str) -> None:
+    """Run statements of the host's."""
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+# --- What refuses --------------------------------------------------------------------------------
+
+
+class Cause(NamedTuple):
+    """Something of the host's that refuses the Connection from `OURS` to `THEIRS`.
+
+    Attributes:
+        make: brings it into being, in a database with our tables.
+        mend: takes it away, or makes the row acceptable to it.
+    """
+
+    make: Callable[[Engine], None]
+    mend: Callable[[Engine], None]
+
+
+def trigger(table: str, postgresql: str) -> Cause:
+    """A trigger that raises on every INSERT."""
+
+    def make(engine: Engine) -> None:
+        when = f"CREATE TRIGGER refusal BEFORE INSERT ON {table}"
+        if engine.dialect.name == "sqlite":
+            run(engine, f"{when} BEGIN SELECT RAISE(ABORT, 'pk_connections'); END")
+            return
+        run(
+            engine,
+            "CREATE FUNCTION refusal() RETURNS trigger LANGUAGE plpgsql"
+            f" AS $$ BEGIN RAISE EXCEPTION {postgresql}; END $$",
+            f"{when} FOR EACH ROW EXECUTE FUNCTION refusal()",
+        )
+
+    def mend(engine: Engine) -> None:
+        on = "" if engine.dialect.name == "sqlite" else f" ON {table}"
+        run(engine, f"DROP TRIGGER refusal{on}")
+
+    return Cause(make, mend)
+
+
+def rebuilt(change: Callable[[Table], None], mend: Callable[[Engine], None]) -> Cause:
+    """A table of Connections with something of the host's in it."""
+
+    def make(engine: Engine) -> None:
+        metadata.drop_all(engine)
+        own = MetaData()
+        Table("organizations", own, Column("id", Text, primary_key=True))
+        for table in metadata.sorted_tables:
+            copied = table.to_metadata(own)
+            if table is connections:
+                change(copied)
+        own.create_all(engine)
+
+    return Cause(make, mend)
+
+
+def with_a_check(table: Table) -> None:
+    table.append_constraint(CheckConstraint("name <> 'Partner'", name="ck_of_the_host"))
+
+
+def without_the_check(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        run(engine, "PRAGMA ignore_check_constraints = ON")
+    else:
+        run(engine, "ALTER TABLE connections DROP CONSTRAINT ck_of_the_host")
+
+
+def with_a_foreign_key(table: Table) -> None:
+    own = ForeignKeyConstraint(["source_organization_id"], ["organizations.id"], name="fk_host")
+    table.append_constraint(own)
+
+
+def with_the_organization(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO organizations VALUES (:id)"), {"id": str(OURS)})
+
+
+def with_a_column(table: Table) -> None:
+    table.append_column(Column("tenant", Text, nullable=False))
+
+
+def without_the_column(engine: Engine) -> None:
+    run(engine, "ALTER TABLE connections DROP COLUMN tenant")
+
+
+def with_an_index(engine: Engine) -> None:
+    """One whose name begins like that of our own key."""
+    with Session(engine) as session, session.begin():
+        by, store = OUR_KEY, SqlConnectionStore(session)
+        taken = Connection.create(by=by, destination="org_x", id="cxn_x", name="Partner", at=T0)
+        assert store.add(taken)
+    run(engine, "CREATE UNIQUE INDEX uq_connections_ordered_pair_name ON connections (name)")
+
+
+def without_the_index(engine: Engine) -> None:
+    run(engine, "DROP INDEX uq_connections_ordered_pair_name")
+
+
+CAUSES: Final = {
+    "trigger": trigger("connections", "'pk_connections'"),
+    "trigger that calls it a violation": trigger(
+        "connections", "'pk_connections' USING ERRCODE = 'integrity_constraint_violation'"
+    ),
+    "trigger that calls it a duplicate": trigger(
+        "connections", "'pk_connections' USING ERRCODE = 'unique_violation'"
+    ),
+    "trigger on the events": trigger("connection_events", "'no' USING ERRCODE = '23000'"),
+    "check": rebuilt(with_a_check, without_the_check),
+    "foreign key": rebuilt(with_a_foreign_key, with_the_organization),
+    "column": rebuilt(with_a_column, without_the_column),
+    "unique index": Cause(with_an_index, without_the_index),
+}
+
+
+@pytest.fixture(params=CAUSES)
+def cause(request: pytest.FixtureRequest, engine: Engine) -> Cause:
+    """Each cause, in the database of the same test."""
+    found: Cause = CAUSES[request.param]
+    found.make(engine)
+    return found
+
+
+# --- What becomes of it --------------------------------------------------------------------------
+
+
+def create(session: Session, key: str | None = "key") -> Connection:
+    """Create the Connection that is refused."""
+    return (
+        service_in(session)
+        .create(by=OUR_KEY, destination=THEIRS, name="Partner", idempotency_key=key)
+        .connection
+    )
+
+
+class TestCausesOfTheHosts:
+    """A refusal that is not ours is not told as ours."""
+
+    @pytest.mark.usefixtures("cause")
+    @pytest.mark.parametrize("key", [None, "key"])
+    def test_it_is_raised_as_it_is(self, engine: Engine, key: str | None) -> None:
+        with Session(engine) as session, pytest.raises(DBAPIError):
+            create(session, key)
+
+    @pytest.mark.usefixtures("cause")
+    def test_the_session_remains_usable(self, engine: Engine) -> None:
+        """The host's own rows before and after it are committed; nothing of ours is."""
+        Base.metadata.create_all(engine)
+        before = count(engine, connections)
+        with Session(engine) as session, session.begin():
+            session.add(Order(connection_id="before"))
+            with pytest.raises(DBAPIError):
+                create(session)
+            session.add(Order(connection_id="after"))
+            session.flush()
+        assert count(engine, Order.__table__) == 2  # type: ignore[arg-type]  # it is a Table
+        assert count(engine, connections) == count(engine, connection_events) == before
+        assert count(engine, idempotency_keys) == 0
+
+    def test_the_key_works_after_it_is_mended(self, engine: Engine, cause: Cause) -> None:
+        with Session(engine) as session, session.begin(), pytest.raises(DBAPIError):
+            create(session)
+        cause.mend(engine)
+        with Session(engine) as session, session.begin():
+            assert create(session).destination_organization_id == THEIRS
+        with Session(engine) as session, session.begin():
+            assert create(session).version == 1  # the outcome that the key has
+
+    def test_a_duplicate_is_one_all_the_same(self, engine: Engine) -> None:
+        """Both at once: a Connection is in the way, and so is a trigger."""
+        committed(engine)
+        trigger("connections", "'no' USING ERRCODE = '23000'").make(engine)
+        with Session(engine) as session:
+            same_pair = Connection.create(by=OUR_KEY, destination=THEIRS, id="cxn_2", at=T0)
+            same_id = Connection.create(by=OUR_KEY, destination="org_x", id="cxn_1", at=T0)
+            other = Connection.create(by=OUR_KEY, destination="org_x", id="cxn_2", at=T0)
+            store = SqlConnectionStore(session)
+            assert store.add(same_pair) is False
+            assert store.add(same_id) is False
+            with pytest.raises(DBAPIError):
+                store.add(other)
+
+    def test_many_at_once(self, engine: Engine, cause: Cause) -> None:
+        change = Connection.create(by=OUR_KEY, destination=THEIRS, name="Partner", at=T0)
+        with Session(engine) as session, session.begin():
+            store = SqlConnectionStore(session)
+            with pytest.raises(DBAPIError):
+                store.add_all([History(change.connection, [change.event])])
+            assert store.get(change.connection.id) is None
+        cause.mend(engine)
+        with Session(engine) as session, session.begin():
+            store = SqlConnectionStore(session)
+            assert store.add_all([History(change.connection, [change.event])]) == []
+
+
+class TestRecordsOfKeys:
+    """What refuses the record of an idempotency key undoes what the request did."""
+
+    def test_a_trigger(self, engine: Engine) -> None:
+        cause = trigger("connection_idempotency_keys", "'no' USING ERRCODE = '23000'")
+        cause.make(engine)
+        with Session(engine) as session, session.begin():
+            with pytest.raises(IntegrityError, match=r"no|pk_connections"):
+                create(session)
+            assert SqlConnectionStore(session).find(OURS, THEIRS) is None
+        cause.mend(engine)
+        with Session(engine) as session, session.begin():
+            assert create(session).version == 1
+
+    def test_a_foreign_key(self, engine: Engine) -> None:
+        """Of a table whose keys belong to the organizations that the host knows."""
+        idempotency_keys.drop(engine)
+        own = MetaData()
+        Table("organizations", own, Column("id", Text, primary_key=True))
+        of_ours = idempotency_keys.to_metadata(own)
+        of_ours.c.organization_id.append_foreign_key(ForeignKey("organizations.id"))
+        own.create_all(engine)
+        with Session(engine) as session, session.begin():
+            with pytest.raises(IntegrityError):
+                create(session)
+            assert SqlConnectionStore(session).find(OURS, THEIRS) is None
+        with_the_organization(engine)
+        with Session(engine) as session, session.begin():
+            assert create(session).version == 1
+
+
+class TestSteps:
+    """A step that is refused has done nothing, also if the host goes on in the transaction."""
+
+    def test_an_event_that_is_refused(self, engine: Engine) -> None:
+        """SQLite undoes the one statement alone: the status would have changed without an event."""
+        committed(engine)
+        cause = trigger("connection_events", "'no' USING ERRCODE = '23000'")
+        cause.make(engine)
+        with Session(engine) as session, session.begin():
+            with pytest.raises(IntegrityError), session.begin_nested():
+                service_in(session).deactivate("cxn_1", by=PARTNER)
+            session.execute(select(connections))  # and the host goes on
+        with Session(engine) as session:
+            assert service_in(session).get("cxn_1", by=OUR_KEY).status is Status.ACTIVE
+            assert len(service_in(session).history("cxn_1", by=OUR_KEY)) == 2
+        cause.mend(engine)
+        with Session(engine) as session, session.begin():
+            deactivated, _ = service_in(session).deactivate("cxn_1", by=PARTNER)
+        assert deactivated.version == 3
+
+    @pytest.mark.parametrize("engine", ["sqlite-memory", "sqlite-file"], indirect=True)
+    def test_without_a_savepoint_of_the_hosts(self, engine: Engine) -> None:
+        committed(engine)
+        trigger("connection_events", "").make(engine)
+        with Session(engine) as session, session.begin():
+            with pytest.raises(IntegrityError):
+                service_in(session).deactivate("cxn_1", by=PARTNER, idempotency_key="k2")
+            with pytest.raises(IntegrityError):
+                service_in(session).deactivate("cxn_1", by=PARTNER)
+        with Session(engine) as session:
+            assert len(service_in(session).history("cxn_1", by=OUR_KEY)) == 2
+
+    def test_an_update_that_is_refused(self, engine: Engine) -> None:
+        committed(engine)
+        cause = trigger("connections", "'no' USING ERRCODE = '23000'")
+        cause.make(engine)
+        run(engine, *on_update(engine))
+        with Session(engine) as session, session.begin(), pytest.raises(IntegrityError):
+            service_in(session).deactivate("cxn_1", by=PARTNER, idempotency_key="k2")
+        on = "" if engine.dialect.name == "sqlite" else " ON connections"
+        run(engine, f"DROP TRIGGER refuse_updates{on}")
+        with Session(engine) as session, session.begin():
+            service = service_in(session)
+            service.deactivate("cxn_1", by=PARTNER, idempotency_key="k2")
+            with pytest.raises(InvalidTransitionError):
+                service.deactivate("cxn_1", by=PARTNER)
+
+
+def on_update(engine: Engine) -> list[str]:
+    """A trigger that refuses every UPDATE of a Connection."""
+    when = "CREATE TRIGGER refuse_updates BEFORE UPDATE ON connections"
+    if engine.dialect.name == "sqlite":
+        return [f"{when} BEGIN SELECT RAISE(ABORT, 'no'); END"]
+    return [f"{when} FOR EACH ROW EXECUTE FUNCTION refusal()"]
+
+
+class TestHiddenDuplicates:
+    """A stricter isolation hides the other's row; the constraint that it violates is named."""
+
+    @pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
+    @pytest.mark.parametrize(
+        ("destination", "id"), [(THEIRS, "cxn_2"), ("org_x", "cxn_1")], ids=["pair", "id"]
+    )
+    def test_on_postgresql(self, isolation: str, destination: str, id: str) -> None:
+        with postgresql() as url:
+            engine = open_engine(url)
+            strict = engine.execution_options(isolation_level=isolation)
+            with Session(strict) as ours, ours.begin():
+                store = SqlConnectionStore(ours)
+                assert store.find(OURS, THEIRS) is None
+                committed(engine)
+                change = Connection.create(by=OUR_KEY, destination=destination, id=id, at=T0)
+                assert store.add(change) is False
+                assert store.get(ConnectionId("cxn_1")) is None  # usable, and it still sees none
+            engine.dispose()
+
+    def test_in_words(self) -> None:
+        with postgresql() as url:
+            engine = open_engine(url)
+            strict = engine.execution_options(isolation_level="REPEATABLE READ")
+            with Session(strict) as ours, ours.begin():
+                store = SqlConnectionStore(ours)
+                assert store.find(OURS, THEIRS) is None
+                with Session(engine) as theirs, theirs.begin():
+                    create(theirs, None)
+                with pytest.raises(DuplicateConnectionError):
+                    create(ours, None)
+            engine.dispose()
+
+
+class TestCollations:
+    """A column of the host's that folds case makes more ids the same than we do."""
+
+    @pytest.fixture
+    def folding(self, tmp_path: Path) -> Iterator[Engine]:
+        own = MetaData()
+        for table in metadata.sorted_tables:
+            copied = table.to_metadata(own)
+            copied.columns[next(iter(copied.columns.keys()))].type = Text(collation="NOCASE")
+        engine = configure_engine(create_engine(f"sqlite:///{tmp_path / 'folding.db'}"))
+        own.create_all(engine)
+        yield engine
+        engine.dispose()
+
+    def test_many_at_once_ends(self, folding: Engine) -> None:
+        """The database says that it conflicts; that no id of ours is the same ends the search."""
+        first, second = (
+            Connection.create(by=OUR_KEY, destination=f"org_{each}", id=f"cxn_{each}", at=T0)
+            for each in ("a", "A")
+        )
+        with Session(folding) as session, session.begin():
+            store = SqlConnectionStore(session)
+            assert store.add(first)
+            with pytest.raises(IntegrityError):
+                store.add_all([History(second.connection, [second.event])])
+            assert store.add(second) is False
+
+
+def test_a_duplicate_is_kept_for_its_key(engine: Engine) -> None:
+    """As every other refusal of ours."""
+    committed(engine)
+    for _ in range(2):
+        with Session(engine) as session, session.begin():
+            with pytest.raises(DuplicateConnectionError) as duplicate:
+                create(session, "k2")
+            assert duplicate.value.existing_id == "cxn_1"
+    with engine.begin() as connection:
+        outcomes = connection.execute(select(idempotency_keys.c.outcome)).scalars().all()
+        assert sum("duplicate" in outcome for outcome in outcomes) == 1

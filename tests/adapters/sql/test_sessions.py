@@ -1,0 +1,565 @@
+"""The host's session: which are accepted, which engine is chosen, and what the session keeps."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from embedding import OURS, THEIRS, Base, committed, count, service_in
+from sqlalchemy import (
+    Column,
+    Delete,
+    Engine,
+    ForeignKey,
+    Insert,
+    MetaData,
+    String,
+    Table,
+    Text,
+    Update,
+    create_engine,
+    event,
+    func,
+    inspect,
+    select,
+)
+from sqlalchemy.exc import UnboundExecutionError
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import (
+    Mapped,
+    Session,
+    column_property,
+    mapped_column,
+    registry,
+    scoped_session,
+    sessionmaker,
+)
+from sqlalchemy.orm.exc import ObjectDeletedError
+from support import OUR_KEY, PARTNER, T0
+
+from connect_core import (
+    Connection,
+    DuplicateConnectionError,
+    IdempotencyKey,
+    IdempotencyRecord,
+    StaleConnectionError,
+    decide_access,
+)
+from connect_core.adapters.sql import (
+    History,
+    SqlConnectionStore,
+    configure_engine,
+    connection_events,
+    connections,
+    idempotency_keys,
+    open_engine,
+)
+from connect_core.adapters.sql.sessions import violated
+
+# --- Which sessions ------------------------------------------------------------------------------
+
+
+class TestSessions:
+    """What is no session is refused when the store is made, and the message says what to pass."""
+
+    def test_what_is_accepted(self, engine: Engine) -> None:
+        class Own(Session):
+            """A session of the host's."""
+
+        for make in (sessionmaker(engine), sessionmaker(engine, class_=Own)):
+            with make() as session, session.begin():
+                service_in(session).list(by=OUR_KEY)
+        registry_ = scoped_session(sessionmaker(engine))
+        with registry_.begin():
+            store = SqlConnectionStore(registry_)
+            change = Connection.create(by=OUR_KEY, destination=THEIRS, id="cxn_1", at=T0)
+            assert store.add(change)
+            assert store.save(change.connection.deactivate(by=OUR_KEY, at=T0))
+            assert store.find(OURS, THEIRS) is not None
+        registry_.remove()
+        assert count(engine, connection_events) == 2
+
+    @pytest.mark.parametrize(
+        ("given", "advice"),
+        [
+            (None, r"got None; pass a sqlalchemy\.orm\.Session$"),
+            ("sqlite://secret", r"got builtins\.str; pass a sqlalchemy\.orm\.Session$"),
+            (
+                create_engine("sqlite://"),
+                r"got sqlalchemy\.engine\.base\.Engine; pass a ",
+            ),
+            (sessionmaker(), r"got sqlalchemy\.orm\.session\.sessionmaker; pass what it makes"),
+            (async_sessionmaker(), r"async_sessionmaker; pass what it makes"),
+            (Session, r"got builtins\.type; pass what it makes"),
+            (
+                AsyncSession(),
+                r"AsyncSession; call it inside of run_sync, which ",
+            ),
+            (
+                create_async_engine("sqlite+aiosqlite://"),
+                r"AsyncEngine; open an AsyncSession on ",
+            ),
+        ],
+        ids=str,
+    )
+    def test_what_is_refused(self, given: Any, advice: str) -> None:
+        with pytest.raises(
+            TypeError, match=r"^session: expected a Session, .*" + advice
+        ) as refused:
+            SqlConnectionStore(given)
+        assert "secret" not in str(refused.value)
+
+    def test_a_connection(self, engine: Engine) -> None:
+        wrong: Any
+        with (
+            engine.connect() as wrong,
+            pytest.raises(TypeError, match="pass a Session on it"),
+        ):
+            SqlConnectionStore(wrong)
+
+
+# --- Which engine --------------------------------------------------------------------------------
+
+
+class RoutingSession(Session):
+    """SQLAlchemy's recipe: writes to the leader, reads to a replica."""
+
+    leader: Engine
+    replica: Engine
+    writing: tuple[type[Any], ...] = (Insert, Update, Delete)
+
+    def get_bind(self, mapper: Any = None, clause: Any = None, **_: Any) -> Engine:
+        del mapper
+        writes = self._flushing or isinstance(clause, self.writing)
+        return self.leader if writes else self.replica
+
+
+class AsDocumented(RoutingSession):
+    """The recipe to the letter, which does not think of INSERT."""
+
+    writing = (Update, Delete)
+
+
+class WritesStayTogether(RoutingSession):
+    """As the store's documentation asks: a transaction that writes reads from the leader."""
+
+    def get_bind(self, mapper: Any = None, clause: Any = None, **_: Any) -> Engine:
+        bind = super().get_bind(mapper, clause)
+        if self.info.setdefault("engine", bind) is self.replica:
+            self.info["engine"] = bind
+        return self.info["engine"]  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def leader(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_engine(f"sqlite:///{tmp_path / 'leader.db'}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def replica(tmp_path: Path) -> Iterator[Engine]:
+    """A database that nobody may write to, and that has nothing yet."""
+    engine = open_engine(f"sqlite:///{tmp_path / 'replica.db'}")
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def only_reads(*arguments: Any) -> None:
+        assert not arguments[2].startswith(("INSERT", "UPDATE", "DELETE"))
+
+    yield engine
+    engine.dispose()
+
+
+def routed(kind: type[RoutingSession], leader: Engine, replica: Engine) -> RoutingSession:
+    session = kind()
+    session.leader, session.replica = leader, replica
+    return session
+
+
+class TestRouting:
+    """A session that chooses its engine is given what it needs with each statement."""
+
+    @pytest.mark.parametrize("kind", [RoutingSession, AsDocumented, WritesStayTogether])
+    def test_changes_go_to_the_leader(
+        self, kind: type[RoutingSession], leader: Engine, replica: Engine
+    ) -> None:
+        with routed(kind, leader, replica) as session, session.begin():
+            store = SqlConnectionStore(session)
+            change = Connection.create(by=OUR_KEY, destination=THEIRS, id="cxn_1", at=T0)
+            assert store.add(change)
+            active = change.connection.activate(by=PARTNER, at=T0)
+            assert store.save(active)
+            key, record = IdempotencyKey("k"), IdempotencyRecord("f" * 64, "{}", T0)
+            assert store.once(OURS, key, lambda: record) == record
+            other = Connection.create(by=OUR_KEY, destination="org_x", id="cxn_2", at=T0)
+            assert store.add_all([History(other.connection, [other.event])]) == []
+        assert count(leader, connections) == 2
+        assert count(leader, connection_events) == 3
+        assert count(leader, idempotency_keys) == 1
+        assert count(replica, connections) == 0
+        with routed(kind, leader, replica) as session, session.begin():
+            assert SqlConnectionStore(session).forget(T0.replace(year=2027)) == 1
+
+    @pytest.mark.parametrize("kind", [RoutingSession, AsDocumented])
+    def test_reads_go_to_the_replica(
+        self, kind: type[RoutingSession], leader: Engine, replica: Engine
+    ) -> None:
+        committed(replica_writer(replica))
+        with routed(kind, leader, replica) as session:
+            service = service_in(session)
+            assert service.get("cxn_1", by=OUR_KEY).version == 2
+            assert len(service.list(by=OUR_KEY).connections) == 1
+            assert len(service.history("cxn_1", by=OUR_KEY)) == 2
+
+    def test_a_conflict_is_looked_for_where_it_is(self, leader: Engine, replica: Engine) -> None:
+        """The leader has the Connection, and the replica does not have it yet."""
+        committed(leader)
+        with routed(RoutingSession, leader, replica) as session, session.begin():
+            service = service_in(session)
+            with pytest.raises(DuplicateConnectionError):
+                service.create(by=OUR_KEY, destination=THEIRS)
+            store = SqlConnectionStore(session)
+            taken = Connection.create(by=OUR_KEY, destination=THEIRS, id="cxn_2", at=T0)
+            assert store.add_all([History(taken.connection, [taken.event])]) == [0]
+
+    def test_an_outcome_is_looked_for_where_it_is(self, leader: Engine, replica: Engine) -> None:
+        committed(leader)  # with the key k
+        with routed(RoutingSession, leader, replica) as session, session.begin():
+            found = SqlConnectionStore(session).once(OURS, IdempotencyKey("k"), not_called)
+            assert '"cxn_1"' in found.outcome
+
+    def test_savepoints_are_on_the_leader(self, leader: Engine, replica: Engine) -> None:
+        """What a failed attempt wrote is undone."""
+        with routed(RoutingSession, leader, replica) as session, session.begin():
+            store = SqlConnectionStore(session)
+            change = Connection.create(by=OUR_KEY, destination=THEIRS, id="cxn_1", at=T0)
+
+            def attempt() -> IdempotencyRecord:
+                assert store.add(change)
+                raise StaleConnectionError(1, 2)
+
+            with pytest.raises(StaleConnectionError):
+                store.once(OURS, IdempotencyKey("k"), attempt)
+        assert count(leader, connections) == 0
+
+    def test_a_whole_life_in_a_writing_transaction(self, leader: Engine, replica: Engine) -> None:
+        """With a session that keeps a writing transaction together."""
+        with routed(WritesStayTogether, leader, replica) as session, session.begin():
+            session.connection({"clause": connections.update()})  # the host knows that it writes
+            service = service_in(session)
+            service.create(by=OUR_KEY, destination=THEIRS, idempotency_key="k")
+            service.create(by=OUR_KEY, destination=THEIRS, idempotency_key="k")
+            with pytest.raises(DuplicateConnectionError) as duplicate:
+                service.create(by=OUR_KEY, destination=THEIRS)
+            assert duplicate.value.existing_id == "cxn_1"
+            service.activate("cxn_1", by=PARTNER)
+            assert len(service.history("cxn_1", by=OUR_KEY)) == 2
+            assert len(service.list(by=OUR_KEY).connections) == 1
+        assert count(leader, connection_events) == 2
+
+    @pytest.mark.parametrize("also", [True, False])
+    def test_binds(self, leader: Engine, replica: Engine, also: bool) -> None:
+        """The engine of `connections` is that of all three tables."""
+        binds: dict[Any, Any] = {connections: leader, Base: replica}
+        default = None if also else replica
+        with Session(default, binds=binds) as session, session.begin():
+            service = service_in(session)
+            service.create(by=OUR_KEY, destination=THEIRS, idempotency_key="k")
+            service.activate("cxn_1", by=PARTNER)
+            assert len(service.history("cxn_1", by=OUR_KEY)) == 2
+        assert count(leader, connection_events) == 2
+        assert count(leader, idempotency_keys) == 1
+
+    def test_binds_without_ours(self, leader: Engine) -> None:
+        """They say nothing of our tables, and no default does."""
+        binds: dict[Any, Any] = {Base: leader}
+        advice = r"Session\(binds=\{\.\.\., connections: engine\}\)"
+        with Session(binds=binds) as session, pytest.raises(UnboundExecutionError, match=advice):
+            service_in(session).get("cxn_1", by=OUR_KEY)
+
+
+def not_called() -> IdempotencyRecord:
+    raise AssertionError("there is a record")
+
+
+def replica_writer(replica: Engine) -> Engine:
+    """An engine that may write to the replica."""
+    return configure_engine(create_engine(replica.url))
+
+
+# --- Constraints ---------------------------------------------------------------------------------
+
+
+class TestConstraints:
+    """Which constraint a database names."""
+
+    @pytest.mark.parametrize(
+        ("message", "names_ours"),
+        [
+            ('duplicate key value violates unique constraint "pk_connections"', True),
+            ("doppelter Schlüsselwert verletzt Unique-Constraint »pk_connections«", True),
+            ("la valeur viole la contrainte unique « pk_connections »\nDETAIL: x", True),
+            ('violates unique constraint "pk_connections_old"', False),
+            ('violates unique constraint "uq"\nDETAIL:  Key (name)=(pk_connections) exists', False),
+            ("", False),
+        ],
+    )
+    def test_by_the_message_alone(self, message: str, names_ours: bool) -> None:
+        """For drivers that do not give the name by itself."""
+        assert ("pk_connections" in violated(Exception(message))) is names_ours
+
+
+# --- What the session keeps ----------------------------------------------------------------------
+
+
+own = registry()
+
+
+class Partnership:
+    """A class on our table."""
+
+    id: str
+    source_organization_id: str
+    destination_organization_id: str
+    scopes: list[str]
+    status: str
+    version: int
+    name: str | None
+
+
+own.map_imperatively(Partnership, connections)
+
+
+class Renamed:
+    """A class with other names for some of the columns, and without the others."""
+
+    number: str
+    state: str
+    shouted: str
+
+
+own.map_imperatively(
+    Renamed,
+    connections,
+    include_properties=["id", "status"],
+    properties={
+        "number": connections.c.id,
+        "state": connections.c.status,
+        "shouted": column_property(func.upper(connections.c.status)),
+    },
+)
+
+
+class Timeless:
+    """A class that has nothing of what changes."""
+
+    id: str
+    name: str | None
+
+
+own.map_imperatively(Timeless, connections, include_properties=["id", "name"])
+
+
+class Versioned:
+    """A class that has the version in its primary key."""
+
+    id: str
+    status: str
+
+
+own.map_imperatively(Versioned, connections, primary_key=[connections.c.id, connections.c.version])
+
+
+class Joined:
+    """A class on two tables."""
+
+    id: str
+    status: str
+    occurred_at: datetime
+
+
+own.map_imperatively(
+    Joined,
+    connections.join(connection_events),
+    properties={
+        "id": [connections.c.id, connection_events.c.connection_id],
+        "status": connections.c.status,
+        "version": connections.c.version,
+        "event_version": connection_events.c.version,
+        "event_status": connection_events.c.status,
+    },
+)
+
+APART = MetaData()
+OWN_TABLE = Table(
+    "connections", APART, Column("id", String, primary_key=True), Column("status", String)
+)
+
+
+class Apart:
+    """A class on a table of the host's own making, of the same name."""
+
+    id: str
+    status: str
+
+
+own.map_imperatively(Apart, OWN_TABLE)
+
+
+class Other(Base):
+    """A class that has nothing to do with ours."""
+
+    __tablename__ = "others"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[str]
+
+
+class Special(Partnership):
+    """A subclass with a table of its own beside ours."""
+
+    note: str
+
+
+SPECIALS = Table(
+    "specials",
+    APART,
+    Column("special_id", ForeignKey(connections.c.id), primary_key=True),
+    Column("note", Text),
+)
+own.map_imperatively(Special, SPECIALS, inherits=Partnership)
+
+
+class Thing:
+    """A class of the host's on a table of its own."""
+
+    id: str
+
+
+class SharedThing(Thing):
+    """A subclass on our table."""
+
+    status: str
+
+
+THINGS = Table("things", APART, Column("id", String, primary_key=True))
+own.map_imperatively(Thing, THINGS)
+own.map_imperatively(
+    SharedThing,
+    connections,
+    inherits=Thing,
+    inherit_condition=THINGS.c.id == connections.c.id,
+    properties={"id": [THINGS.c.id, connections.c.id]},
+)
+
+
+class TestKeptObjects:
+    """Objects of the host's agree with what a command wrote in the same session."""
+
+    @pytest.fixture
+    def session(self, host: Engine) -> Iterator[Session]:
+        committed(host)
+        APART.create_all(host)
+        with Session(host) as session, session.begin():
+            session.execute(THINGS.insert(), [{"id": "cxn_1"}, {"id": "unlike"}])
+            session.execute(SPECIALS.insert(), {"special_id": "cxn_1", "note": "as stored"})
+            yield session
+
+    def test_a_decision_on_a_kept_object(self, session: Session) -> None:
+        """After a deactivation nothing may be read any more."""
+        kept = session.get_one(Partnership, "cxn_1")
+        assert decide_access(PARTNER, "inquiry.read", kept)
+        service_in(session).deactivate("cxn_1", by=OUR_KEY)
+        assert not decide_access(PARTNER, "inquiry.read", kept)
+        assert (kept.status, kept.version) == ("inactive", 3)
+
+    @pytest.mark.parametrize(
+        ("class_", "attribute"),
+        [
+            (Partnership, "status"),
+            (Renamed, "state"),
+            (Joined, "status"),
+            (Apart, "status"),
+            (Special, "status"),
+            (SharedThing, "status"),
+        ],
+    )
+    def test_each_kind_of_class(self, session: Session, class_: type[Any], attribute: str) -> None:
+        kept = session.scalars(select(class_)).first()
+        assert getattr(kept, attribute) == "active"
+        service_in(session).deactivate("cxn_1", by=OUR_KEY)
+        assert getattr(kept, attribute) == "inactive"
+
+    def test_expressions(self, session: Session) -> None:
+        kept = session.scalars(select(Renamed)).one()
+        assert kept.shouted == "ACTIVE"
+        service_in(session).deactivate("cxn_1", by=OUR_KEY)
+        assert kept.shouted == "INACTIVE"
+
+    def test_a_version_in_the_primary_key(self, session: Session) -> None:
+        """The row with that key is gone, and SQLAlchemy says so."""
+        kept = session.scalars(select(Versioned)).one()
+        service_in(session).deactivate("cxn_1", by=OUR_KEY)
+        with pytest.raises(ObjectDeletedError):
+            assert kept.status
+
+    def test_changes_of_the_hosts_own(self, session: Session) -> None:
+        """Those to other attributes stay; those to what a command changes are dropped."""
+        kept = session.get_one(Partnership, "cxn_1")
+        timeless = session.get_one(Timeless, "cxn_1")
+        with session.no_autoflush:
+            kept.name, kept.status = "Ours", "pending"
+            service_in(session).deactivate("cxn_1", by=OUR_KEY)
+            assert (kept.name, kept.status) == ("Ours", "inactive")
+        assert timeless.name == "Partner"
+        session.flush()
+        assert service_in(session).get("cxn_1", by=OUR_KEY).name == "Ours"
+
+    def test_a_subclass_keeps_changes_of_its_own(self, session: Session) -> None:
+        kept = session.scalars(select(Special)).one()
+        kept.note = "not flushed yet"
+        service_in(session).deactivate("cxn_1", by=OUR_KEY)
+        assert (kept.note, kept.status) == ("not flushed yet", "inactive")
+
+    def test_other_objects_are_left_alone(self, session: Session) -> None:
+        """Nothing is read again that did not change."""
+        second = Connection.create(by=OUR_KEY, destination="org_x", id="cxn_2", at=T0)
+        assert SqlConnectionStore(session).add(second)
+        session.add(Other(id="cxn_1", status="x"))
+        session.flush()
+        kept = [session.get_one(Partnership, "cxn_2"), session.get_one(Other, "cxn_1")]
+        kept += [session.get_one(Timeless, "cxn_1"), session.get_one(Thing, "unlike")]
+        other_joined = session.scalars(select(Joined).where(connections.c.id == "cxn_2")).one()
+        service_in(session).deactivate("cxn_1", by=OUR_KEY)
+        for each in (*kept, other_joined):
+            assert not inspect(each).expired_attributes
+
+    def test_a_command_that_was_too_late(self, session: Session) -> None:
+        """The object is as stale as the command was."""
+        store = SqlConnectionStore(session)
+        kept = session.get_one(Partnership, "cxn_1")
+        seen = service_in(session).get("cxn_1", by=OUR_KEY)
+        session.connection().execute(connections.update().values(version=3, status="inactive"))
+        assert store.save(seen.deactivate(by=OUR_KEY)) is False
+        assert (kept.status, kept.version) == ("inactive", 3)
+
+    @pytest.mark.parametrize("error", [StaleConnectionError(1, 2), RuntimeError("no")], ids=str)
+    def test_what_is_undone(self, session: Session, error: Exception) -> None:
+        """An attempt of a key that fails has done nothing, also to objects."""
+        store = SqlConnectionStore(session)
+        kept = session.get_one(Partnership, "cxn_1")
+
+        def attempt() -> IdempotencyRecord:
+            service_in(session).deactivate("cxn_1", by=OUR_KEY)
+            assert kept.status == "inactive"
+            raise error
+
+        with pytest.raises(type(error)):
+            store.once(OURS, IdempotencyKey("other"), attempt)
+        assert kept.status == "active"
+
+    def test_an_object_that_is_gone(self, session: Session) -> None:
+        """Only what the host still holds is kept."""
+        session.get_one(Partnership, "cxn_1")
+        service_in(session).deactivate("cxn_1", by=OUR_KEY)
+        assert session.get_one(Partnership, "cxn_1").status == "inactive"
