@@ -93,10 +93,10 @@ def test_no_pattern_looks_around() -> None:
 def test_no_line_may_end_in_a_python_validator() -> None:
     for place, part in FOUND:
         example = EXAMPLES[part["pattern"]]
-        allows: Any = Draft202012Validator(part).is_valid
-        assert allows(example), place
-        assert [end for end in ENDINGS if allows(example + end)] == [], place
-        assert [end for end in ENDINGS if allows(end + example)] == [], place
+        schema: Any = Draft202012Validator(part)
+        assert schema.is_valid(example), place
+        assert [end for end in ENDINGS if schema.is_valid(example + end)] == [], place
+        assert [end for end in ENDINGS if schema.is_valid(end + example)] == [], place
 
 
 #: An evaluation of what the parts use of JSON Schema, with the regular expressions of ECMA-262.

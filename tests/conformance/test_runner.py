@@ -118,7 +118,7 @@ class TestResults:
         report = run(ReferenceSystem, among=())
         assert report.exit_code == 3
         assert report.sentence() == (
-            "the implementation was not tested against the Connection specification 1.0: 0 of 62 "
+            "the implementation was not tested against the Connection specification 1.0: 0 of 65 "
             "requirements met; of 0 vectors none run."
         )
 

@@ -51,7 +51,7 @@ class TestRun:
             assert len(row) <= 80
         assert squeezed(written).endswith(
             "connect_core.conformance:ReferenceSystem conforms to the Connection specification "
-            f"1.0: 62 of 62 requirements met; of {len(load_vectors())} vectors "
+            f"1.0: 65 of 65 requirements met; of {len(load_vectors())} vectors "
             f"{len(load_vectors())} passed."
         )
 

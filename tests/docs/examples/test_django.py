@@ -35,6 +35,7 @@ from connect_core import (
     decide_access,
     roles_of,
 )
+from connect_core.identifiers import MAX_ID_LENGTH
 
 
 def set_up() -> None:
@@ -667,6 +668,17 @@ class TestConstraints:
     def test_the_migration_makes_the_models(self) -> None:
         call_command("makemigrations", check=True, dry_run=True, verbosity=0)
         call_command("check", fail_level="WARNING")
+
+    def test_a_column_holds_the_longest_id(self) -> None:
+        """SQLite does not mind, and PostgreSQL refuses what is longer than its column."""
+        lengths = {
+            (model.__name__, field.name): field.max_length
+            for model in (Partnership, Step, ApiKey)
+            for field in model._meta.concrete_fields
+            if isinstance(field, models.CharField) and field.name.endswith("id")
+        }
+        assert len(lengths) == 6
+        assert set(lengths.values()) == {MAX_ID_LENGTH}
 
     @pytest.mark.usefixtures("api")
     def test_a_new_key(self) -> None:
