@@ -28,22 +28,8 @@ from connect_core.errors import (
     SelfConnectionError,
 )
 from connect_core.lifecycle import READING_ROLE, SHARING_STATUS, Action, Role, Status
-from connect_core.parties import (
-    ROLES,
-    Actor,
-    Organization,
-    organization_id_of,
-    same_organization,
-)
-from connect_core.rows import (
-    TEXT,
-    RowLike,
-    SharingRowLike,
-    facts_of,
-    grants,
-    id_of,
-    status_of,
-)
+from connect_core.parties import ROLES, Actor, Organization, organization_id_of, same_organization
+from connect_core.rows import TEXT, RowLike, SharingRowLike, facts_of, grants, id_of, status_of
 from connect_core.rows import ConnectionLike as ConnectionLike
 from connect_core.rows import SharingConnectionLike as SharingConnectionLike
 from connect_core.table import PERMITTED_ROLES, PERMITTED_STATUSES, SHORTEST_WAYS, TARGETS

@@ -5,6 +5,7 @@ Run it from the root of the repository::
     uv run --group web uvicorn --factory --app-dir docs/examples/fastapi sharing.app:create_app
 """
 
+import logging
 import os
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -36,6 +37,8 @@ from .authentication import Caller
 from .database import Data, Database, opened
 from .errors import add_error_handlers
 from .openapi import A_CONNECTION, A_REFUSAL, A_REQUEST
+
+log = logging.getLogger(__name__)
 
 CONNECTIONS: Final = "/api/v1/connect/connections"
 MAX_BODY: Final = 64 * 1024  # bytes; the guide's request has about 150
@@ -242,7 +245,9 @@ async def list_connections(
         return None if cursor is None else f"{there.path}?{there.query}"
 
     newer, older = link("page[before]", page.prev), link("page[after]", page.next)
-    return JSONResponse(list_document(page.connections, prev=newer, next=older))
+    for error in page.unreadable:
+        log.error("left out of a list: %s", error)
+    return JSONResponse(list_document(page, prev=newer, next=older))
 
 
 #: Stands for the data that your service shares, by the organization that it belongs to.

@@ -189,6 +189,14 @@ def list_(
     status: Annotated[
         str | None, one_of(list(Status), "Only Connections with this status.")
     ] = None,
+    source: Annotated[
+        OrganizationId | None,
+        typer.Option(
+            parser=checked(OrganizationId),
+            metavar="ORGANIZATION",
+            help="Only Connections from this organization.",
+        ),
+    ] = None,
     destination: Annotated[
         OrganizationId | None,
         typer.Option(
@@ -232,6 +240,7 @@ def list_(
         page = service.list(
             by=by,
             status=status,
+            source=source,
             destination=destination,
             direction=direction,
             actionable=actionable,
@@ -242,9 +251,12 @@ def list_(
         return page, by
 
     page, by = _ask(database, actor, as_json, question)
+    for error in page.unreadable:
+        write(shown(f"Left out: {error}"), err=True)
     if as_json:
         filters = {
             "status": status,
+            "source-organization-id": source,
             "destination-organization-id": destination,
             "direction": direction,
             "actionable": actionable,
@@ -252,12 +264,12 @@ def list_(
         query = {f"filter[{name}]": wanted for name, wanted in filters.items() if wanted}
         write_json(
             list_document(
-                page.connections,
+                page,
                 prev=_link(query, "page[before]", page.prev, limit),
                 next=_link(query, "page[after]", page.next, limit),
             )
         )
-    elif not page.connections:
+    elif not page:
         write("There are none.")
     else:
         turns = [("Newer", "--before", page.prev), ("Older", "--after", page.next)]
@@ -276,7 +288,7 @@ def _overview(page: Page, by: Actor) -> Table:
     to, from_ = either("→", "->"), either("←", "<-")
     table = tabular("Connection", "status", f"shares with ({to}) or receives from ({from_})")
     table.columns[0].no_wrap = True
-    for connection in page.connections:
+    for connection in page:
         outbound = Role.SOURCE in roles_of(by, connection)
         arrow, role = (to, Role.DESTINATION) if outbound else (from_, Role.SOURCE)
         with_whom = f"{arrow} {connection.organization_of(role)}\n{shown(connection.name or '')}"

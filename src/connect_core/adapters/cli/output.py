@@ -1,7 +1,6 @@
 """The output of the commands: tables and decisions at most 80 columns wide, and JSON."""
 
 import json
-import re
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
@@ -14,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from connect_core import Connection, ConnectionEvent, Decision, Denial, Role, Step, steps_to
+from connect_core.text import visible
 
 #: No line is longer, however wide the terminal is.
 _WIDEST: Final = 80
@@ -58,22 +58,14 @@ def either(text: str, plain: str) -> str:
     return plain if console().options.ascii_only else text
 
 
-#: Characters that a terminal would obey or hide instead of showing them.
-_UNSHOWN: Final = (
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
-    "\ud800-\udfff\ufeff\ufff9-\ufffb]"
-)
-
-
 def shown(text: str) -> str:
     """Text from outside, made safe for people to read.
 
-    Characters that would disturb the text around them, or that stdout does not accept, are escaped
-    before anything is fitted into 80 columns.
+    Characters that nobody would see, or that stdout does not accept, are escaped before anything is
+    fitted into 80 columns.
     """
-    visible = re.sub(_UNSHOWN, lambda found: f"\\u{ord(found.group()):04x}", text)
     encoding = console().encoding
-    return visible.encode(encoding, "backslashreplace").decode(encoding)
+    return visible(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def tabular(*headers: str) -> Table:

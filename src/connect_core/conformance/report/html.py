@@ -20,12 +20,7 @@ from connect_core.conformance.runner import (
     VectorResult,
 )
 from connect_core.conformance.specification import OpenPoint
-
-#: Characters that a page cannot hold or does not show, and those that reorder the text around them.
-_UNSHOWN: Final = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
-    r"\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff]"
-)
+from connect_core.text import visible
 
 #: The Markdown that requirements use.
 _SPAN: Final = re.compile(r"`(?P<code>[^`]+)`|\*(?P<emphasis>\w+)\*|(?P<text>[^`*]+|[`*])")
@@ -97,7 +92,7 @@ def report_html(report: Report) -> str:
         every_result=list(Result),
         spans=_spans,
     )
-    return _UNSHOWN.sub(lambda found: ascii(found.group())[1:-1], page)
+    return visible(page, keep="\n\t")
 
 
 def _spans(text: str) -> Iterator[tuple[str | None, str]]:
