@@ -133,9 +133,8 @@ class TestTimes:
         with pytest.raises(ValueError, match=RANGE.replace("^", "^at: ")):
             connection.activate(by=PARTNER, at=at)
         assert connection.model_dump() == before
-        with pytest.raises(ValidationError) as caught:
+        with pytest.raises(ValueError, match=RANGE.replace("^", "^at: ")):
             Connection.create(by=OUR_KEY, destination="org_DEF456", at=at)
-        assert caught.value.errors()[0]["loc"] == ("created_at",)
 
     def test_commands_refuse_naive_times_and_change_nothing(self) -> None:
         connection, _ = create()

@@ -153,7 +153,7 @@ def _facts(error: ConnectError) -> dict[str, object]:
         facts["status"] = None if decision.status is None else decision.status.value
         facts["remedy"] = [step.as_dict() for step in decision.remedy]
     if isinstance(error, AccessDeniedError):
-        facts["missing-scopes"] = sorted(map(shown, error.missing_scopes))
+        facts["missing-scopes"] = sorted(map(shown, error.missing_scopes)) or None
     if isinstance(error, DuplicateConnectionError):
         facts["existing-id"] = None if error.existing_id is None else shown(error.existing_id)
     if isinstance(error, StaleConnectionError):
