@@ -334,6 +334,20 @@ class TestVisibility:
             service.get(5, by=OUR_KEY)  # type: ignore[arg-type]  # that is the point
 
 
+class TestStores:
+    """What a store raises is passed on, whatever it is."""
+
+    @pytest.mark.parametrize("question", ["get", "history", "activate"])
+    def test_a_value_error_of_the_store(self, question: str) -> None:
+        class Misconfigured(InMemoryStore):
+            def get(self, connection_id: ConnectionId) -> Connection | None:
+                raise ValueError(f"server_encoding is LATIN1, for {connection_id}")
+
+        service = ConnectionService(Misconfigured())
+        with pytest.raises(ValueError, match="server_encoding is LATIN1"):
+            getattr(service, question)("cxn_1", by=OUR_KEY)
+
+
 class TestFind:
     """The Connection with another organization, by the pair."""
 

@@ -340,9 +340,10 @@ class ConnectionService:
     def _visible(self, connection_id: str, by: Actor) -> Connection:
         """The Connection, if there is one that `by` may know of."""
         try:
-            connection = self._store.get(ConnectionId(connection_id))
+            well_formed = ConnectionId(connection_id)
         except ValueError:  # no Connection has such an id
-            connection = None
+            raise ConnectionNotFoundError(connection_id) from None
+        connection = self._store.get(well_formed)
         if connection is None or not roles_of(by, connection):
             raise ConnectionNotFoundError(connection_id)
         return connection

@@ -199,7 +199,12 @@ class TestRefusals:
                         f"api_ABC123 of org_ABC123 may not activate {connection_id}: {why} "
                         "It is for the destination to activate it."
                     ),
-                    "meta": {"code": "wrong_role"},
+                    "meta": {
+                        "code": "wrong_role",
+                        "denials": ["wrong_role"],
+                        "status": "pending",
+                        "remedy": [],
+                    },
                 }
             ]
         }
@@ -240,10 +245,12 @@ class TestRefusals:
         assert people.source.run("list") == "There are none.\n"
         assert people.source.refused("create", "org_ABC123") == (
             "The source and the destination are the same organization. Both are org_ABC123.\n"
-            "Name another destination, or ask for it with --allow-self (for sandboxes).\n"
+            "Name another destination or, in a sandbox, ask for a self-connection. Here,\n"
+            "--allow-self does.\n"
         )
         (error,) = people.source.refused_json("create", "org_ABC123")["errors"]
-        assert error["meta"] == {"code": "self_connection"}
+        assert error["meta"]["code"] == "self_connection"
+        assert "--" not in error["details"]
         own = people.source.create("org_ABC123", "--allow-self")
         assert people.source.run("activate", own).startswith("Activated\n")
         output = people.source.refused("activate", own).split("\n\n")[1]
@@ -400,7 +407,11 @@ class TestExpectedVersion:
         (error,) = anywhere.source.refused_json(
             "deactivate", connection_id, "--expected-version", "1"
         )["errors"]
-        assert error["meta"] == {"code": "stale_connection"}
+        assert error["meta"] == {
+            "code": "stale_connection",
+            "expected-version": 1,
+            "actual-version": 2,
+        }
         assert anywhere.source.status(connection_id) == "active"
 
     @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ class TestCheck:
             "denied     scope not granted\n"
             "why        The Connection does not grant this scope.\n"
             "advice     Nothing would help: the scopes of a Connection are fixed for its\n"
-            "           life.\n"
+            "           life, and this scope is not among them.\n"
             "remedy     none: no step would let this actor do it\n"
         )
 

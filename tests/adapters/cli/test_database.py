@@ -240,7 +240,7 @@ class TestSpoiltRecords:
     def test_a_row(self, anywhere: People) -> None:
         connection_id = anywhere.connection()
         spoil(anywhere.source.database, "UPDATE connections SET creator_id = 'nobody'")
-        for arguments in (*QUESTIONS, *CHANGES):
+        for arguments in (*QUESTIONS[1:], *CHANGES):
             output = squeezed(anywhere.source.refused(*filled(arguments, connection_id)))
             assert output.startswith("What is stored as ")
             assert connection_id in output
@@ -249,6 +249,25 @@ class TestSpoiltRecords:
         (error,) = anywhere.source.refused_json("show", connection_id)["errors"]
         assert error["meta"] == {"code": "invalid_record"}
         assert error["details"] == squeezed(anywhere.source.refused("show", connection_id))
+
+    @pytest.mark.parametrize("side", ["source", "destination"])
+    def test_a_row_in_a_list(self, anywhere: People, side: str) -> None:
+        """The rest is listed, and the record is named on stderr."""
+        good, bad = anywhere.connection(), anywhere.source.create("org_GHI789")
+        which = f"WHERE id = '{bad}'"
+        spoil(anywhere.source.database, f"UPDATE connections SET name = '\n' {which}")  # noqa: S608  # our id
+        person: Person = getattr(anywhere, side)
+        for more in ([], ["--json"]):
+            who = f"{person.actor.id}@{person.actor.organization_id}"
+            code, written, complained = outcome(
+                "list", *more, "--as", who, "--database", person.database
+            )
+            assert code == 0
+            assert good in written
+            assert bad not in written
+            named = f"Left out: What is stored as connections {bad} is not what was written: "
+            assert squeezed(complained).startswith(named if side == "source" else "")
+            assert bool(complained) is (side == "source")
 
     def test_a_history(self, anywhere: People) -> None:
         connection_id = anywhere.connection("active")

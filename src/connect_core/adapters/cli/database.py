@@ -22,6 +22,7 @@ from connect_core import (
     ConnectionService,
     Decision,
     InvalidRecordError,
+    SelfConnectionError,
     error_document,
 )
 from connect_core.adapters.cli.options import acting, unusable
@@ -138,8 +139,8 @@ def refuse(
     else:
         decision: Decision | None = getattr(error, "decision", None)
         steps = [] if decision is None else list(next_steps(decision, connection))
-        text = str(error).replace("allow_self=True", "--allow-self")  # the name of it here
-        write(text, *([labelled(steps)] if steps else []), err=True)
+        how = " Here, --allow-self does." if isinstance(error, SelfConnectionError) else ""
+        write(f"{error}{how}", *([labelled(steps)] if steps else []), err=True)
     raise typer.Exit(1)
 
 
