@@ -64,12 +64,12 @@ def _column(on: object, name: str) -> Any:
     if isinstance(on, FromClause):
         return cast("FromClause", on).c[name]
     column: Any = getattr(on, name) if _is_mapped(on) else getattr(on, name, None)
-    if not isinstance(column, ColumnElement | QueryableAttribute):
-        raise TypeError(
-            f"on: expected a table, alias, subquery or mapped class with the column {name},"
-            f" got {kind_of(on)}"
-        )
-    return column
+    if isinstance(column, ColumnElement | QueryableAttribute):
+        return cast("Any", column)
+    raise TypeError(
+        f"on: expected a table, alias, subquery or mapped class with the column {name},"
+        f" got {kind_of(on)}"
+    )
 
 
 def _is_mapped(on: Any) -> bool:
