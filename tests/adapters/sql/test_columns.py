@@ -292,6 +292,10 @@ class Padded(TypeDecorator[str]):
     cache_ok = True
 
 
+def twice_the_same(_: Any) -> list[str]:
+    return ["a", "a", "b"]
+
+
 #: Each type that is refused, and what the message says of it.
 REFUSED: Final[dict[str, tuple[TypeEngine[Any], str]]] = {
     "CHAR": (CHAR(20), "pads texts"),
@@ -334,7 +338,7 @@ REFUSED: Final[dict[str, tuple[TypeEngine[Any], str]]] = {
     "Enum with aliases": (Enum(Aliased, omit_aliases=False), "not one to one"),
     "Enum of names that are texts": (Enum(Confused), "not one to one"),
     "Enum of equal names": (
-        Enum(Status, values_callable=lambda _: ["a", "a", "b"], name="same"), "not one to one"
+        Enum(Status, values_callable=twice_the_same, name="same"), "not one to one"
     ),
     "Enum with other variants": (
         Enum(Status).with_variant(String(20), "sqlite"), "other values on another database"
@@ -400,7 +404,7 @@ class TestRefused:
             shares = own_table(String(32), type_)
             shares.create(hosted)
             hosted.execute(insert(shares), {"source_organization_id": "org_A", "status": stored})
-            row = hosted.execute(select(shares).where(shares.c.status == "active")).one()
+            row: Any = hosted.execute(select(shares).where(shares.c.status == "active")).one()
             assert not can(ACTORS[0], Action.DEACTIVATE, row)
             transaction.rollback()
 

@@ -421,10 +421,11 @@ class Special(Partnership):
     note: str
 
 
+CONNECTION_ID: Any = connections.c.id
 SPECIALS = Table(
     "specials",
     APART,
-    Column("special_id", ForeignKey(connections.c.id), primary_key=True),
+    Column("special_id", String, ForeignKey(CONNECTION_ID), primary_key=True),
     Column("note", Text),
 )
 own.map_imperatively(Special, SPECIALS, inherits=Partnership)

@@ -346,6 +346,23 @@ def encoded(encoding: str) -> Generator[URL]:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def decoded(value: bytes) -> str:
+    return value.decode(errors="replace")
+
+
+def none_of_it(_: bytes) -> None:
+    """A text factory that makes nothing of any text."""
+
+
+def setting_factory(factory: Any) -> Callable[[sqlite3.Connection, object], None]:
+    """A listener that sets a text factory on each new connection."""
+
+    def listener(made: sqlite3.Connection, _: object) -> None:
+        made.text_factory = factory
+
+    return listener
+
+
 class TestEncodings:
     """What cannot hold every name is refused by name, before anything is read or written."""
 
@@ -397,25 +414,32 @@ class TestEncodings:
                 sql_sessions.require_utf8(partial(ask, connection))
             engine.dispose()
 
-    @pytest.mark.parametrize("factory", [bytes, bytearray, lambda _: None])
+    @pytest.mark.parametrize("factory", [bytes, bytearray, none_of_it])
     def test_of_text_on_sqlite(self, tmp_path: Path, factory: Any) -> None:
         engine = open_engine(f"sqlite:///{tmp_path / 'connections.db'}")
         committed(engine)
         engine.dispose()
         other = configure_engine(create_engine(engine.url))
-        event.listen(other, "connect", lambda made, _: setattr(made, "text_factory", factory))
+        event.listen(other, "connect", setting_factory(factory))
         self.refused(other, "^text_factory of the SQLite connection does not make str")
+
+    def test_another_database(self) -> None:
+        """It is the host's to know its settings."""
+        engine = create_engine("sqlite://")
+        engine.dialect.name = "another"
+        assert configure_engine(engine) is engine
+        with engine.connect() as connection:
+            connection.connection.dbapi_connection.text_factory = bytes  # type: ignore[union-attr]
+            check: Callable[..., object] = getattr(sql_sessions, "_check_settings")  # noqa: B009
+            check(connection)
+        engine.dispose()
 
     def test_a_factory_of_str(self, tmp_path: Path) -> None:
         engine = configure_engine(create_engine(f"sqlite:///{tmp_path / 'connections.db'}"))
-        event.listen(engine, "connect", lambda made, _: setattr(made, "text_factory", decoded))
+        event.listen(engine, "connect", setting_factory(decoded))
         metadata.create_all(engine)
         assert committed(engine).name == "Partner"
         engine.dispose()
-
-
-def decoded(value: bytes) -> str:
-    return value.decode(errors="replace")
 
 
 # --- Limits --------------------------------------------------------------------------------------

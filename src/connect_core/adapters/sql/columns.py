@@ -63,16 +63,19 @@ def has_text(on: object, name: str, texts: Sequence[str]) -> ColumnElement[bool]
 def _column(on: object, name: str) -> Any:
     if isinstance(on, FromClause):
         return cast("FromClause", on).c[name]
-    # Only of classes: to inspect an engine opens its database.
+    column: Any = getattr(on, name) if _is_mapped(on) else getattr(on, name, None)
+    if isinstance(column, ColumnElement | QueryableAttribute):
+        return cast("Any", column)
+    raise TypeError(
+        f"on: expected a table, alias, subquery or mapped class with the column {name},"
+        f" got {kind_of(on)}"
+    )
+
+
+def _is_mapped(on: Any) -> bool:
+    """Whether it is a mapped class or an alias of one. To inspect an engine opens its database."""
     is_class = isinstance(on, type | AliasedClass)
-    is_mapped = is_class and isinstance(inspect(on, raiseerr=False), Mapper | AliasedInsp)
-    column = getattr(on, name) if is_mapped else getattr(on, name, None)
-    if not isinstance(column, ColumnElement | QueryableAttribute):
-        raise TypeError(
-            f"on: expected a table, alias, subquery or mapped class with the column {name},"
-            f" got {kind_of(on)}"
-        )
-    return column
+    return is_class and isinstance(inspect(on, raiseerr=False), Mapper | AliasedInsp)
 
 
 # --- Types ---------------------------------------------------------------------------------------

@@ -234,13 +234,13 @@ class SqlConnectionStore:
                     savepoint.rollback()
                     overtaken = error
                 else:
-                    kept = record
-                    return kept
+                    return record
         except StaleConnectionError as error:  # another request was faster: is it the same one?
             overtaken = error
-        finally:
-            if kept is None:  # what the attempt changed is undone
-                expire_kept(self._session, None)
+        except BaseException:
+            expire_kept(self._session, None)
+            raise
+        expire_kept(self._session, None)  # what the attempt changed is undone
         kept = self._find_outcome(place)
         if kept is None:  # there is no record, or a stricter isolation hides it
             raise overtaken

@@ -138,7 +138,7 @@ class _StoredJson(JsonValue):
             return column
         return type_coerce(cast(column, Text), self)
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[..., Any]:  # noqa: ARG002
         """What makes a value of what the database returns."""
         return _parsed
 
