@@ -24,7 +24,7 @@ NAMES = """
     DEFAULT_SCOPES AccessDeniedError Action Actor ActorId ActorType Cell Change ConnectError
     Connection ConnectionEvent ConnectionId ConnectionLifecycle ConnectionLike
     ConnectionNotFoundError ConnectionService ConnectionStore CreateRequest Decision Denial
-    Direction DuplicateConnectionError ForbiddenTransitionError IdempotencyKey
+    Direction DuplicateConnectionError DynamicRow ForbiddenTransitionError IdempotencyKey
     IdempotencyKeyReusedError IdempotencyRecord InMemoryStore InvalidDocumentError
     InvalidHistoryError InvalidIdempotencyKeyError InvalidRecordError InvalidTransitionError
     NotAPartyError Organization OrganizationId Page Parties Position Problem Role Scope

@@ -30,7 +30,14 @@ from connect_core.errors import (
 from connect_core.history import ConnectionEvent, Terms
 from connect_core.identifiers import ActorId, ConnectionId, IdempotencyKey, OrganizationId
 from connect_core.lifecycle import Action, ConnectionLifecycle, Role, Status
-from connect_core.parties import Actor, ActorType, Organization, Parties, roles_of
+from connect_core.parties import (
+    Actor,
+    ActorType,
+    DynamicRow,
+    Organization,
+    Parties,
+    roles_of,
+)
 from connect_core.policy import (
     ConnectionLike,
     SharingConnectionLike,
@@ -95,6 +102,7 @@ __all__ = [
     "Denial",
     "Direction",
     "DuplicateConnectionError",
+    "DynamicRow",
     "ForbiddenTransitionError",
     "IdempotencyKey",
     "IdempotencyKeyReusedError",
