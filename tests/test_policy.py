@@ -43,6 +43,7 @@ from connect_core import (
     decide_access,
     decide_create,
     permitting_statuses,
+    policy,
     steps_to,
 )
 
@@ -245,6 +246,42 @@ class TestUnknownStatus:
             )
         assert caught.value.decision.denials == (Denial.ALREADY_EXISTS, Denial.UNKNOWN_STATUS)
 
+    @pytest.mark.parametrize(
+        ("status", "named"),
+        [
+            ("archived", "'archived'"),
+            ("", "''"),
+            ("x" * 10_000_000, f"'{'x' * 77}...'"),
+            ("act\u202eive\n", "'act\\u202eive\\u000a'"),
+            (None, "'None (NoneType)'"),
+            (17, "'17 (int)'"),
+        ],
+        ids=["text", "empty", "long", "hidden", "null", "number"],
+    )
+    def test_it_is_named(self, status: Any, named: str) -> None:
+        """Shortened and escaped, for parties only; equal questions get equal answers."""
+        explanation = f"The Connection's status {named} is not one that this version knows."
+        for _ in range(2):
+            decisions = [
+                decide(PARTNER, Action.ACTIVATE, row(status)),
+                actions(OUR_KEY, row(status))[Action.DEACTIVATE],
+                decide_access(PARTNER, "inquiry.read", row(status)),
+            ]
+            assert {decision.explanation for decision in decisions} == {explanation}
+            assert named not in decide(STRANGER, Action.ACTIVATE, row(status)).explanation
+
+    def test_answers_that_are_kept_are_bounded(self) -> None:
+        """However many unknown statuses there are, and however long, little is kept of them."""
+        size = sum(len(table) for table in (policy._DECISIONS, policy._MENUS))
+        for number in range(2_000):
+            actions(OUR_KEY, row(f"status {number}"))
+            decide(OUR_KEY, "activate", row(f"{number}" * 1_000))
+            decide_access(OUR_KEY, "inquiry.read", row(f"status {number}"))
+        tables = (policy._DECISIONS, policy._MENUS, policy._ACCESS_DECISIONS)
+        assert size < sum(map(len, tables)) <= 3 * 1024
+        assert max(len(key[2]) for table in tables for key in table) <= 100
+        assert decide(OUR_KEY, "activate", row("another")).denials[-1] is Denial.UNKNOWN_STATUS
+
     def test_there_is_no_way_from_it(self) -> None:
         with pytest.raises(ValueError, match="does not know the status 'archived'"):
             steps_to(row("archived"))
@@ -429,7 +466,7 @@ class TestHostileRows:
             menu = actions(actor, row)
             for action in Action:
                 assert not can(actor, action, row)
-                assert decide(actor, action, row) is menu[action]
+                assert decide(actor, action, row) == menu[action]
                 assert Denial.UNKNOWN_STATUS in menu[action].denials
                 assert menu[action].status is None
             access = decide_access(actor, "inquiry.read", row)

@@ -33,6 +33,7 @@ from connect_core.parties import (
     organization_id_of,
 )
 from connect_core.policy import authorize, authorize_create
+from connect_core.rows import CHECKED
 from connect_core.scopes import DEFAULT_SCOPES, ScopeSet
 from connect_core.text import shown
 
@@ -346,6 +347,9 @@ class Connection(Immutable):
             "terms": terms,
         }
         return _assemble(ConnectionEvent, values, _EVENT_FIELDS, by)
+
+
+CHECKED.add(Connection)
 
 
 def _require_same(index: int, event: ConnectionEvent, due: ConnectionEvent) -> None:

@@ -41,13 +41,13 @@ _WIDTH = 80
 #: The greatest ratio to the lookup: that of Python 3.11, with a margin so small that one needless
 #: function call exceeds it. Later versions of Python take less.
 _BOUNDS = {
-    "decide, allowed": AtMost(5.9),
-    "decide, denied": AtMost(5.9),
-    "decide, unknown status": AtMost(6),
-    "decide_access": AtMost(10.6),
-    "decide_access, row": AtMost(8.9),
-    "can": AtMost(6.4),
-    "allowed_actions": AtMost(6.5),
+    "decide, allowed": AtMost(4.3),
+    "decide, denied": AtMost(4.3),
+    "decide, unknown status": AtMost(5.2),
+    "decide_access": AtMost(5.2),
+    "decide_access, row": AtMost(8.5),
+    "can": AtMost(4.8),
+    "allowed_actions": AtMost(5.8),
     "connection.activate(by=...)": AtMost(57),
 }
 

@@ -181,7 +181,7 @@ class TestReports:
                 raise ValueError(f"{hostile}{unshown}\ud800 {by} {connection} {scope}")
 
         page = report_html(run(Hostile, Profile(name=f"{hostile}{unshown}"), among=ACCEPT))
-        assert "\\x00\\x1b\\x85\\u202e\\ufeff\\uffff\\ud800" in page
+        assert "\\u0000\\u001b\\u0085\\u202e\\ufeff\\uffff\\ud800" in page
         assert not set(page) & set(unshown)
         page.encode()
         assert Tags.of(page) == Tags.of(report_html(run(Raises, among=ACCEPT)))
