@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+import psycopg
 import pytest
 import test_store
 from databases import POSTGRESQL, Backend, postgresql
@@ -388,6 +389,20 @@ class TestEncodings:
         expected = f"^server_encoding is {encoding}, but must"
         with encoded(encoding) as url, pytest.raises(ValueError, match=expected):
             open_engine(url)
+
+    def test_no_connection_stays_open(self) -> None:
+        opened: list[psycopg.Connection[Any]] = []
+
+        def creator() -> psycopg.Connection[Any]:
+            opened.append(psycopg.connect(address.render_as_string(hide_password=False)))
+            return opened[-1]
+
+        with encoded("LATIN1") as url:
+            address = url.set(drivername="postgresql")
+            engine = configure_engine(create_engine(url, creator=creator))
+            with pytest.raises(ValueError, match="server_encoding is LATIN1"):
+                engine.connect()
+            assert [connection.closed for connection in opened] == [True]
 
     @pytest.mark.parametrize("encoding", ["LATIN1", "EUC_JP"])
     def test_of_the_server(self, encoding: str) -> None:

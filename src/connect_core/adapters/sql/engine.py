@@ -135,8 +135,13 @@ def configure_engine(engine: Engine) -> Engine:
 
 def _require_utf8(connection: Any, _: object) -> None:
     setting = known_settings(getattr(connection, "driver_connection", connection))
-    if setting is not None:
+    if setting is None:
+        return
+    try:
         require_utf8(setting)
+    except ValueError:
+        connection.close()  # the pool does not know it yet
+        raise
 
 
 def _on_connect(connection: Any, _: object) -> None:
