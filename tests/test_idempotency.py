@@ -20,6 +20,7 @@ from connect_core import (
     ConnectError,
     ConnectionEvent,
     ConnectionId,
+    ConnectionNotFoundError,
     ConnectionService,
     ConnectionStore,
     DuplicateConnectionError,
@@ -245,6 +246,9 @@ class TestIdempotency:
 class Damaged(InMemoryStore):
     """A store whose records can be edited by hand."""
 
+    def kept(self) -> int:
+        return len(self._records)
+
     def edit_outcome(self, outcome: str) -> None:
         self._records = {key: each._replace(outcome=outcome) for key, each in self._records.items()}
 
@@ -346,6 +350,20 @@ class TestReplays:
         with pytest.raises(InvalidRecordError, match=reason) as caught:
             service.activate("cxn_1", by=PARTNER, idempotency_key="k")
         assert caught.value.record == "the history of cxn_1"
+
+
+class TestSize:
+    """Little is kept for a key, whatever the client sends."""
+
+    @pytest.mark.parametrize("connection_id", ["x" * 1_000_000, "cxn_" + "x" * 252, "no id"])
+    def test_an_id_that_is_none(self, connection_id: str) -> None:
+        store = Damaged()
+        service = ConnectionService(store)
+        for _ in range(2):
+            with pytest.raises(ConnectionNotFoundError) as caught:
+                service.activate(connection_id, by=PARTNER, idempotency_key="k")
+            assert caught.value.connection_id == connection_id
+        assert store.kept() == 0
 
 
 class TestDamage:

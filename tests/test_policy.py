@@ -272,12 +272,13 @@ class TestUnknownStatus:
 
     def test_answers_that_are_kept_are_bounded(self) -> None:
         """However many unknown statuses there are, and however long, little is kept of them."""
-        size = sum(len(table) for table in (policy._DECISIONS, policy._MENUS))
+        names = ("_DECISIONS", "_MENUS", "_ACCESS_DECISIONS")
+        tables: list[dict[tuple[Any, ...], object]] = [vars(policy)[name] for name in names]
+        size = sum(map(len, tables))
         for number in range(2_000):
             actions(OUR_KEY, row(f"status {number}"))
             decide(OUR_KEY, "activate", row(f"{number}" * 1_000))
             decide_access(OUR_KEY, "inquiry.read", row(f"status {number}"))
-        tables = (policy._DECISIONS, policy._MENUS, policy._ACCESS_DECISIONS)
         assert size < sum(map(len, tables)) <= 3 * 1024
         assert max(len(key[2]) for table in tables for key in table) <= 100
         assert decide(OUR_KEY, "activate", row("another")).denials[-1] is Denial.UNKNOWN_STATUS

@@ -85,15 +85,15 @@ def id_of(connection: object) -> str | None:
 _COLLECTIONS: Final[tuple[Any, ...]] = (frozenset, list, set, tuple)
 
 
-def grants(scopes: object, scope: object) -> bool:
+def grants(scopes: Any, scope: object) -> bool:
     """Whether `scope` is one of `scopes`. The values come from outside and may be anything."""
-    if type(scope) is str and (type(scopes) is list or type(scopes) is frozenset):
-        for member in scopes:  # what almost every row holds
-            if type(member) is str and member == scope:
+    kind = type(scopes)
+    if type(scope) is str and (kind is list or kind is frozenset):
+        for member in scopes:
+            if type(member) is str and member == scope:  # what almost every row holds
                 return _is_scope(scope)
     wanted = _text_or_none(scope)
-    found = wanted is not None and wanted in map(_text_or_none, _members(scopes))
-    return found and _is_scope(wanted)
+    return wanted in map(_text_or_none, _members(scopes)) and _is_scope(wanted)
 
 
 def _text_or_none(value: object) -> str | None:
@@ -109,9 +109,9 @@ def _members(scopes: object) -> Collection[object]:
 
 
 @lru_cache(maxsize=256)
-def _is_scope(text: str) -> bool:
+def _is_scope(text: str | None) -> bool:
     """Whether it is well formed."""
     try:
-        return bool(Scope(text))
+        return text is not None and bool(Scope(text))
     except ValueError:
         return False

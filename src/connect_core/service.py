@@ -339,11 +339,9 @@ class ConnectionService:
 
     def _visible(self, connection_id: str, by: Actor) -> Connection:
         """The Connection, if there is one that `by` may know of."""
-        try:
-            well_formed = ConnectionId(connection_id)
-        except ValueError:  # no Connection has such an id
-            raise ConnectionNotFoundError(connection_id) from None
-        connection = self._store.get(well_formed)
+        connection = None
+        if _is_id(connection_id):
+            connection = self._store.get(ConnectionId(connection_id))
         if connection is None or not roles_of(by, connection):
             raise ConnectionNotFoundError(connection_id)
         return connection
@@ -395,6 +393,9 @@ class ConnectionService:
         if expected_version is not None:
             arguments.number(expected_version, "expected_version", -MAX_VERSION, MAX_VERSION)
 
+        if not _is_id(which):  # text of any length, of which nothing is kept
+            raise ConnectionNotFoundError(which)
+
         def perform() -> Change:
             connection = self._visible(which, by)
             if (
@@ -434,3 +435,11 @@ class ConnectionService:
             return perform()
         key = arguments.idempotency_key(idempotency_key)
         return once(self._store, by.organization_id, key, request, perform, self._now)
+
+
+def _is_id(text: str) -> bool:
+    """Whether a Connection can have this id."""
+    try:
+        return bool(ConnectionId(text))
+    except ValueError:
+        return False
