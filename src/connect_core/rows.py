@@ -87,7 +87,7 @@ _COLLECTIONS: Final[tuple[Any, ...]] = (frozenset, list, set, tuple)
 
 def grants(scopes: Any, scope: object) -> bool:
     """Whether `scope` is one of `scopes`. The values come from outside and may be anything."""
-    kind: type = type(scopes)
+    kind = type(scopes)  # pyright: ignore[reportUnknownVariableType]  # of anything
     if type(scope) is str and (kind is list or kind is frozenset):
         for member in scopes:
             if type(member) is str and member == scope:  # what almost every row holds
