@@ -38,16 +38,19 @@ PACKAGE = Path("src/connect_core")
 #: Quick tests first: they kill most mutants.
 _CORE = [
     *("table", "lifecycle", "policy", "connection", "decision", "wording", "identifiers"),
-    *("scopes", "parties", "history", "errors", "surface"),
+    *("scopes", "parties", "history", "errors", "surface", "rows", "text", "arguments"),
     *("policy_laws", "connection_laws", "connection_stateful", "jsonapi/round_trip"),
 ]
-_SERVICE = ["surface", "service", "idempotency", "store", "service_stateful"]
+_SERVICE = ["surface", "service", "idempotency", "paging", "store", "arguments", "service_stateful"]
 _SQL = ["types", "tables", "filters", "engine", "rows", "store"]
+#: Modules whose tests are in files of other names.
+_SQL_TESTS = ["columns", "histories", "refusals", "sessions", "settings"]
 
 
 def _sql(module: str) -> list[str]:
     """All tests of the SQL adapter, those of this module first."""
-    ours = [f"adapters/sql/{each}" for each in sorted(_SQL, key=module.__ne__)]
+    named = sorted([*_SQL, *_SQL_TESTS], key=module.__ne__)
+    ours = [f"adapters/sql/{each}" for each in named]
     return [*ours, "store", "service", "idempotency", "service_lists", "adapters/sql/query_plans"]
 
 
@@ -57,19 +60,19 @@ MODULES = {
     **dict.fromkeys(
         [
             *("lifecycle", "table", "wording", "policy"),
-            *("connection", "history", "parties", "scopes"),
+            *("connection", "history", "parties", "scopes", "rows", "text", "arguments"),
         ],
         (_CORE, ""),
     ),
     # The service's tests cover `minds_version`.
     "decision": ([*_CORE, "service"], "not sqlite and not postgresql"),
     **dict.fromkeys(
-        ["store", "memory", "idempotency", "service"],
+        ["store", "memory", "idempotency", "paging", "service"],
         (_SERVICE, "not sqlite and not postgresql"),
     ),
     **{
         f"adapters/sql/{module}": (_sql(module), "not sqlite-file or to_open or query_plans")
-        for module in _SQL
+        for module in [*_SQL, "columns", "histories", "sessions"]
     },
     "conformance/execution": (
         [f"conformance/{each}" for each in ("execution", "runner", "adequacy", "exploration")],
