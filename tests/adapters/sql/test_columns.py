@@ -1,6 +1,7 @@
 """Types of columns: the filters agree with the policy on each, or refuse it and say why."""
 
 import enum
+import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import pytest
+import sqlalchemy
 from databases import database
 from sqlalchemy import (
     ARRAY,
@@ -152,6 +154,8 @@ STATUSES: Final[dict[str, tuple[TypeEngine[Any], list[Any], str]]] = {
     ),
 }  # fmt: skip
 
+SQLALCHEMY: Final = tuple(int(part) for part in re.findall(r"\d+", sqlalchemy.__version__)[:3])
+
 IDS: Final = [None, "org_A", "org_a", "org_A ", " org_A", "org_B", ""]
 #: Each type of an id.
 ID_TYPES: Final[dict[str, tuple[TypeEngine[Any], list[Any], str]]] = {
@@ -239,6 +243,8 @@ class TestAccepted:
 
     @each_on(STATUSES)
     def test_statuses(self, hosted: Database, name: str) -> None:
+        if name == "native enum" and SQLALCHEMY < (2, 0, 10):
+            pytest.skip("this SQLAlchemy compares a native enum of texts with a VARCHAR")
         type_, values, _ = STATUSES[name]
         shares = own_table(String(32), type_)
         pairs = [("org_A", "org_B"), ("org_B", "org_A"), ("org_A", "org_A"), ("org_a", None)]
@@ -296,6 +302,18 @@ def twice_the_same(_: Any) -> list[str]:
     return ["a", "a", "b"]
 
 
+def _case_insensitive() -> dict[str, tuple[TypeEngine[Any], str]]:
+    """PostgreSQL's CITEXT, which SQLAlchemy has since 2.0.7."""
+    citext: type[TypeEngine[Any]] | None = getattr(pg, "CITEXT", None)
+    if citext is None:
+        return {}
+    return {
+        "CITEXT": (citext(), "ignores case"),
+        "variant CITEXT": (Text().with_variant(citext(), "postgresql"), "ignores case"),
+        "domain over CITEXT": (pg.DOMAIN("folded", citext()), "ignores case"),
+    }
+
+
 #: Each type that is refused, and what the message says of it.
 REFUSED: Final[dict[str, tuple[TypeEngine[Any], str]]] = {
     "CHAR": (CHAR(20), "pads texts"),
@@ -305,15 +323,7 @@ REFUSED: Final[dict[str, tuple[TypeEngine[Any], str]]] = {
     "type over CHAR": (Padded(), "pads texts"),
     "variant CHAR": (String(20).with_variant(CHAR(20), "postgresql"), "pads texts"),
     "domain over CHAR": (pg.DOMAIN("padded", CHAR(20)), "pads texts"),
-    **{
-        f"{kind}CITEXT": (of(citext()), "ignores case")
-        for citext in filter(None, [getattr(pg, "CITEXT", None)])  # SQLAlchemy has it since 2.0.7
-        for kind, of in {
-            "": lambda type_: type_,
-            "variant ": lambda type_: Text().with_variant(type_, "postgresql"),
-            "domain over ": lambda type_: pg.DOMAIN("folded", type_),
-        }.items()
-    },
+    **_case_insensitive(),
     **{
         f"collation {name}": (String(20, collation=name), f"collation {name} finds")
         for name in (
@@ -399,7 +409,7 @@ class TestRefused:
         ("hosted", "name", "stored"),
         [
             ("postgresql", "CHAR", "active   "),
-            ("postgresql", "CITEXT", "ACTIVE"),
+            *(("postgresql", "CITEXT", "ACTIVE") for name in REFUSED if name == "CITEXT"),
             ("sqlite-memory", "collation NOCASE", "ACTIVE"),
             ("sqlite-memory", "collation RTRIM", "active   "),
         ],
