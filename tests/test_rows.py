@@ -4,13 +4,14 @@ from collections import UserList, UserString
 from collections.abc import Iterator
 from contextlib import nullcontext
 from enum import Enum, StrEnum
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import OUR_KEY, PARTNER, STRANGER, Row, actors, connections
+from support import OUR_KEY, PARTNER, STRANGER, Row, actors, connection_in, connections
 
 from connect_core import (
     Action,
@@ -19,6 +20,7 @@ from connect_core import (
     Connection,
     Denial,
     Scope,
+    Status,
     actions,
     allowed_actions,
     authorize,
@@ -278,6 +280,16 @@ class OtherStatus(Enum):
     """The statuses as an enumeration that is no text."""
 
     ACTIVE = "active"
+
+
+@each_value
+@pytest.mark.parametrize("about", [ACTIVE, connection_in(Status.ACTIVE)], ids=["row", "Connection"])
+def test_an_actors_organization(value: Any, about: Any) -> None:
+    actor: Any = SimpleNamespace(organization_id=value)
+    everything_asked(actor, about)
+    assert allowed_actions(actor, about) == frozenset()
+    assert decide(actor, "deactivate", about).denials == (Denial.NOT_A_PARTY,)
+    assert decide_access(actor, "inquiry.read", about).denials == (Denial.NOT_A_PARTY,)
 
 
 def test_text_of_the_hosts_own_counts_by_its_characters() -> None:

@@ -26,6 +26,7 @@ from connect_core.errors import (
     NotAPartyError,
     SelfConnectionError,
 )
+from connect_core.identifiers import OrganizationId
 from connect_core.lifecycle import READING_ROLE, SHARING_STATUS, Action, Role, Status
 from connect_core.parties import ROLES, Actor, Organization, organization_id_of, same_organization
 from connect_core.rows import CHECKED, RowLike, SharingRowLike, facts_of, grants, id_of, status_of
@@ -230,8 +231,9 @@ def decide(actor: Actor, action: str, connection: RowLike) -> Decision:
     Raises:
         ValueError: there is no such action. Nothing else is raised on a well-typed call.
     """
-    if type(connection) in CHECKED:  # the same, in less time
-        values, ours = connection.__dict__, actor.organization_id
+    ours = actor.organization_id
+    if type(connection) in CHECKED and type(ours) is OrganizationId:  # the same, in less time
+        values = connection.__dict__
         is_source = ours == values["source_organization_id"]
         is_destination = ours == values["destination_organization_id"]
         status = values["status"]
@@ -418,8 +420,9 @@ def decide_access(reader: Actor, scope: str, connection: SharingRowLike) -> Deci
     when the data is read, not before: the answer holds for the status that `connection` has now.
     No Connection grants an ill-formed scope. Never raises on a well-typed call.
     """
-    if type(connection) in CHECKED and type(scope) is str:  # the same, in half the time
-        values, ours = connection.__dict__, reader.organization_id
+    ours = reader.organization_id
+    if type(connection) in CHECKED and type(ours) is OrganizationId and type(scope) is str:
+        values = connection.__dict__  # the same, in half the time
         is_source = ours == values["source_organization_id"]
         is_destination = ours == values["destination_organization_id"]
         status, granted = values["status"], scope in values["scopes"]

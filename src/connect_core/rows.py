@@ -41,7 +41,9 @@ SharingRowLike = SharingConnectionLike | DynamicRow
 _STATUSES: Final[dict[str, Status]] = {status.value: status for status in Status}
 
 
-#: The classes whose values have been checked, and are in ``__dict__``: `connect_core.Connection`.
+#: The classes whose values have been checked, and are in ``__dict__``: `connect_core.Connection`,
+#: unless somebody has gone around the checks (``model_construct``). These values are compared as
+#: they are.
 CHECKED: Final[set[type]] = set()
 
 
