@@ -41,12 +41,12 @@ _WIDTH = 80
 #: The greatest ratio to the lookup: that of Python 3.11, with a margin so small that one needless
 #: function call exceeds it. Later versions of Python take less.
 _BOUNDS = {
-    "decide, allowed": AtMost(4.3),
-    "decide, denied": AtMost(4.3),
-    "decide, unknown status": AtMost(5.2),
-    "decide_access": AtMost(5.2),
-    "decide_access, row": AtMost(8.5),
-    "can": AtMost(4.8),
+    "decide, allowed": AtMost(4.5),
+    "decide, denied": AtMost(4.5),
+    "decide, unknown status": AtMost(5.7),
+    "decide_access": AtMost(5.3),
+    "decide_access, row": AtMost(9),
+    "can": AtMost(5),
     "allowed_actions": AtMost(5.8),
     "connection.activate(by=...)": AtMost(57),
 }
