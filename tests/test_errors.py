@@ -4,7 +4,6 @@ import copy
 import json
 import logging
 import pickle
-import threading
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -317,7 +316,7 @@ IDS: list[tuple[Any, str]] = [
     ("", ""),
     (Unspeakable(), "<Unspeakable>"),
     (LyingText("cxn_1"), "cxn_1"),
-    (threading.Lock, "<built-in function allocate_lock>"),
+    (len, "<built-in function len>"),
     ("cxn_\u202e\n" + "x" * 10_000_000, "cxn_\\u202e\\u000a" + "x" * 71 + "..."),
 ]
 

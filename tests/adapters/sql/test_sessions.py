@@ -1,6 +1,7 @@
 """The host's session: which are accepted, which engine is chosen, and what the session keeps."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -205,7 +206,8 @@ class TestRouting:
     def test_reads_go_to_the_replica(
         self, kind: type[RoutingSession], leader: Engine, replica: Engine
     ) -> None:
-        committed(replica_writer(replica))
+        with writer(replica) as engine:
+            committed(engine)
         with routed(kind, leader, replica) as session:
             service = service_in(session)
             assert service.get("cxn_1", by=OUR_KEY).version == 2
@@ -283,9 +285,12 @@ def not_called() -> IdempotencyRecord:
     raise AssertionError("there is a record")
 
 
-def replica_writer(replica: Engine) -> Engine:
+@contextmanager
+def writer(replica: Engine) -> Iterator[Engine]:
     """An engine that may write to the replica."""
-    return configure_engine(create_engine(replica.url))
+    engine = configure_engine(create_engine(replica.url))
+    yield engine
+    engine.dispose()
 
 
 # --- Constraints ---------------------------------------------------------------------------------
