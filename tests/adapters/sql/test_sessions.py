@@ -1,6 +1,6 @@
 """The host's session: which are accepted, which engine is chosen, and what the session keeps."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -286,7 +286,7 @@ def not_called() -> IdempotencyRecord:
 
 
 @contextmanager
-def writer(replica: Engine) -> Iterator[Engine]:
+def writer(replica: Engine) -> Generator[Engine]:
     """An engine that may write to the replica."""
     engine = configure_engine(create_engine(replica.url))
     yield engine
