@@ -8,7 +8,7 @@ scripts, so that no identifier can imitate another with them.
 """
 
 import re
-import secrets
+from os import urandom
 from reprlib import repr as shortened
 from threading import Lock
 from time import time_ns
@@ -130,7 +130,7 @@ class ConnectionId(ValidatedText):
         backwards. At least 100 bits come from the system's secure random source: knowing one id
         does not help to guess another. Threads may call this at the same time.
         """
-        number = _next_prefix() << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+        number = _next_prefix() << _RANDOM_BITS | _random_number()
         characters: list[str] = []
         for _ in range(MINTED_LENGTH):
             number, index = divmod(number, len(BASE58))
@@ -150,6 +150,11 @@ def _next_prefix() -> int:
         now = time_ns() // 1_000_000
         _last_prefix = max(now << _COUNTER_BITS, _last_prefix + 1)
         return _last_prefix
+
+
+def _random_number() -> int:
+    """`_RANDOM_BITS` from the system's secure source. `secrets` would be slow to import."""
+    return int.from_bytes(urandom(13)) % (1 << _RANDOM_BITS)  # 13 bytes have 104 bits
 
 
 class IdempotencyKey(ValidatedText):
