@@ -124,10 +124,13 @@ class Damaged(InMemoryStore):
     def __init__(self, unreadable: Sequence[str]) -> None:
         super().__init__()
         self._unreadable = unreadable
+        #: How many records each call asked for.
+        self.asked: list[int] = []
 
     def page(
         self, selection: Selection, *, beyond: Position | None, newest_first: bool, limit: int
     ) -> Sequence[Connection | InvalidRecordError]:
+        self.asked.append(limit)
         found = super().page(selection, beyond=beyond, newest_first=newest_first, limit=limit)
         return [
             InvalidRecordError(f"connections {each.id}", "status is 'frozen'")
@@ -163,6 +166,13 @@ class TestUnreadable:
         ]
         assert page.next == "cxn_1"
         assert ids(service.list(by=OUR_KEY, after=page.next)) == ["cxn_0"]
+
+    def test_no_more_is_read_than_what_is_left_out(self) -> None:
+        store = Damaged([f"cxn_{number}" for number in (9, 8, 7, 5)])
+        assert ids(service_with(10, store).list(by=OUR_KEY, limit=2)) == ["cxn_6", "cxn_4"]
+        # One more than the page has, to see whether there is another; then as many more as were
+        # left out so far.
+        assert store.asked == [3, 6, 7]
 
     def test_nothing_readable(self) -> None:
         page = service_with(3, Damaged(["cxn_0", "cxn_1", "cxn_2"])).list(by=OUR_KEY, limit=1)
