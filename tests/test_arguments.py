@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from pydantic import PrivateAttr
-from support import OUR_KEY, PARTNER, T0, create
+from support import OUR_KEY, PARTNER, T0, EqualClass, create
 
 from connect_core import (
     Actor,
@@ -17,6 +17,7 @@ from connect_core import (
     InvalidIdempotencyKeyError,
     Organization,
     OrganizationId,
+    StaleConnectionError,
     error_document,
     replay,
 )
@@ -32,6 +33,16 @@ class Tenant(Actor):
     _notes: list[str] = PrivateAttr(default_factory=list)
 
 
+class Impostor(metaclass=EqualClass):
+    """An object whose class is equal to every class."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 1
+
+
 def service() -> ConnectionService:
     """A service with one pending Connection, ``cxn_ABC123``."""
     store = InMemoryStore()
@@ -41,8 +52,12 @@ def service() -> ConnectionService:
 
 #: A call with one argument left open, the argument's name, and values that it cannot have.
 Call = Callable[[Any], object]
-NO_TEXT: list[Any] = [17, b"cxn_ABC123", ["cxn_ABC123"], 1.5, object()]
-NO_ACTOR: list[Any] = [None, "usr_1", {"id": "usr_1"}, 17, Actor, Organization(id="org_ABC123")]
+NO_TEXT: list[Any] = [17, b"cxn_ABC123", ["cxn_ABC123"], 1.5, object(), Impostor()]
+NO_ACTOR: list[Any] = [
+    *(None, "usr_1", {"id": "usr_1"}, 17, Actor, Organization(id="org_ABC123"), Impostor()),
+    OUR_KEY.model_copy(update={"id": Impostor()}),
+    OUR_KEY.model_copy(update={"organization_id": Impostor()}),
+]
 CALLS: list[tuple[str, Call, list[Any]]] = [
     ("connection_id", lambda v: service().get(v, by=OUR_KEY), [None, *NO_TEXT]),
     ("connection_id", lambda v: service().history(v, by=OUR_KEY), [None, *NO_TEXT]),
@@ -67,7 +82,7 @@ CALLS: list[tuple[str, Call, list[Any]]] = [
     (
         "expected_version",
         lambda v: service().activate("cxn_ABC123", by=PARTNER, expected_version=v),
-        ["1", 1.0, True, False, b"1", [1], 10**5000, -(10**5000), 2**31],
+        ["1", 1.0, True, False, b"1", [1], Impostor(), 10**5000, -(10**5000), 2**31, -(2**31)],
     ),
     (
         "idempotency_key",
@@ -94,7 +109,7 @@ CALLS: list[tuple[str, Call, list[Any]]] = [
     (
         "allow_self",
         lambda v: service().create(by=OUR_KEY, destination="org_ABC123", allow_self=v),
-        [None, 0, 1, "no", "false"],
+        [None, 0, 1, "no", "false", Impostor()],
     ),
     ("status", lambda v: service().list(by=OUR_KEY, status=v), ["frozen", *NO_TEXT]),
     ("source", lambda v: service().list(by=OUR_KEY, source=v), ["DEF456", *NO_TEXT]),
@@ -157,6 +172,13 @@ def test_a_wrong_argument_is_named(argument: str, call: Call, value: Any) -> Non
         call(value)
     assert argument in str(caught.value).lower()
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("version", [2**31 - 1, 0, -(2**31 - 1)])
+def test_every_number_that_a_version_can_have_is_one(version: int) -> None:
+    """Also in the negative, which no Connection ever has: a client may send what it likes."""
+    with pytest.raises(StaleConnectionError):
+        service().activate("cxn_ABC123", by=PARTNER, expected_version=version)
 
 
 class TestActors:

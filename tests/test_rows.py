@@ -11,7 +11,16 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import OUR_KEY, PARTNER, STRANGER, Row, actors, connection_in, connections
+from support import (
+    OUR_KEY,
+    PARTNER,
+    STRANGER,
+    EqualClass,
+    Row,
+    actors,
+    connection_in,
+    connections,
+)
 
 from connect_core import (
     Action,
@@ -19,6 +28,7 @@ from connect_core import (
     ConnectError,
     Connection,
     Denial,
+    OrganizationId,
     Scope,
     Status,
     actions,
@@ -55,6 +65,10 @@ class Agreeing:
 
     def __len__(self) -> int:
         return 1
+
+
+class Impostor(Agreeing, metaclass=EqualClass):
+    """An object whose class, too, is equal to everything."""
 
 
 class Unhashable(Agreeing):
@@ -117,6 +131,8 @@ class Comparing:
 HOSTILE: list[Any] = [
     Agreeing("org_DEF456"),
     Agreeing("active"),
+    Impostor("org_DEF456"),
+    Impostor("active"),
     Unhashable(),
     Raising(),
     AgreeingText("else"),
@@ -133,11 +149,19 @@ HOSTILE: list[Any] = [
 ]
 each_value = pytest.mark.parametrize("value", HOSTILE, ids=lambda value: type(value).__name__)
 ACTIVE = Row("org_ABC123", "org_DEF456", "active", ["inquiry.read"])
+#: The same, of the library's own types.
+TYPED = Row(
+    OrganizationId("org_ABC123"),
+    OrganizationId("org_DEF456"),
+    Status.ACTIVE,
+    [Scope("inquiry.read")],
+)
+of_each_type = pytest.mark.parametrize("whole", [ACTIVE, TYPED], ids=["text", "typed"])
 
 
-def row(**changed: Any) -> Row:
+def row(whole: Row = ACTIVE, **changed: Any) -> Row:
     """An active row that would let the partner read, but for what was changed."""
-    return Row(**{**vars(ACTIVE), **changed})
+    return Row(**{**vars(whole), **changed})
 
 
 def everything_asked(actor: Actor, about: Row) -> None:
@@ -161,8 +185,9 @@ def test_the_row_that_is_changed_below_permits() -> None:
 
 
 @each_value
-def test_a_status(value: Any) -> None:
-    about = row(status=value)
+@of_each_type
+def test_a_status(whole: Row, value: Any) -> None:
+    about = row(whole, status=value)
     for actor in (OUR_KEY, PARTNER):
         everything_asked(actor, about)
         assert allowed_actions(actor, about) == frozenset()
@@ -175,9 +200,10 @@ def test_a_status(value: Any) -> None:
 
 
 @each_value
+@of_each_type
 @pytest.mark.parametrize("role", ["source", "destination"])
-def test_an_organization(value: Any, role: str) -> None:
-    about = row(**{f"{role}_organization_id": value})
+def test_an_organization(role: str, whole: Row, value: Any) -> None:
+    about = row(whole, **{f"{role}_organization_id": value})
     holder, other = (OUR_KEY, PARTNER) if role == "source" else (PARTNER, OUR_KEY)
     for actor in (holder, STRANGER):
         everything_asked(actor, about)
@@ -211,6 +237,8 @@ def test_scopes(value: Any) -> None:
         AgreeingList(),
         AgreeingList(["account.read"]),
         [Agreeing("inquiry.read")],
+        [Impostor("inquiry.read")],
+        Impostor("inquiry.read"),
         {Agreeing("inquiry.read")},
         [AgreeingText("account.read")],
         (Raising(),),
@@ -265,6 +293,7 @@ def test_an_ill_formed_scope_is_granted_by_nobody(scope: str) -> None:
 def test_what_is_asked_for(value: Any) -> None:
     """A scope that is no text is granted by nobody, and the refusal can be told."""
     assert not decide_access(PARTNER, value, row(scopes=[value]))
+    assert not decide_access(PARTNER, value, row())
     with pytest.raises(ConnectError) as caught:
         authorize_access(PARTNER, value, row())
     assert str(caught.value)
@@ -283,7 +312,9 @@ class OtherStatus(Enum):
 
 
 @each_value
-@pytest.mark.parametrize("about", [ACTIVE, connection_in(Status.ACTIVE)], ids=["row", "Connection"])
+@pytest.mark.parametrize(
+    "about", [ACTIVE, TYPED, connection_in(Status.ACTIVE)], ids=["text", "typed", "Connection"]
+)
 def test_an_actors_organization(value: Any, about: Any) -> None:
     actor: Any = SimpleNamespace(organization_id=value)
     everything_asked(actor, about)
@@ -316,6 +347,7 @@ def test_ids_that_are_no_text() -> None:
     assert not same_organization(str(UUID(int=1)), UUID(int=1))
     assert not same_organization(Comparing(), Comparing())
     assert not same_organization(Raising(), Raising())
+    assert not same_organization(Impostor(), 17)
 
 
 @given(
