@@ -52,9 +52,19 @@ def service() -> ConnectionService:
 
 #: A call with one argument left open, the argument's name, and values that it cannot have.
 Call = Callable[[Any], object]
+
+
+def actor_of_a_class_of_its_own() -> Impostor:
+    """An object with the fields of a valid actor."""
+    made = Impostor()
+    vars(made).update(vars(OUR_KEY))
+    return made
+
+
 NO_TEXT: list[Any] = [17, b"cxn_ABC123", ["cxn_ABC123"], 1.5, object(), Impostor()]
 NO_ACTOR: list[Any] = [
     *(None, "usr_1", {"id": "usr_1"}, 17, Actor, Organization(id="org_ABC123"), Impostor()),
+    actor_of_a_class_of_its_own(),
     OUR_KEY.model_copy(update={"id": Impostor()}),
     OUR_KEY.model_copy(update={"organization_id": Impostor()}),
 ]
