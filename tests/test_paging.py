@@ -75,6 +75,7 @@ class TestPage:
         assert pickle.loads(pickle.dumps(page)) == copy.deepcopy(page) == page
         assert hash(page) == hash(copy.copy(page))
         assert page != Page(page.connections)
+        assert not hasattr(page, "__dict__")
 
     def test_as_a_document(self, page: Page) -> None:
         document: Any = list_document(page, next="/next")
@@ -167,7 +168,7 @@ class TestUnreadable:
         assert page.next == "cxn_1"
         assert ids(service.list(by=OUR_KEY, after=page.next)) == ["cxn_0"]
 
-    def test_no_more_is_read_than_what_is_left_out(self) -> None:
+    def test_how_much_is_read_to_fill_it(self) -> None:
         store = Damaged([f"cxn_{number}" for number in (9, 8, 7, 5)])
         assert ids(service_with(10, store).list(by=OUR_KEY, limit=2)) == ["cxn_6", "cxn_4"]
         # One more than the page has, to see whether there is another; then as many more as were

@@ -89,7 +89,7 @@ def test_what_can_be_seen_is_left_as_it_is(text: str) -> None:
         ("\u202e", r"\u202e"),  # right-to-left override
         ("\u200b", r"\u200b"),  # zero width space
         ("\ufeff", r"\ufeff"),  # byte order mark
-        ("\uffff", r"\uffff"),  # no character
+        ("\uffff", r"\uffff"),  # a code point that is no character
         ("\u00ad", r"\u00ad"),  # soft hyphen
         ("\u180e", r"\u180e"),  # Mongolian vowel separator
         ("\u00a0", r"\u00a0"),  # no-break space

@@ -153,7 +153,7 @@ def _next_prefix() -> int:
 
 
 def _random_number() -> int:
-    """`_RANDOM_BITS` from the system's secure source. `secrets` would be slow to import."""
+    """`_RANDOM_BITS` bits from the system's secure source, without `secrets`, slow to import."""
     return int.from_bytes(urandom(13)) % (1 << _RANDOM_BITS)  # 13 bytes have 104 bits
 
 

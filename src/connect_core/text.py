@@ -43,7 +43,7 @@ def visible(text: str, *, keep: str = "") -> str:
 
 def _escape(character: str) -> str:
     number = ord(character)
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
 
 
 def shown(value: object) -> str:

@@ -289,8 +289,10 @@ def not_called() -> IdempotencyRecord:
 def writer(replica: Engine) -> Generator[Engine]:
     """An engine that may write to the replica."""
     engine = configure_engine(create_engine(replica.url))
-    yield engine
-    engine.dispose()
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 # --- Constraints ---------------------------------------------------------------------------------
