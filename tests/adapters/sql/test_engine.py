@@ -2,6 +2,7 @@
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -10,13 +11,25 @@ import pytest
 from databases import POSTGRESQL, postgresql
 from embedding import THEIRS, committed, count, service_in
 from sqlalchemy import Engine, create_engine, inspect, make_url, select, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    InvalidRequestError,
+    NoSuchModuleError,
+    NoSuchTableError,
+    OperationalError,
+)
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 from support import OUR_KEY
 
 from connect_core import Status
-from connect_core.adapters.sql import configure_engine, connections, metadata, open_engine
+from connect_core.adapters.sql import (
+    configure_engine,
+    connections,
+    idempotency_keys,
+    metadata,
+    open_engine,
+)
 from connect_core.adapters.sql import engine as sql_engine
 
 
@@ -24,9 +37,7 @@ class TestEngines:
     """`open_engine`: the settings that each database needs, and the tables."""
 
     def test_the_tables_are_created_once(self, engine: Engine) -> None:
-        assert {"connections", "connection_events", "connection_idempotency_keys"} <= set(
-            inspect(engine).get_table_names()
-        )
+        assert set(inspect(engine).get_table_names()) >= THREE_TABLES
         committed(engine)
         if engine.url.database is None:  # a second engine would be another database
             return
@@ -183,6 +194,149 @@ class TestEngines:
     def test_what_cannot_be_opened(self, url: str, error: type[Exception]) -> None:
         with pytest.raises(error):
             open_engine(url)
+
+
+THREE_TABLES = {"connections", "connection_events", "connection_idempotency_keys"}
+
+
+def inside(path: Path) -> tuple[str, list[str]]:
+    """The journal mode of a SQLite file, and the names of its tables."""
+    with closing(sqlite3.connect(path)) as database:
+        (mode,) = database.execute("PRAGMA journal_mode").fetchone()
+        names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1")
+        return mode, [name for (name,) in names]
+
+
+def foreign(path: Path) -> tuple[str, list[str]]:
+    """Make a SQLite file of somebody else's that has a table by the name of one of ours."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE connections (wire TEXT)")
+    return inside(path)
+
+
+class TestNothingIsCreated:
+    """`open_engine(create=False)` creates no file and no table."""
+
+    def test_an_absent_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "typo.db"
+        with pytest.raises(FileNotFoundError, match="No such file") as absent:
+            open_engine(f"sqlite:///{path}", create=False)
+        assert absent.value.filename == str(path)
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("options", ["uri=true", "mode=rwc&uri=true", "mode=ro&uri=true"])
+    def test_an_absent_file_that_sqlite_finds(self, tmp_path: Path, options: str) -> None:
+        """A mode that was asked for is not changed."""
+        url = f"sqlite:///file:{tmp_path / 'typo.db'}?{options}"
+        creates = "rwc" in options
+        with pytest.raises(NoSuchTableError if creates else OperationalError):
+            open_engine(url, create=False)
+        assert bool(list(tmp_path.iterdir())) is creates
+
+    @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+    def test_in_memory(self, url: str) -> None:
+        with pytest.raises(NoSuchTableError, match="there is no table connection"):
+            open_engine(url, create=False)
+
+    def test_a_file_of_something_else(self, tmp_path: Path) -> None:
+        before = foreign(tmp_path / "other.db")
+        with pytest.raises(InvalidRequestError, match="a table connections of another kind, with"):
+            open_engine(f"sqlite:///{tmp_path / 'other.db'}", create=False)
+        assert inside(tmp_path / "other.db") == before == ("delete", ["connections"])
+
+    def test_an_empty_file(self, tmp_path: Path) -> None:
+        (tmp_path / "empty.db").touch()
+        with pytest.raises(NoSuchTableError):
+            open_engine(f"sqlite:///{tmp_path / 'empty.db'}", create=False)
+        assert (tmp_path / "empty.db").read_bytes() == b""
+
+    def test_what_lacks_a_table(self, engine: Engine) -> None:
+        if engine.url.database is None:
+            return
+        idempotency_keys.drop(engine)
+        with pytest.raises(NoSuchTableError, match=r"^there is no table connection_idempotency_"):
+            open_engine(engine.url, create=False)
+        assert not inspect(engine).has_table(idempotency_keys.name)
+        open_engine(engine.url).dispose()
+        assert inspect(engine).has_table(idempotency_keys.name)
+
+    def test_postgresql(self) -> None:
+        with postgresql() as url:
+            with pytest.raises(NoSuchTableError):
+                open_engine(url, create=False)
+            open_engine(url).dispose()
+            open_engine(url, create=False).dispose()
+
+    def test_what_is_there(self, tmp_path: Path) -> None:
+        path = tmp_path / "connections.db"
+        for form in ("sqlite:///{}", "sqlite:///file:{}?uri=true"):
+            open_engine(form.format(path)).dispose()
+            engine = open_engine(form.format(path), create=False)
+            assert count(engine, connections) == 0
+            engine.dispose()
+        assert inside(path)[0] == "wal"
+
+
+class TestTablesOfAnotherKind:
+    """Where something else has one of the names, nothing is created beside it."""
+
+    def test_sqlite(self, tmp_path: Path) -> None:
+        before = foreign(tmp_path / "other.db")
+        with pytest.raises(InvalidRequestError, match="another kind, without id, "):
+            open_engine(f"sqlite:///{tmp_path / 'other.db'}")
+        assert inside(tmp_path / "other.db") == before
+
+    def test_postgresql(self) -> None:
+        with postgresql() as url:
+            admin = create_engine(url)
+            with admin.begin() as connection:
+                connection.execute(text("CREATE TABLE connection_events (wire TEXT)"))
+            with pytest.raises(InvalidRequestError, match="a table connection_events of another"):
+                open_engine(url)
+            assert inspect(admin).get_table_names() == ["connection_events"]
+            admin.dispose()
+
+    def test_a_file_of_the_hosts_with_other_tables(self, tmp_path: Path) -> None:
+        with closing(sqlite3.connect(tmp_path / "host.db")) as database:
+            database.execute("CREATE TABLE orders (id TEXT)")
+        open_engine(f"sqlite:///{tmp_path / 'host.db'}").dispose()
+        assert set(inside(tmp_path / "host.db")[1]) == {*THREE_TABLES, "orders"}
+
+
+class TestNoWaitingForWhatWillNotCome:
+    """Only another process's transaction is worth waiting for."""
+
+    @pytest.fixture(autouse=True)
+    def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def sleep(_: float) -> None:
+            raise AssertionError("it waits")
+
+        monkeypatch.setattr(sql_engine, "sleep", sleep)
+
+    def test_a_file_that_cannot_be_written(self, tmp_path: Path) -> None:
+        """It can be read, although it does not have a write-ahead log; a change fails at once."""
+        path = tmp_path / "connections.db"
+        made = open_engine(f"sqlite:///{path}")
+        committed(made)
+        made.dispose()
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA journal_mode = DELETE")
+        engine = open_engine(f"sqlite:///file:{path}?mode=ro&uri=true", create=False)
+        with Session(engine.execution_options(only_reads=True)) as session:
+            assert service_in(session).get("cxn_1", by=OUR_KEY).version == 2
+        with (
+            Session(engine) as session,
+            pytest.raises(OperationalError, match="attempt to write a readonly database"),
+        ):
+            service_in(session).deactivate("cxn_1", by=OUR_KEY)
+        engine.dispose()
+        assert inside(path)[0] == "delete"
+
+    def test_a_file_that_cannot_be_opened(self, tmp_path: Path) -> None:
+        engine = configure_engine(create_engine(f"sqlite:///{tmp_path}"))
+        with pytest.raises(OperationalError, match="unable to open database file"):
+            engine.connect()
+        engine.dispose()
 
 
 class TestArguments:

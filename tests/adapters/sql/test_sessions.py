@@ -1,12 +1,14 @@
 """The host's session: which are accepted, which engine is chosen, and what the session keeps."""
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from databases import postgresql
 from embedding import OURS, THEIRS, Base, committed, count, service_in
 from sqlalchemy import (
     Column,
@@ -54,6 +56,7 @@ from connect_core.adapters.sql import (
     connection_events,
     connections,
     idempotency_keys,
+    metadata,
     open_engine,
 )
 from connect_core.adapters.sql.sessions import violated
@@ -118,6 +121,120 @@ class TestSessions:
             pytest.raises(TypeError, match="pass a Session on it"),
         ):
             SqlConnectionStore(wrong)
+
+
+# --- Which transaction ---------------------------------------------------------------------------
+
+
+def create(session: Session) -> None:
+    service_in(session).create(by=OUR_KEY, destination=THEIRS)
+
+
+def create_once(session: Session) -> None:
+    service_in(session).create(by=OUR_KEY, destination=THEIRS, idempotency_key="k")
+
+
+def take(session: Session) -> None:
+    SqlConnectionStore(session).save(CREATED.connection.deactivate(by=OUR_KEY, at=T0))
+
+
+def add_all(session: Session) -> None:
+    SqlConnectionStore(session).add_all([History(CREATED.connection, (CREATED.event,))])
+
+
+def add_events(session: Session) -> None:
+    SqlConnectionStore(session).add_events([CREATED.event])
+
+
+def forget(session: Session) -> None:
+    SqlConnectionStore(session).forget(T0)
+
+
+CREATED = Connection.create(by=OUR_KEY, destination=THEIRS, id="cxn_1", at=T0)
+WRITES = (create, create_once, take, add_all, add_events, forget)
+
+
+def their_own_mode(engine: Engine) -> Engine:
+    """An engine with which SQLite's driver begins no transactions, as SQLAlchemy advises."""
+
+    def on_connect(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+
+    def on_begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    event.listen(engine, "connect", on_connect)
+    event.listen(engine, "begin", on_begin)
+    return engine
+
+
+class TestTransactions:
+    """What a rollback of the session would not undo is refused before anything is written."""
+
+    @pytest.fixture
+    def unconfigured(self, tmp_path: Path) -> Iterator[Engine]:
+        engine = create_engine(f"sqlite:///{tmp_path / 'host.db'}")
+        metadata.create_all(engine)
+        yield engine
+        engine.dispose()
+
+    @pytest.mark.parametrize("nested", [False, True])
+    @pytest.mark.parametrize("write", WRITES)
+    def test_an_engine_without_our_settings(
+        self, unconfigured: Engine, write: Callable[[Session], None], nested: bool
+    ) -> None:
+        with Session(unconfigured) as session, session.begin_nested() if nested else nullcontext():
+            with pytest.raises(ValueError, match="a rollback of the session would not undo this"):
+                write(session)
+            session.rollback()
+        assert count(unconfigured, connections) == 0
+        assert count(unconfigured, connection_events) == 0
+
+    @pytest.mark.parametrize("nested", [False, True])
+    @pytest.mark.parametrize("write", WRITES[:2])
+    def test_settings_of_the_hosts_own(
+        self, unconfigured: Engine, write: Callable[[Session], None], nested: bool
+    ) -> None:
+        engine = their_own_mode(unconfigured)
+        engine.dispose()
+        with Session(engine) as session:
+            with session.begin_nested() if nested else nullcontext():
+                write(session)
+            session.rollback()
+        assert count(engine, connections) == 0
+        with Session(engine) as session, session.begin():
+            write(session)
+        assert count(engine, connections) == 1
+
+    @pytest.mark.skipif(sys.version_info < (3, 12), reason="autocommit is new in Python 3.12")
+    def test_a_driver_that_is_always_in_a_transaction(self, unconfigured: Engine) -> None:
+        engine = create_engine(unconfigured.url, connect_args={"autocommit": False})
+        with Session(engine) as session:
+            with session.begin_nested():
+                create(session)
+            session.rollback()
+        assert count(engine, connections) == 0
+        engine.dispose()
+
+    def test_a_transaction_that_a_change_of_the_hosts_began(self, unconfigured: Engine) -> None:
+        with Session(unconfigured) as session:
+            session.execute(idempotency_keys.delete())
+            create(session)
+            session.rollback()
+        assert count(unconfigured, connections) == 0
+
+    @pytest.mark.parametrize("write", WRITES)
+    def test_autocommit(self, write: Callable[[Session], None]) -> None:
+        with postgresql() as url:
+            engine = open_engine(url)
+            careless = engine.execution_options(isolation_level="AUTOCOMMIT")
+            with (
+                Session(careless) as session,
+                pytest.raises(ValueError, match="do not set AUTOCOMMIT"),
+            ):
+                write(session)
+            assert count(engine, connections) == 0
+            engine.dispose()
 
 
 # --- Which engine --------------------------------------------------------------------------------

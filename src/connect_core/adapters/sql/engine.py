@@ -4,18 +4,22 @@ This module creates the tables if they are absent. Otherwise it knows nothing ab
 """
 
 import asyncio
+import errno
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from pathlib import PurePath
+from os import strerror
+from pathlib import Path, PurePath
 from time import sleep
 from typing import Any, Final
 
 from sqlalchemy import (
     URL,
     Engine,
+    NullPool,
     QueuePool,
+    Table,
     create_engine,
     event,
     func,
@@ -24,7 +28,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import AdaptedConnection
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchTableError
 
 from connect_core.adapters.sql.sessions import kind_of, known_settings, require_utf8
 from connect_core.adapters.sql.tables import metadata
@@ -33,25 +37,36 @@ from connect_core.adapters.sql.tables import metadata
 _BUSY_TIMEOUT: Final = 30_000
 #: How long to wait before a retry where SQLite itself does not wait, in milliseconds.
 _PAUSE: Final = 20
+#: The codes with which SQLite says that another process is at work: SQLITE_BUSY and SQLITE_LOCKED.
+_AT_WORK: Final = frozenset({5, 6})
+#: The code with which SQLite says that the file cannot be written: SQLITE_READONLY.
+_READ_ONLY: Final = 8
 #: A number that no other application is likely to lock in PostgreSQL.
 _CREATION_LOCK: Final = 0x636F6E6E
 
 
-def open_engine(url: str | URL) -> Engine:
+def open_engine(url: str | URL, *, create: bool = True) -> Engine:
     """An Engine with the settings that each database needs; the tables are created if absent.
 
     SQLite: see `configure_engine`. A database in memory has one connection, for one transaction at
     a time. PostgreSQL: the driver is psycopg, unless the URL names another one; connections that
     the server has closed are replaced. For asynchronous drivers see `configure_engine`.
 
+    A database in which something else has one of the tables' names is left as it is, and so is the
+    journal mode of a SQLite file that does not have all of the tables.
+
     Args:
         url: any SQLAlchemy URL, such as ``sqlite:///connect.db`` or ``postgresql://host/name``.
+        create: False to create nothing: neither a SQLite file nor a table.
 
     Raises:
         TypeError: `url` is neither text nor a `URL`.
         ValueError: the encoding of a PostgreSQL database, or of its clients, is not UTF8.
-        sqlalchemy.exc.SQLAlchemyError: the URL cannot be read or names an asynchronous driver, or
-            the database cannot be opened.
+        FileNotFoundError: nothing is to be created, and there is no such SQLite file; `filename` is
+            its path.
+        sqlalchemy.exc.NoSuchTableError: nothing is to be created, and tables are absent.
+        sqlalchemy.exc.SQLAlchemyError: the URL cannot be read or names an asynchronous driver, the
+            database cannot be opened, or it has a table of another kind by one of the names.
         ModuleNotFoundError: the driver is not installed; PostgreSQL needs the extra `postgres`.
     """
     _require_url(url)
@@ -66,13 +81,39 @@ def open_engine(url: str | URL) -> Engine:
         )
     if url.get_backend_name() == "sqlite":
         options = {}
-        if url.database in (None, "", ":memory:"):
+        if url.database in _IN_MEMORY:
             options = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
             options["connect_args"] = {"check_same_thread": False}
+        elif not create:
+            url = _existing(url)
     engine = configure_engine(create_engine(url, **options))
-    if not _has_tables(engine):
-        _create_tables(engine)
+    try:
+        absent = _absent_tables(engine)
+        if absent and not create:
+            raise NoSuchTableError(f"there is no table {', '.join(each.name for each in absent)}")
+        if absent:
+            _create_tables(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
+
+
+#: The names of a SQLite database in memory.
+_IN_MEMORY: Final = (None, "", ":memory:")
+
+
+def _existing(url: URL) -> URL:
+    """The URL of a SQLite file, such that SQLite does not create the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if "uri" in url.query:  # then SQLite itself reads the name and the options
+        return url if "mode" in url.query else url.update_query_dict({"mode": "rw"})
+    if not Path(str(url.database)).exists():
+        raise FileNotFoundError(errno.ENOENT, strerror(errno.ENOENT), str(url.database))
+    return url
 
 
 def _require_url(url: object) -> None:
@@ -88,10 +129,33 @@ def _require_engine(engine: object) -> None:
         raise TypeError(f"engine: expected a sqlalchemy.Engine, got {kind_of(engine)}{advice}")
 
 
-def _has_tables(engine: Engine) -> bool:
-    """Whether the tables exist. This never waits for other transactions; creating them may."""
+def _absent_tables(engine: Engine) -> list[Table]:
+    """Those of our tables that are absent. This waits for no transaction, and changes nothing.
+
+    Raises:
+        sqlalchemy.exc.InvalidRequestError: some are absent, and one that is there is not ours.
+    """
+    if engine.dialect.name == "sqlite" and engine.url.database not in _IN_MEMORY:
+        # Without our settings, which change the journal mode of the file.
+        engine = create_engine(
+            engine.url, poolclass=NullPool, connect_args={"timeout": _BUSY_TIMEOUT / 1000}
+        )
     with engine.execution_options(only_reads=True).connect() as connection:
-        return all(map(inspect(connection).has_table, metadata.tables))
+        found = inspect(connection)
+        there = [each for each in metadata.sorted_tables if found.has_table(each.name)]
+        if len(there) < len(metadata.tables):
+            for table in there:
+                _require_ours(table, {each["name"] for each in found.get_columns(table.name)})
+    return [table for table in metadata.sorted_tables if table not in there]
+
+
+def _require_ours(table: Table, columns: set[str]) -> None:
+    lacking = [column.name for column in table.columns if column.name not in columns]
+    if lacking:
+        raise InvalidRequestError(
+            f"it has a table {table.name} of another kind, without {', '.join(lacking)}; nothing"
+            " was changed: use another database, or another schema"
+        )
 
 
 def _create_tables(engine: Engine) -> None:
@@ -155,14 +219,20 @@ def _on_connect(connection: Any, _: object) -> None:
 
 
 def _write_ahead(cursor: Any, *, pause: Callable[[], None]) -> None:
-    """Set write-ahead logging. SQLite itself does not wait for this while others are at work."""
+    """Set write-ahead logging. SQLite itself does not wait for this while others are at work.
+
+    A file that cannot be written stays as it is: it can be read.
+    """
     waited = 0
     while True:
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
             return
-        except sqlite3.OperationalError:
-            if waited >= _BUSY_TIMEOUT:
+        except sqlite3.OperationalError as error:
+            code = error.sqlite_errorcode & 0xFF
+            if code == _READ_ONLY:
+                return
+            if code not in _AT_WORK or waited >= _BUSY_TIMEOUT:
                 raise
             pause()
             waited += _PAUSE

@@ -68,9 +68,45 @@ def reading(session: Session | scoped_session[Session]) -> Database:
     return _usable(session, _READS)
 
 
-def writing(session: Session | scoped_session[Session]) -> Database:
-    """The session's connection to the database that has the tables, for a change."""
-    return _usable(session, _WRITES)
+def writing(session: Session | scoped_session[Session], *, checked: bool = False) -> Database:
+    """The session's connection to the database that has the tables, for a change.
+
+    Args:
+        session: the host's session.
+        checked: whether this was called before, outside of a savepoint of our own.
+
+    Raises:
+        ValueError: the change would be committed at once, whatever becomes of the session.
+    """
+    database = _usable(session, _WRITES)
+    if not checked and not _is_in_transaction(database):
+        raise ValueError(_NO_TRANSACTION)
+    return database
+
+
+#: What to do about a connection that is in no transaction although the session has begun one.
+_NO_TRANSACTION: Final = (
+    "a rollback of the session would not undo this, because its connection is in no transaction:"
+    " give the engine to configure_engine before its first use, or make it with open_engine, and"
+    " do not set AUTOCOMMIT"
+)
+
+
+def _is_in_transaction(database: Database) -> bool:
+    """Whether a rollback would undo what follows, as far as the driver tells."""
+    driver = database.connection.driver_connection
+    if database.dialect.name == "sqlite":
+        # A savepoint that begins a transaction commits it when it is released. In the driver's own
+        # mode, which begins a transaction with the first change, nobody can tell whether it does.
+        unsafe = database.in_nested_transaction() and _begins_by_itself(driver)
+        return getattr(driver, "in_transaction", True) and not unsafe
+    return getattr(driver, "autocommit", False) is not True
+
+
+def _begins_by_itself(driver: Any) -> bool:
+    """Whether the driver of SQLite begins transactions itself, but not for savepoints."""
+    by_itself = getattr(driver, "isolation_level", None) is not None
+    return by_itself and getattr(driver, "autocommit", -1) == -1  # set from Python 3.12 on
 
 
 #: The engines whose settings have been checked.

@@ -128,7 +128,9 @@ class SqlConnectionStore:
 
     **Settings.** PostgreSQL must have ``server_encoding`` and ``client_encoding`` UTF8, and a
     connection of `sqlite3` a ``text_factory`` that makes `str`. No other setting of a role,
-    database or session changes what is read; see the guide to filters for collations.
+    database or session changes what is read; see the guide to filters for collations. What a
+    rollback of the session would not undo is refused before it is written: AUTOCOMMIT, and an
+    engine for SQLite without the settings of `configure_engine`, or the same of your own.
 
     Args:
         session: a `Session`, or a `scoped_session`. From an ``AsyncSession``, use ``run_sync``.
@@ -136,7 +138,8 @@ class SqlConnectionStore:
     Raises:
         TypeError: `session` is something else.
         InvalidRecordError: from every method that reads, if a row is not what was written.
-        ValueError: from the first method that is called, if a setting is not supported.
+        ValueError: from the first method that is called, if a setting is not supported; from every
+            method that writes, if a rollback of the session would not undo it.
     """
 
     def __init__(self, session: Session | scoped_session[Session]) -> None:
@@ -146,9 +149,10 @@ class SqlConnectionStore:
     def add(self, change: Change) -> bool:
         """See `ConnectionStore.add`."""
         row = connection_row(change.connection)
+        writing(self._session)
         with self._session.begin_nested() as savepoint:
             try:
-                database = writing(self._session)  # in here: the savepoint begins with this
+                database = writing(self._session, checked=True)  # the savepoint begins with this
                 database.execute(_ADD, row)
                 database.execute(_ADD_EVENT, event_row(change.event))
             except IntegrityError as error:
@@ -350,9 +354,10 @@ class SqlConnectionStore:
         """Add all of them, or none."""
         rows = [connection_row(connection) for connection, _ in histories]
         event_rows = [event_row(event) for _, events in histories for event in events]
+        writing(self._session)
         with self._session.begin_nested():
             if rows:
-                database = writing(self._session)
+                database = writing(self._session, checked=True)
                 database.execute(_ADD, rows)
                 database.execute(_ADD_EVENT, event_rows)
 
