@@ -36,6 +36,12 @@ class Place(NamedTuple):
     url: str
     directory: Path
 
+    @classmethod
+    def on(cls, url: str, directory: Path) -> "Place":
+        """A database with its tables, which are created if they are absent."""
+        open_engine(url).dispose()
+        return cls(url, directory)
+
     def run(self, *arguments: str, code: int = 0, stdin: bytes = b"") -> str:
         """What the command writes to stdout; it writes nothing to stderr."""
         return run(*arguments, "--database", self.url, code=code, stdin=stdin)

@@ -3,12 +3,12 @@
 from typing import Any, NamedTuple, cast
 
 from rich.cells import cell_len
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import URL, create_engine, select, text
 from support import OUR_KEY, PARTNER, STRANGER
 from terminal import refusal, refusal_json, run, run_json
 
 from connect_core import Actor
-from connect_core.adapters.sql import metadata
+from connect_core.adapters.sql import metadata, open_engine
 
 OURS, THEIRS, OTHERS = (
     f"{each.id}@{each.organization_id}" for each in (OUR_KEY, PARTNER, STRANGER)
@@ -67,7 +67,8 @@ class People(NamedTuple):
 
     @classmethod
     def on(cls, place: str) -> "People":
-        """The people of the story on this database."""
+        """The people of the story on this database, which is created if it is absent."""
+        create_tables(place)
         return cls(*(Person(actor, place) for actor in (OUR_KEY, PARTNER, STRANGER)))
 
     def connection(self, status: str = "pending") -> str:
@@ -78,6 +79,11 @@ class People(NamedTuple):
         if status == "inactive":
             self.source.run("deactivate", connection_id)
         return connection_id
+
+
+def create_tables(place: str) -> None:
+    """Create a database, and its tables, without a word."""
+    open_engine(place if "://" in place else URL.create("sqlite", database=place)).dispose()
 
 
 def in_words(value: object) -> str | None:

@@ -18,18 +18,18 @@ def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[People]
 
 @pytest.fixture
 def people(tmp_path: Path) -> People:
-    """The people, on a SQLite file that does not exist yet."""
+    """The people, on a SQLite file without Connections."""
     return People.on(str(tmp_path / "connections.db"))
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    """A SQLite file that does not exist yet."""
-    return Place(f"sqlite:///{tmp_path / 'connections.db'}", tmp_path)
+    """A SQLite file without Connections."""
+    return Place.on(f"sqlite:///{tmp_path / 'connections.db'}", tmp_path)
 
 
 @pytest.fixture(params=["sqlite-file", "postgresql"])
 def any_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """An empty database of each kind."""
     with database(request.param, tmp_path) as url:
-        yield Place(url.render_as_string(hide_password=False), tmp_path)
+        yield Place.on(url.render_as_string(hide_password=False), tmp_path)

@@ -386,12 +386,13 @@ class TestNames:
             ("\udcff", "a name cannot hold the character U+DCFF."),
         ],
     )
-    def test_that_a_connection_cannot_have(self, name: str, message: str, people: People) -> None:
+    def test_that_a_connection_cannot_have(self, name: str, message: str, tmp_path: Path) -> None:
+        database = str(tmp_path / "connections.db")
         complained = complaint(
-            "create", "org_DEF456", "--name", name, "--as", OURS, "--database", people[0].database
+            "create", "org_DEF456", "--name", name, "--as", OURS, "--database", database
         )
         assert complained.endswith(f"\n\nError: Invalid value for '--name': {message}\n")
-        assert not Path(people.source.database).exists()
+        assert not Path(database).exists()
 
 
 class TestExpectedVersion:

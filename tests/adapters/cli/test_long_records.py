@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def round_trip(place: Place, kept: list[History]) -> None:
     place.add(*kept)
     written = place.run("export")
     assert written == "".join(map(line, kept))
-    other = Place(f"sqlite:///{place.directory / 'other.db'}", place.directory)
+    other = Place.on(f"sqlite:///{place.directory / 'other.db'}", place.directory)
     number = f"{len(kept)} Connections imported.\n"
     assert other.run("import", other.file(written)) == number
     assert other.run("export") == written
@@ -463,27 +463,21 @@ class TestLaws:
         assert outcome_of(content, 0) == outcome_of(content, 1 << 20)
 
 
-class Pieces(list[str]):
-    """A file that keeps what is written to it in pieces."""
-
-    writelines = list[str].extend
-
-
 def test_a_longer_export_is_written_as_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its record is in a temporary file, and nothing longer than a batch is in memory."""
     monkeypatch.setattr(transfer, "_HELD", 1000)
     monkeypatch.setattr(transfer, "_BATCH", 3)
-    place = Place(f"sqlite:///{tmp_path / 'connections.db'}", tmp_path)
+    place = Place.on(f"sqlite:///{tmp_path / 'connections.db'}", tmp_path)
     kept = [THREE[0], long_lived(50), THREE[2]]
     place.add(*kept)
-    written = Pieces()
+    written: list[str] = []
 
-    def target(_: str) -> nullcontext[Pieces]:
-        return nullcontext(written)
+    def target(_: str, **__: object) -> nullcontext[Callable[[str], None]]:
+        return nullcontext(written.append)
 
-    monkeypatch.setattr(transfer, "_target", target)
+    monkeypatch.setattr(transfer, "target", target)
     assert place.run("export") == ""
     assert "".join(written) == "".join(map(line, kept))
     assert max(map(len, written)) <= 1000

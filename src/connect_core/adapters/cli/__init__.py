@@ -19,6 +19,7 @@ import typer
 from connect_core import __version__
 from connect_core.adapters.cli import commands, demo, rules, transfer
 from connect_core.adapters.cli.conformance import conformance
+from connect_core.adapters.cli.output import write_text
 
 #: The command line. Help and usage errors are plain text, not Rich's panels.
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -31,10 +32,10 @@ def _connect_core(
 ) -> None:
     """The life of a data-sharing Connection, and who may do what to it."""
     if version:
-        typer.echo(f"connect-core {__version__}")
+        write_text(f"connect-core {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        write_text(context.get_help())
 
 
 _COMMANDS: Final[dict[str, Callable[..., None]]] = {

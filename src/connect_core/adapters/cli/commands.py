@@ -67,10 +67,11 @@ def _ask(
     question: Callable[[ConnectionService, Actor], _Answer],
     *,
     only_reads: bool = True,
+    creates: bool = False,
 ) -> _Answer:
     from connect_core.adapters.cli.database import ask
 
-    return ask(database, actor, question, as_json=as_json, only_reads=only_reads)
+    return ask(database, actor, question, as_json=as_json, only_reads=only_reads, creates=creates)
 
 
 # --- Commands ------------------------------------------------------------------------------------
@@ -133,6 +134,7 @@ def create(
             allow_self=allow_self,
             idempotency_key=idempotency_key,
         ),
+        creates=True,
     )
 
 
@@ -174,12 +176,16 @@ def _carry_out(
     actor: str,
     as_json: bool,
     command: Callable[[ConnectionService, Actor], Change],
+    *,
+    creates: bool = False,
 ) -> None:
-    connection, event = _ask(database, actor, as_json, command, only_reads=False)
+    connection, event = _ask(database, actor, as_json, command, only_reads=False, creates=creates)
+    taken = f"{event.action}d".capitalize()
+    done = f"{taken} {connection.id}, version {connection.version}"
     if as_json:
-        write_json(connection_document(connection))
+        write_json(connection_document(connection), done=done)
     else:
-        write(Text(f"{event.action}d".capitalize(), "bold"), card(connection))
+        write(Text(taken, "bold"), card(connection), done=done)
 
 
 # --- Questions -----------------------------------------------------------------------------------

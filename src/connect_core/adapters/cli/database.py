@@ -3,16 +3,26 @@
 This module needs SQLAlchemy, so commands import it when they run.
 """
 
+import os
+import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn, TypeVar, cast
+from typing import Final, NoReturn, TypeVar, cast
 from warnings import catch_warnings, filterwarnings
 
 import typer
 from platformdirs import user_data_path
 from sqlalchemy import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SAWarning, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InvalidRequestError,
+    NoSuchTableError,
+    OperationalError,
+    SAWarning,
+    SQLAlchemyError,
+)
 from sqlalchemy.orm import Session
 
 from connect_core import (
@@ -32,62 +42,220 @@ from connect_core.adapters.sql import SqlConnectionStore, open_engine
 _Answer = TypeVar("_Answer")
 
 
+#: The exit code if the database is not available: it is down, or another process keeps it busy.
+UNAVAILABLE: Final = 4
+
+
 @contextmanager
-def opened(database: str) -> Generator[Engine]:
-    """The engine of the database that `--database` names. Every failure there is wrong usage."""
+def opened(
+    database: str, *, changes: bool = False, on_creation: Callable[[str], None] | None = None
+) -> Generator[Engine]:
+    """The engine of the database that `--database` names.
+
+    Args:
+        database: a URL, a file, or nothing for the default file.
+        changes: whether the command changes what the database holds.
+        on_creation: called with a sentence about what was created: a SQLite file, or only the
+            tables. If omitted, nothing is created, and what is absent is an error.
+
+    Raises:
+        typer.BadParameter: the database cannot be used.
+        typer.Exit: with `UNAVAILABLE`; stderr says what to check.
+    """
     url = _url(database)
     if _is_in_memory(url):
         raise unusable("a database in memory would be gone when the command ends")
-    file = f"{shown(url.database or '')}: " if url.get_backend_name() == "sqlite" else ""
+    place = _in_words(url)
     try:
-        engine = _engine(url)
+        engine = _engine(url, place, on_creation)
         try:
             yield engine
         finally:
             engine.dispose()
-    except DBAPIError as error:
-        raise unusable(f"{file}{error.orig}") from None
+    except DBAPIError as last:
+        error = _first(last)
+        reason = " ".join(str(error.orig).split())
+        if (advice := _advice(error, changes=changes)) is not None:
+            write(f"{place} is not available: {reason.rstrip('.')}.", advice, err=True)
+            raise typer.Exit(UNAVAILABLE) from None
+        raise unusable(f"{place}: {reason}" if url.host is None else reason) from None
     except SQLAlchemyError as error:
         raise unusable(str(error)) from None
+
+
+#: How a text begins that names a database in another way than a SQLAlchemy URL or a file does.
+_ANOTHER_WAY: Final = re.compile(
+    r"""(?ix) (?P<libpq> (.*\s)? (host(addr)?|port|dbname|user|password|passfile|service|sslmode)
+              \s*= )
+    | (?P<scheme> (sqlite|postgres(ql)?|mysql|mariadb|oracle|mssql|file|jdbc) (\+\w+)? :)
+    | (?P<account> [^/\s]* : [^/\s]* @)
+    """
+)
 
 
 def _url(database: str) -> URL:
     """The URL that is given, or that of the SQLite file that is given, or the default."""
     if "://" in database:
         try:
-            return make_url(database)
+            url = make_url(database)
         except (ArgumentError, ValueError):  # their texts may quote a password
             raise unusable("it is neither a file nor a URL that SQLAlchemy can read") from None
+        return _with_time_limit(url)
+    if _ANOTHER_WAY.match(database):  # it may have a password, too
+        raise unusable(
+            "it is neither a file nor a URL: write sqlite:///FILE or"
+            " postgresql://USER@HOST:PORT/NAME; a file of such a name is ./FILE"
+        )
     return URL.create("sqlite", database=str(Path(database) if database else _default()))
+
+
+def _with_time_limit(url: URL) -> URL:
+    """The URL with a limit of ten seconds for connecting, unless the user has set one."""
+    drivers = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2")
+    if url.drivername not in drivers or {"connect_timeout", "service"} & url.query.keys():
+        return url
+    return url if "PGCONNECT_TIMEOUT" in os.environ else url.update_query_dict(_TIME_LIMIT)
+
+
+_TIME_LIMIT: Final = {"connect_timeout": "10"}
 
 
 def _is_in_memory(url: URL) -> bool:
     return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
 
 
+def _in_words(url: URL) -> str:
+    """The database for people to read, without a password."""
+    if url.get_backend_name() == "sqlite":
+        return shown(str(url.database))
+    return shown(url.set(query={}).render_as_string(hide_password=True))
+
+
 def _default() -> Path:
-    directory = user_data_path("connect-core", appauthor=False)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unusable(f"{directory} cannot be made: {error.strerror}") from None
-    return directory / "connections.db"
+    return user_data_path("connect-core", appauthor=False) / "connections.db"
 
 
-def _engine(url: URL) -> Engine:
+def say_what_is_new(text: str) -> None:
+    """Say on stderr that a database, or tables, have been created."""
+    write(text, err=True)
+
+
+def _engine(url: URL, place: str, on_creation: Callable[[str], None] | None) -> Engine:
     try:
         with catch_warnings():
             filterwarnings("error", "Query string argument", SAWarning)  # for an ignored one
-            return open_engine(url)
+            try:
+                return open_engine(url, create=False)
+            except (FileNotFoundError, NoSuchTableError) as error:
+                is_new = isinstance(error, FileNotFoundError)
+                if on_creation is None:
+                    reason = "it does not exist" if is_new else str(error)
+                    raise unusable(
+                        f"{place}: {reason}. Only connect-core create and import would create it"
+                    ) from None
+            _make_default_directory(url)
+            engine = open_engine(url)
+            on_creation(f"Created {'' if is_new else 'the tables in '}the database {place}.")
+            return engine
     except ModuleNotFoundError as error:
         advice = ". Install it with: pip install 'connect-core[postgres]'"
         raise unusable(
             f"it needs {error.name}, which is not installed"
             f"{advice if error.name == 'psycopg' else ''}"
         ) from None
+    except InvalidRequestError as error:
+        raise unusable(f"{place}: {error}") from None
     except (ImportError, SAWarning, TypeError, ValueError) as error:
         # The driver lacks a library of its own, or does not accept an option in the URL.
         raise unusable(str(error.args[0])) from None
+
+
+def _make_default_directory(url: URL) -> None:
+    if url.database != str(_default()):
+        return
+    try:
+        _default().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unusable(f"{_default().parent} cannot be made: {error.strerror}") from None
+
+
+# --- What is not available -----------------------------------------------------------------------
+
+_TRY_AGAIN: Final = "Another process is at work on it: try again when that has ended."
+_LOOK_AT_THE_SERVER: Final = "Look at what the server's log says."
+
+#: What to check, by SQLite's code: BUSY, LOCKED, IOERR, FULL and PROTOCOL.
+_SQLITE_ADVICE: Final = {
+    5: _TRY_AGAIN,
+    6: _TRY_AGAIN,
+    10: "Check its disk.",
+    13: "Make room on its disk.",
+    15: _TRY_AGAIN,
+}
+#: What to check, by the class of a server's SQLSTATE, or by the SQLSTATE itself.
+_SERVER_ADVICE: Final = {
+    "40": _TRY_AGAIN,
+    "53": _LOOK_AT_THE_SERVER,
+    "55P03": _TRY_AGAIN,
+    "57": _LOOK_AT_THE_SERVER,
+    "58": _LOOK_AT_THE_SERVER,
+}
+#: What libpq says if a server refuses a user, or if the client cannot meet its terms: its severity,
+#: in any language, and two spaces.
+_REFUSED: Final = re.compile(
+    r"failed: \w+:  |fe_sendauth|SSL was required|certificate|authentication", re.IGNORECASE
+)
+#: What a server says if it does not refuse this user, but everybody.
+_REFUSES_ALL: Final = re.compile(r"starting up|shutting down|recovery mode|too many|remaining conn")
+
+
+def _first(error: DBAPIError) -> DBAPIError:
+    """The first of the errors that followed one another.
+
+    If a disk is full, SQLite undoes the transaction, and then SQLAlchemy misses its savepoint.
+    """
+    found, earlier = error, error.__context__
+    while earlier is not None:
+        found = earlier if isinstance(earlier, DBAPIError) else found
+        earlier = earlier.__context__
+    return found
+
+
+def _advice(error: DBAPIError, *, changes: bool) -> str | None:
+    """What to check if the database is not available; None if something else is wrong."""
+    unchanged = " Nothing was changed." if changes else ""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        advice = _SQLITE_ADVICE.get(code & 0xFF)
+        return None if advice is None else advice + unchanged
+    state = getattr(error.orig, "sqlstate", None)
+    if error.connection_invalidated or str(state).startswith(("08", "57P")):
+        lost = (
+            " Whether the change was stored is not known: look with connect-core show, or repeat a"
+            " command that had an --idempotency-key."
+        )
+        return "The connection was lost: check that the server runs." + (lost if changes else "")
+    if state is not None:
+        advice = _SERVER_ADVICE.get(state) or _SERVER_ADVICE.get(state[:2])
+        return None if advice is None else advice + unchanged
+    text = str(error.orig)
+    refused = _REFUSED.search(text) and not _REFUSES_ALL.search(text)
+    if refused or not isinstance(error, OperationalError):
+        return None
+    return "Check that the server runs, and that its host and port are right." + unchanged
+
+
+# --- Asking --------------------------------------------------------------------------------------
+
+
+def files_of(engine: Engine) -> list[Path]:
+    """The files of a SQLite database, also those that it has only at times; none of a server's."""
+    if engine.dialect.name != "sqlite":
+        return []
+    with engine.execution_options(only_reads=True).connect() as connection:
+        found = connection.exec_driver_sql("PRAGMA database_list").all()
+    endings = ("", "-journal", "-shm", "-wal")
+    return [Path(row[2] + ending) for row in found if row[2] for ending in endings]
 
 
 def seeing_one_state(engine: Engine) -> Engine:
@@ -104,6 +272,7 @@ def ask(
     *,
     as_json: bool,
     only_reads: bool = False,
+    creates: bool = False,
 ) -> _Answer:
     """The service's answer, in one transaction. A refusal is reported, and ends the command.
 
@@ -111,7 +280,8 @@ def ask(
     idempotency key.
     """
     by = acting(actor)
-    with opened(database) as opened_engine:
+    on_creation = say_what_is_new if creates else None
+    with opened(database, changes=not only_reads, on_creation=on_creation) as opened_engine:
         engine = opened_engine.execution_options(only_reads=only_reads)
         with Session(engine) as session, session.begin():
             service = ConnectionService(SqlConnectionStore(session))

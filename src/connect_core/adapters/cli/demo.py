@@ -31,6 +31,7 @@ from connect_core import (
 )
 from connect_core.adapters.cli.options import JsonOption
 from connect_core.adapters.cli.output import event_table, json_text, verdict, who, write, write_json
+from connect_core.adapters.cli.signals import cleaning_up
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -157,7 +158,11 @@ def _play() -> _Outcome:
 
     our_key = Actor(id="api_ABC123", organization_id="org_ABC123")
     partner = Actor(id="usr_Rk3v", organization_id="org_DEF456")
-    with TemporaryDirectory(prefix="connect-core-") as place, opened(f"{place}/demo.db") as engine:
+    with (
+        cleaning_up(),
+        TemporaryDirectory(prefix="connect-core-") as place,
+        opened(f"{place}/demo.db", on_creation=lambda _: None) as engine,
+    ):
         story = _Story(engine)
         story.create(parse_create(_REQUEST), by=our_key)
         story.take(Action.ACTIVATE, by=our_key)

@@ -1,10 +1,12 @@
 """The output of the commands: tables and decisions at most 80 columns wide, and JSON."""
 
 import json
+import os
 import sys
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
-from typing import Final
+from typing import Final, TextIO
 
 import typer
 from rich import box
@@ -15,6 +17,8 @@ from rich.text import Text
 from connect_core import Connection, ConnectionEvent, Decision, Denial, Role, Step, steps_to
 from connect_core.text import visible
 
+#: The exit code if the answer, or a file, could not be written.
+UNWRITTEN: Final = 5
 #: No line is longer, however wide the terminal is.
 _WIDEST: Final = 80
 
@@ -26,8 +30,17 @@ def console(*, err: bool = False) -> Console:
     return found
 
 
-def write(*parts: RenderableType, err: bool = False) -> None:
-    """Write the parts with a blank line between them, without the spaces that Rich pads with."""
+def write(*parts: RenderableType, err: bool = False, done: str = "") -> None:
+    """Write the parts with a blank line between them, without the spaces that Rich pads with.
+
+    Args:
+        parts: what Rich can render.
+        err: whether it goes to stderr.
+        done: what the command has changed, in a sentence without a full stop. Empty if nothing.
+
+    Raises:
+        typer.Exit: as `write_text`.
+    """
     out = console(err=err)
     with out.capture() as written:
         for part in parts:
@@ -35,22 +48,74 @@ def write(*parts: RenderableType, err: bool = False) -> None:
             out.line()
     lines = [line.rstrip() for line in written.get().rstrip().split("\n")]
     text = "\n".join(lines).encode(out.encoding, "backslashreplace").decode(out.encoding)
-    typer.echo(text, err=err, color=True)  # unchanged: Rich has decided about the colour
+    write_text(text, err=err, done=done)
 
 
 def json_text(value: object) -> str:
     """JSON for people and programs; in ASCII only if stdout accepts nothing else."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     try:
-        text.encode(sys.stdout.encoding or "utf-8")
+        text.encode(console().encoding)
     except UnicodeEncodeError:
         return json.dumps(value, indent=2)
     return text
 
 
-def write_json(value: object, *, err: bool = False) -> None:
+def write_json(value: object, *, err: bool = False, done: str = "") -> None:
     """Write JSON without Rich: the same on every terminal, not wrapped and not coloured."""
-    typer.echo(json_text(value), err=err)
+    write_text(json_text(value), err=err, done=done)
+
+
+def write_text(text: str, *, err: bool = False, done: str = "") -> None:
+    """Write a text as it is, and a line break; `write` and `write_json` end here.
+
+    What cannot be written to stderr is lost: nobody is there to be told.
+
+    Raises:
+        typer.Exit: with `UNWRITTEN`, if stdout does not take it; stderr says what was done.
+    """
+    if err:
+        with suppress(OSError):
+            typer.echo(text, err=True, color=True)  # unchanged: Rich has decided about the colour
+        return
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]  # it was closed
+        raise unwritten("stdout", None, done=done)
+    try:
+        typer.echo(text, color=True)
+    except OSError as error:
+        drop_the_rest(sys.stdout)
+        raise unwritten("stdout", error, done=done) from None
+
+
+def unwritten(file: str, error: OSError | None, *, done: str = "") -> typer.Exit:
+    """Say on stderr that a file could not be written; return the exception to raise.
+
+    A reader of stdout that leaves before the end, as ``head`` does, has what it wants: unless the
+    command has changed something, nothing is said.
+
+    Args:
+        file: what could not be written; ``stdout`` is one.
+        error: why; None if it is closed.
+        done: as for `write`.
+    """
+    if done or file != "stdout" or not isinstance(error, BrokenPipeError):
+        reason = "it is closed" if error is None else error.strerror
+        changed = f"{done}. " if done else ""
+        write(f"{changed}Could not write to {file}: {reason}.", err=True)
+    return typer.Exit(UNWRITTEN)
+
+
+def drop_the_rest(stream: TextIO) -> None:
+    """Let the interpreter, which writes what is left when it ends, write it nowhere."""
+    with suppress(OSError):  # a stream without a descriptor
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether it is a terminal; None is a stream that was closed when the process began."""
+    return stream is not None and stream.isatty()
 
 
 def either(text: str, plain: str) -> str:

@@ -16,6 +16,7 @@ from connect_core.adapters.cli.output import (
     who,
     write,
     write_json,
+    write_text,
 )
 from connect_core.diagrams import arrows, lifecycle_dot, lifecycle_mermaid
 
@@ -87,7 +88,7 @@ def diagram(
         transitions = [arrow._asdict() for arrow in arrows()]
         write_json({"format": format, "diagram": drawing, "transitions": transitions})
     else:
-        typer.echo(drawing)
+        write_text(drawing)
 
 
 # --- connect-core decide -------------------------------------------------------------------------

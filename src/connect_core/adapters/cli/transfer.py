@@ -6,7 +6,6 @@ it got there: the import then records the shortest way that the policy knows.
 """
 
 import json
-import os
 import re
 import sys
 from collections import deque
@@ -14,10 +13,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from secrets import token_hex
-from shutil import copymode
 from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
@@ -25,13 +22,23 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 from connect_core import (
     Connection,
     ConnectionEvent,
+    InvalidDocumentError,
     InvalidRecordError,
     connection_document,
 )
+from connect_core.adapters.cli.files import Source, is_one_of, source, target, unusable
 from connect_core.adapters.cli.options import DatabaseOption, JsonOption, one_of
-from connect_core.adapters.cli.output import console, shown, write, write_json
-from connect_core.adapters.cli.reading import records
-from connect_core.jsonapi import record_document
+from connect_core.adapters.cli.output import (
+    console,
+    is_terminal,
+    shown,
+    unwritten,
+    write,
+    write_json,
+)
+from connect_core.adapters.cli.reading import BrokenFileError, Found, records
+from connect_core.adapters.cli.signals import cleaning_up
+from connect_core.jsonapi import load_json, parse_record, record_document
 
 if TYPE_CHECKING:
     from sqlalchemy.exc import IntegrityError
@@ -44,7 +51,7 @@ if TYPE_CHECKING:
 
 def import_(
     file: Annotated[
-        typer.FileBinaryRead,
+        str,
         typer.Argument(metavar="FILE", help="A list document or JSON Lines; - for stdin."),
     ],
     skip_invalid: Annotated[
@@ -60,8 +67,9 @@ def import_(
     tally = _import(file, database, skip_invalid=skip_invalid)
     kept = _is_kept(tally, skip_invalid=skip_invalid)
     imported = tally.added if kept else 0
+    done = f"{_counted(imported, 'Connection')} imported" if imported else ""
     if as_json:
-        write_json(_summary(tally, imported))
+        write_json(_summary(tally, imported), done=done)
     elif tally.problems:
         write("\n".join(_complaints(tally)), err=True)
     if tally.broken is not None:
@@ -72,25 +80,29 @@ def import_(
     elif tally.bad:
         write(f"{_counted(tally.bad, 'record')} skipped.", err=True)
     if kept and not as_json:
-        write(f"{_counted(imported, 'Connection')} imported.")
+        write(f"{_counted(imported, 'Connection')} imported.", done=done)
     raise typer.Exit(0 if kept else 1)
 
 
-def _import(file: BinaryIO, database: str, *, skip_invalid: bool) -> "Tally":
+def _import(file: str, database: str, *, skip_invalid: bool) -> "Tally":
     """Import in one transaction, and commit it if the result is to be kept."""
     from sqlalchemy.exc import IntegrityError
     from sqlalchemy.orm import Session
 
-    from connect_core.adapters.cli.database import opened
+    from connect_core.adapters.cli.database import opened, say_what_is_new
     from connect_core.adapters.cli.loading import load
     from connect_core.adapters.sql import SqlConnectionStore
 
-    with opened(database) as engine, Session(engine) as session:
+    with (
+        source(file) as found,
+        opened(database, changes=True, on_creation=say_what_is_new) as engine,
+        Session(engine) as session,
+    ):
         try:
-            with _progress(file) as advance:
-                tally = load(records(file, advance), SqlConnectionStore(session))
+            with _progress(found) as advance:
+                tally = load(records(found, advance), SqlConnectionStore(session))
         except OSError as error:
-            raise _unusable(file.name, error) from None
+            raise unwritten("a temporary file", error) from None
         except IntegrityError as error:
             if not _is_taken(error):  # the database says why it refuses a row
                 raise
@@ -115,23 +127,15 @@ def _is_taken(error: "IntegrityError") -> bool:
 
 
 @contextmanager
-def _progress(file: BinaryIO) -> Generator[Callable[[int], None]]:
+def _progress(file: Source) -> Generator[Callable[[int], None]]:
     """A progress bar on stderr, if that is a terminal; call it with a number of bytes."""
-    if not sys.stderr.isatty():  # whether it has colours or not
+    if not is_terminal(sys.stderr):  # whether it has colours or not
         yield lambda _: None
         return
     columns = BarColumn(), DownloadColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console(err=True), transient=True) as bar:
-        task = bar.add_task("", total=_size(file))
+        task = bar.add_task("", total=file.size)
         yield lambda size: bar.advance(task, size)
-
-
-def _size(file: BinaryIO) -> int | None:
-    """The number of bytes to read, if it is known."""
-    try:
-        return os.fstat(file.fileno()).st_size or None
-    except OSError:
-        return None
 
 
 def _complaints(tally: "Tally") -> Iterator[str]:
@@ -234,32 +238,77 @@ class _LeftOut:
             write(f"{_counted(self.number, 'record')} skipped.", err=True)
 
 
+def _require_enough(older: Path, number: int) -> None:
+    """Refuse to replace a file that has more than this number of records, or is no export.
+
+    Raises:
+        typer.Exit: with 1; stderr says why.
+        OSError: it cannot be read.
+    """
+    before = _number_of_records(older)
+    if before is None:
+        reason = "is no export"
+    elif before > number:
+        reason = f"has {_counted(before, 'record')}, and this export has {number}"
+    else:
+        return
+    write(f"{shown(str(older))} {reason}. It stays as it is; --force replaces it.", err=True)
+    raise typer.Exit(1)
+
+
+def _number_of_records(file: Path) -> int | None:
+    """How many records a file has; None if it is no export."""
+    number = 0
+    with file.open("rb") as opened:
+        try:
+            for number, found in enumerate(records(opened), 1):
+                if number == 1 and isinstance(found, Found):
+                    parse_record(*load_json(found.text))
+        except (BrokenFileError, InvalidDocumentError):
+            return None
+    return number
+
+
 def _unskipped(error: InvalidRecordError) -> None:
     raise error
 
 
-def _pieces(
-    form: _Format, found: "Iterable[Streamed]", unreadable: Callable[[InvalidRecordError], None]
-) -> Iterator[str]:
-    """What is written. A record is held back until its last event has been checked."""
-    yield form.before
-    between = ""
-    with SpooledTemporaryFile(_HELD, "w+", encoding="ascii", newline="\n") as record:
-        for connection, events in found:
-            record.seek(0)
-            record.truncate()
-            try:
-                for piece in form.record(connection, events):  # `writelines` would hold them all
-                    record.write(piece)
-            except InvalidRecordError as error:
-                unreadable(error)
-                continue
-            record.seek(0)
-            yield between
-            while piece := record.read(_HELD):
-                yield piece
-            between = form.between
-    yield form.after
+class _Pieces:
+    """What an export writes, in pieces. A record is held back until its last event is checked.
+
+    Attributes:
+        records: how many records are among the pieces so far.
+    """
+
+    def __init__(
+        self,
+        form: _Format,
+        found: "Iterable[Streamed]",
+        unreadable: Callable[[InvalidRecordError], None],
+    ) -> None:
+        self.records = 0
+        self._form = form
+        self._found = found
+        self._unreadable = unreadable
+
+    def __iter__(self) -> Iterator[str]:
+        yield self._form.before
+        with SpooledTemporaryFile(_HELD, "w+", encoding="ascii", newline="\n") as record:
+            for connection, events in self._found:
+                record.seek(0)
+                record.truncate()
+                try:
+                    for piece in self._form.record(connection, events):
+                        record.write(piece)  # one by one: `writelines` would hold them all
+                except InvalidRecordError as error:
+                    self._unreadable(error)
+                    continue
+                record.seek(0)
+                yield self._form.between if self.records else ""
+                while piece := record.read(_HELD):
+                    yield piece
+                self.records += 1
+        yield self._form.after
 
 
 def export(
@@ -272,6 +321,10 @@ def export(
     skip_invalid: Annotated[
         bool, typer.Option("--skip-invalid", help="Skip unreadable records, and export the rest.")
     ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Replace FILE even if it has more records, or is no export."),
+    ] = False,
     database: DatabaseOption = "",
 ) -> None:
     """Export every Connection, for import.
@@ -281,50 +334,28 @@ def export(
     """
     from sqlalchemy.orm import Session
 
-    from connect_core.adapters.cli.database import opened, seeing_one_state
+    from connect_core.adapters.cli.database import files_of, opened, seeing_one_state
     from connect_core.adapters.sql import SqlConnectionStore
 
     left_out = _LeftOut()
     unreadable = left_out if skip_invalid else _unskipped
-    with opened(database) as engine, Session(seeing_one_state(engine)) as session:
+    with cleaning_up(), opened(database) as engine, Session(seeing_one_state(engine)) as session:
+        if is_one_of(file, files_of(engine)):
+            raise unusable(file, "it is part of the database")
         found = SqlConnectionStore(session).stream(on_unreadable=unreadable)
+        pieces = _Pieces(_FORMATS[format], found, unreadable)
+
+        def require_enough(older: Path) -> None:
+            if not force:
+                _require_enough(older, pieces.records)
+
         try:
-            with _target(file) as out:
-                out.writelines(_pieces(_FORMATS[format], found, unreadable))
+            with target(file, before_replacing=require_enough) as write_to:
+                for piece in pieces:
+                    write_to(piece)
         except InvalidRecordError as error:
             write(shown(str(error)), "Mend it, or export the rest with --skip-invalid.", err=True)
             raise typer.Exit(1) from None
+        except OSError as error:
+            raise unwritten("a temporary file", error) from None
     left_out.sum_up()
-
-
-@contextmanager
-def _target(file: str) -> Generator[TextIO]:
-    """Where to write. A file appears, or replaces an older one, only when it is complete."""
-    try:
-        if file == "-":
-            yield sys.stdout
-            sys.stdout.flush()
-            return
-        path = Path(os.path.realpath(file))
-        if path.exists() and not path.is_file():  # a device or a pipe cannot be replaced
-            with path.open("w", encoding="ascii", newline="\n") as out:
-                yield out
-            return
-        part = path.with_name(f".{token_hex(8)}.part")
-        try:
-            with part.open("x", encoding="ascii", newline="\n") as out:
-                if path.exists():
-                    copymode(path, part)
-                yield out
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        if file == "-" and isinstance(error, BrokenPipeError):
-            raise  # nobody reads any further, which is not an error
-        raise _unusable(file, error) from None
-
-
-def _unusable(file: str, error: OSError) -> typer.BadParameter:
-    """The error that says why a file cannot be used."""
-    return typer.BadParameter(f"{file!r}: {error.strerror}.", param_hint="'FILE'")

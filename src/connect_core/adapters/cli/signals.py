@@ -1,0 +1,53 @@
+"""SIGTERM and SIGHUP, for commands that have something to clean up."""
+
+import os
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+#: Those of the two that the platform has.
+_ENDING: Final = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
+
+class _EndedError(BaseException):
+    """The process is to end. No handler for failures, such as Hypothesis's, must catch this."""
+
+
+@contextmanager
+def cleaning_up() -> Generator[None]:
+    """Let SIGTERM and SIGHUP first leave the block as an exception does, and then end the process.
+
+    A second one does not disturb the cleaning up: ``timeout``, for example, sends two. A signal
+    that the process ignores, as under ``nohup``, stays ignored.
+    """
+    received: list[int] = []
+
+    def end(number: int, _: FrameType | None) -> None:
+        if not received:
+            received.append(number)
+            raise _EndedError
+
+    before = {each: signal.getsignal(each) for each in _ENDING} if _is_ours() else {}
+    handled = {each: old for each, old in before.items() if old not in (signal.SIG_IGN, None)}
+    try:
+        for number in handled:
+            signal.signal(number, end)
+        yield
+    except _EndedError:
+        pass
+    finally:
+        for number, old in handled.items():
+            signal.signal(number, old)
+    for number in received:
+        os.kill(os.getpid(), number)
+        raise SystemExit(128 + number)  # it goes on: it may be the first process of a container
+
+
+def _is_ours() -> bool:
+    """Whether this thread may set handlers: only the main thread may."""
+    return threading.current_thread() is threading.main_thread()
