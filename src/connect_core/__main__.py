@@ -50,12 +50,17 @@ def _unwritten(error: OSError) -> int:
 
 
 def _keep_standard_descriptors() -> None:
-    """Let no file that is opened later take the place of a closed stdin, stdout or stderr."""
+    """Let no file that is opened later take the place of a closed stdin, stdout or stderr.
+
+    A closed stdout becomes one that takes nothing, so that an answer is not lost without a word.
+    """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free
+            os.open(os.devnull, os.O_RDONLY)  # it gets the lowest number that is free
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]  # it was closed
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 """The command as a process, and what it needs to start."""
 
-import os
 import re
-import subprocess
 import sys
 
 import pytest
 from invocations import COMMANDS, DECIDE, EVERYTHING
-from terminal import command, complaint, environment, piped, process, run, script, seeded
+from terminal import complaint, piped, process, run, script, seeded
 
 from connect_core import __version__
 from connect_core.__main__ import main
@@ -15,20 +13,6 @@ from connect_core.__main__ import main
 
 class TestProcesses:
     """Tests that need a process of their own."""
-
-    @pytest.mark.parametrize("arguments", [["table"], ["table", "--json"]], ids=" ".join)
-    def test_a_reader_that_leaves_gets_no_traceback(self, arguments: list[str]) -> None:
-        reader, writer = os.pipe()
-        os.close(reader)
-        with os.fdopen(writer, "wb") as closed:
-            done = subprocess.run(  # noqa: S603  # our own command
-                command(*arguments),
-                env=environment(),
-                stdout=closed,
-                stderr=subprocess.PIPE,
-                check=False,
-            )
-        assert (done.returncode, done.stderr) == (1, b"")
 
     def test_is_the_same_every_time(self) -> None:
         once, again = (seeded(seed, EVERYTHING) for seed in (1, 2))

@@ -50,8 +50,6 @@ def target(
         return
     path, part = _real(file), None
     number = descriptor_of(file)
-    if number is not None and _is_closed(number):
-        raise unwritten(shown(file), None)
     try:
         if number is not None:
             out = os.fdopen(os.dup(number), "w", encoding="utf-8", newline="\n")
@@ -167,15 +165,7 @@ def _real(path: str | Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _is_closed(number: int) -> bool:
-    """Whether it is a standard stream that was closed when the process began."""
-    streams = (sys.stdin, sys.stdout, sys.stderr)
-    return number < len(streams) and streams[number] is None  # pyright: ignore[reportUnnecessaryComparison]
-
-
 def _to_stdout() -> Generator[Write]:
-    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]  # it was closed
-        raise unwritten("stdout", None)
     yield _writer(sys.stdout, "stdout")
     with _told("stdout"):
         sys.stdout.flush()

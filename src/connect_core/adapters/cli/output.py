@@ -6,7 +6,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from typing import Final, TextIO
+from typing import IO, Final, TextIO, cast
 
 import typer
 from rich import box
@@ -42,6 +42,7 @@ def write(*parts: RenderableType, err: bool = False, done: str = "") -> None:
         typer.Exit: as `write_text`.
     """
     out = console(err=err)
+    out.file = cast("TextIO", _Untouched(out.file))
     with out.capture() as written:
         for part in parts:
             out.print(part)
@@ -49,6 +50,25 @@ def write(*parts: RenderableType, err: bool = False, done: str = "") -> None:
     lines = [line.rstrip() for line in written.get().rstrip().split("\n")]
     text = "\n".join(lines).encode(out.encoding, "backslashreplace").decode(out.encoding)
     write_text(text, err=err, done=done)
+
+
+class _Untouched:
+    """A stream to ask about, but not to write to.
+
+    Rich flushes a stream also when it has captured the text, and ends the process if that fails.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+    def write(self, _: str) -> None:
+        """Write nothing."""
+
+    def flush(self) -> None:
+        """Flush nothing."""
 
 
 def json_text(value: object) -> str:
@@ -74,20 +94,15 @@ def write_text(text: str, *, err: bool = False, done: str = "") -> None:
     Raises:
         typer.Exit: with `UNWRITTEN`, if stdout does not take it; stderr says what was done.
     """
-    if err:
-        with suppress(OSError):
-            typer.echo(text, err=True, color=True)  # unchanged: Rich has decided about the colour
-        return
-    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]  # it was closed
-        raise unwritten("stdout", None, done=done)
     try:
-        typer.echo(text, color=True)
+        typer.echo(text, err=err, color=True)  # unchanged: Rich has decided about the colour
     except OSError as error:
-        drop_the_rest(sys.stdout)
-        raise unwritten("stdout", error, done=done) from None
+        if not err:
+            drop_the_rest(sys.stdout)
+            raise unwritten("stdout", error, done=done) from None
 
 
-def unwritten(file: str, error: OSError | None, *, done: str = "") -> typer.Exit:
+def unwritten(file: str, error: OSError, *, done: str = "") -> typer.Exit:
     """Say on stderr that a file could not be written; return the exception to raise.
 
     A reader of stdout that leaves before the end, as ``head`` does, has what it wants: unless the
@@ -95,13 +110,12 @@ def unwritten(file: str, error: OSError | None, *, done: str = "") -> typer.Exit
 
     Args:
         file: what could not be written; ``stdout`` is one.
-        error: why; None if it is closed.
+        error: why.
         done: as for `write`.
     """
     if done or file != "stdout" or not isinstance(error, BrokenPipeError):
-        reason = "it is closed" if error is None else error.strerror
         changed = f"{done}. " if done else ""
-        write(f"{changed}Could not write to {file}: {reason}.", err=True)
+        write(f"{changed}Could not write to {file}: {error.strerror}.", err=True)
     return typer.Exit(UNWRITTEN)
 
 
