@@ -123,6 +123,11 @@ def second(document: Any, member: str) -> str:
     return str(document["data"]["attributes"][member])[:19].replace("T", " ")
 
 
+def guides(document: Any) -> Any:
+    """The guide's own document, without the ``meta`` that the command line adds."""
+    return {"data": {name: value for name, value in document["data"].items() if name != "meta"}}
+
+
 def card(document: Any, version: int, way: str = "") -> str:
     """What the command line shows of the story's Connection."""
     attributes = document["data"]["attributes"]

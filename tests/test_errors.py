@@ -317,7 +317,7 @@ IDS: list[tuple[Any, str]] = [
     (Unspeakable(), "<Unspeakable>"),
     (LyingText("cxn_1"), "cxn_1"),
     (len, "<built-in function len>"),
-    ("cxn_\u202e\n" + "x" * 10_000_000, "cxn_\\u202e\\u000a" + "x" * 71 + "..."),
+    ("cxn_\u202e\n" + "x" * 10_000_000, "cxn_\\u202e\\u000a" + "x" * 246 + "..."),
 ]
 
 
@@ -391,3 +391,10 @@ class TestRowsWithAnyId:
         actor: Any = SimpleNamespace(organization_id="org_ABC123")
         with pytest.raises(ForbiddenTransitionError, match=r"^an actor of org_ABC123 may not"):
             authorize(actor, Action.ACTIVATE, PENDING)
+
+
+def test_the_ids_that_name_a_record_are_not_cut() -> None:
+    organization_id, key = "org_".ljust(255, "x"), "k" * 255
+    record = f"connection_idempotency_keys {organization_id} '{key}'"
+    assert f"stored as {record} is not" in str(InvalidRecordError(record, "it is odd"))
+    assert len(str(InvalidRecordError("x" * 10_000_000, "it is odd"))) < 1000

@@ -251,7 +251,7 @@ class TestUnknownStatus:
         [
             ("archived", "'archived'"),
             ("", "''"),
-            ("x" * 10_000_000, f"'{'x' * 77}...'"),
+            ("x" * 10_000_000, f"'{'x' * 252}...'"),
             ("act\u202eive\n", "'act\\u202eive\\u000a'"),
             (None, "'None (NoneType)'"),
             (17, "'17 (int)'"),

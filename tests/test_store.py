@@ -28,6 +28,7 @@ from connect_core import (
     Status,
 )
 from connect_core.adapters.sql import SqlConnectionStore
+from connect_core.store import selection_of_all
 
 OURS, THEIRS = OUR_KEY.organization_id, PARTNER.organization_id
 ANY = (Standing(Role.SOURCE, None), Standing(Role.DESTINATION, None))
@@ -322,6 +323,30 @@ class TestPages:
                 page = store.page(selection, beyond=None, newest_first=True, limit=100)
                 assert list(page) == due
 
+    @pytest.mark.parametrize("status", [None, *Status])
+    def test_of_every_organization(
+        self, stored: Backend, population: list[Connection], status: Status | None
+    ) -> None:
+        """For an operator: page by page, and of given parties."""
+        ids = [None, *map(OrganizationId, ("org_1", "org_2", "org_unknown"))]
+        with stored.store() as store:
+            for source, destination in product(ids, ids):
+                selection = selection_of_all(status=status, source=source, destination=destination)
+                assert selection.organization_id is None
+                due = [
+                    each
+                    for each in sorted(population, key=Position.of, reverse=True)
+                    if status in (None, each.status)
+                    and source in (None, each.source_organization_id)
+                    and destination in (None, each.destination_organization_id)
+                ]
+                assert list(filter(selection.admits, population)) == [
+                    each for each in population if each in due
+                ]
+                for limit in (2, 100):
+                    assert turned(store, selection, newest_first=True, limit=limit) == due
+                    assert turned(store, selection, newest_first=False, limit=limit) == due[::-1]
+
     def test_from_a_place_where_nothing_is(
         self, stored: Backend, population: list[Connection]
     ) -> None:
@@ -411,3 +436,9 @@ def test_an_organization_that_is_no_party_has_an_empty_list(stored: Backend) -> 
     everything = Selection(STRANGER.organization_id, ANY)
     with stored.store() as store:
         assert list(store.page(everything, beyond=None, newest_first=True, limit=10)) == []
+
+
+@pytest.mark.parametrize("argument", ["status", "source", "destination"])
+def test_what_selects_nothing(argument: str) -> None:
+    with pytest.raises(ValueError, match=f"^{argument}"):
+        selection_of_all(**{argument: "nonsense"})

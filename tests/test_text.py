@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connect_core import ConnectionId
+from connect_core.identifiers import MAX_ID_LENGTH
 from connect_core.text import quoted, shown, text_of, visible
 
 
@@ -106,10 +108,13 @@ def test_each_kind_is_escaped(hidden: str, escape: str) -> None:
     assert visible(hidden, keep=hidden) == hidden
 
 
-def test_a_message_has_room_for_80_characters() -> None:
-    assert shown("x" * 80) == "x" * 80
-    assert shown("x" * 81) == f"{'x' * 77}..."
-    assert shown("x" * 10_000_000) == f"{'x' * 77}..."
+def test_a_message_has_room_for_the_longest_id() -> None:
+    longest = ConnectionId("cxn_".ljust(MAX_ID_LENGTH, "x"))
+    assert shown(longest) == longest
+    assert shown("x" * 256) == f"{'x' * 252}..."
+    assert shown("x" * 10_000_000) == f"{'x' * 252}..."
+    assert shown("x" * 10, 10) == "x" * 10
+    assert shown("x" * 11, 10) == f"{'x' * 7}..."
 
 
 def test_text_is_quoted_and_other_values_are_not() -> None:

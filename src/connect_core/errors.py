@@ -19,13 +19,16 @@ call an operator          `InvalidHistoryError`, `InvalidRecordError`: stored da
 A call that raises changes nothing: every Connection is as it was before.
 """
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from connect_core.decision import Decision, Denial, Step
 from connect_core.identifiers import IdempotencyKey
 from connect_core.lifecycle import Action, Role, Status
 from connect_core.parties import Actor
 from connect_core.text import shown
+
+#: How much of a record's name is shown: it names a table and up to two ids, and none is cut.
+_MOST_OF_A_RECORD: Final = 600
 
 
 def _who(actor: Actor) -> str:
@@ -359,6 +362,6 @@ class InvalidRecordError(ConnectError):
 
     def __str__(self) -> str:
         return (
-            f"What is stored as {shown(self.record)} is not what was written: {self.reason}. "
-            "Compare it with a backup; nothing was served from it."
+            f"What is stored as {shown(self.record, _MOST_OF_A_RECORD)} is not what was written: "
+            f"{self.reason}. Compare it with a backup; nothing was served from it."
         )

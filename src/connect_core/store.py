@@ -61,13 +61,15 @@ class Selection(NamedTuple):
     """Which Connections are in a list.
 
     Attributes:
-        organization_id: whose Connections.
-        standings: the Connection must match one of these.
+        organization_id: whose Connections; None for those of every organization, which
+            `ConnectionService` never asks for.
+        standings: the Connection must match one of these. If `organization_id` is None, only their
+            statuses count.
         source: the source's id; None for any.
         destination: the destination's id; None for any.
     """
 
-    organization_id: OrganizationId
+    organization_id: OrganizationId | None
     standings: tuple[Standing, ...]
     source: OrganizationId | None = None
     destination: OrganizationId | None = None
@@ -78,7 +80,7 @@ class Selection(NamedTuple):
             self.source in (None, connection.source_organization_id)
             and self.destination in (None, connection.destination_organization_id)
             and any(
-                connection.organization_of(standing.role) == self.organization_id
+                self.organization_id in (None, connection.organization_of(standing.role))
                 and standing.status in (None, connection.status)
                 for standing in self.standings
             )
@@ -133,6 +135,32 @@ def selection_for(
             standings = []
         parties[role] = ours
     return Selection(ours, tuple(standings), parties[Role.SOURCE], parties[Role.DESTINATION])
+
+
+def selection_of_all(
+    *,
+    status: str | None = None,
+    source: str | Organization | None = None,
+    destination: str | Organization | None = None,
+) -> Selection:
+    """The Connections of every organization as a `Selection`, for an operator.
+
+    Args:
+        status: only Connections with this `Status`.
+        source: only Connections from this organization.
+        destination: only Connections to this organization.
+
+    Raises:
+        TypeError: an argument has the wrong type.
+        ValueError: an argument is not valid.
+    """
+    wanted = None if status is None else arguments.member(Status, status, "status")
+    return Selection(
+        None,
+        (Standing(Role.SOURCE, wanted),),
+        None if source is None else arguments.organization_id(source, "source"),
+        None if destination is None else arguments.organization_id(destination, "destination"),
+    )
 
 
 class IdempotencyRecord(NamedTuple):

@@ -6,8 +6,8 @@ functions never raise. They check nothing: `connect_core.identifiers` does.
 
 from typing import cast
 
-#: How many characters of a value are shown.
-_MOST_SHOWN = 80
+#: How many characters of a value are shown: as many as an identifier can have, so that none is cut.
+_MOST_SHOWN = 255
 
 
 def text_of(value: object) -> str:
@@ -46,10 +46,10 @@ def _escape(character: str) -> str:
     return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
 
 
-def shown(value: object) -> str:
-    """`value` for a message: its text, shortened and with `visible` characters only."""
+def shown(value: object, most: int = _MOST_SHOWN) -> str:
+    """`value` for a message: its text with `visible` characters only, `most` of them at most."""
     text = text_of(value)
-    return visible(text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}...")
+    return visible(text if len(text) <= most else f"{text[: most - 3]}...")
 
 
 def quoted(value: object) -> str:

@@ -147,6 +147,7 @@ WRONG_IN_BOTH: list[Wrong] = [
 
 WRONG_CREATES: list[Wrong] = [
     ("/data/id", "cxn_A", "/data/id", not_one("id")),
+    ("/data/meta", {}, "/data/meta", not_one("meta")),
     ("/data/attributes/token", "cxn_A", "/data/attributes/token", not_one("token")),
     ("/data/attributes/status", "active", "/data/attributes/status", not_one("status")),
     (
@@ -164,6 +165,20 @@ WRONG_CONNECTIONS: list[Wrong] = [
     ("/data/type", GONE, "/data", missing("type")),
     ("/data/id", GONE, "/data", missing("id")),
     ("/data/id", None, "/data/id", NOT_TEXT),
+    ("/data/meta", [], "/data/meta", "Input should be an object"),
+    ("/data/meta", 1, "/data/meta", "Input should be an object"),
+    (
+        "/data/id",
+        "cxn_".ljust(255, "x"),
+        "/data/attributes/token",
+        f"the token is the id, which is '{'cxn_'.ljust(255, 'x')}'",
+    ),
+    (
+        "/data/attributes/creator-id",
+        "usr_".ljust(255, "x"),
+        "/data/attributes/creator-type",
+        f"the type of '{'usr_'.ljust(255, 'x')}' is user",
+    ),
     *(
         (f"/data/attributes/{name}", GONE, "/data/attributes", missing(name))
         for name in (

@@ -1,7 +1,6 @@
 """The documents as pydantic models: kebab-case members, and no others."""
 
 from collections.abc import Mapping
-from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator
@@ -15,6 +14,7 @@ from connect_core.identifiers import ActorId, ConnectionId, OrganizationId
 from connect_core.lifecycle import Status
 from connect_core.parties import Actor, ActorType, Name
 from connect_core.scopes import DEFAULT_SCOPES, ScopeSet
+from connect_core.text import quoted
 
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
@@ -70,7 +70,7 @@ class _ConnectionAttributes(_Member):
         context: Mapping[str, object] = info.context or {}
         resource_id = context.get("id", value)
         if value != resource_id:
-            raise ValueError(f"the token is the id, which is {shortened(resource_id)}")
+            raise ValueError(f"the token is the id, which is {quoted(resource_id)}")
         return value
 
     @field_validator("creator_type")
@@ -80,18 +80,19 @@ class _ConnectionAttributes(_Member):
         if creator_id is not None and source is not None:
             due = Actor(id=creator_id, organization_id=source).type
             if value is not due:
-                raise ValueError(f"the type of {shortened(creator_id)} is {due}")
+                raise ValueError(f"the type of {quoted(creator_id)} is {due}")
         return value
 
     _time_runs_forwards = field_validator("updated_at")(not_before_creation)
 
 
 class ConnectionData(_Member):
-    """The resource object of a Connection."""
+    """The resource object of a Connection. What its ``meta`` says is not read."""
 
     type: _ResourceType
     id: ConnectionId
     attributes: _ConnectionAttributes
+    meta: dict[str, object] | None = None
 
 
 class ConnectionDocument(_Member):

@@ -67,7 +67,7 @@ def parse_connection(document: Document, *, version: int = 1) -> Connection:
 
     A document has neither the version, which is a parameter, nor the creator's organization, which
     is the source. It describes a Connection that exists, so a self-connection is read like any
-    other.
+    other. The resource object may have a ``meta``, which is not read.
 
     Args:
         document: the JSON as bytes (UTF-8) or text, or the object already read from it.
@@ -145,6 +145,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _IN_JSON_WORDS: Final = {
     "model_type": "Input should be an object",
     "model_attributes_type": "Input should be an object",
+    "dict_type": "Input should be an object",
     "frozen_set_type": "Input should be an array",
     "string_unicode": "Text and the names of members cannot hold half of a surrogate pair",
     "too_short": "Array should have at least 1 item",

@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 from oracle import BOTH, DESTINATION, EXISTING, OUTSIDER, SOURCE, Verdict
-from people import CHANGES, NOBODYS, ONCE_ACCEPTED, OURS, QUESTIONS, People, card, filled, kept
+from people import (
+    CHANGES,
+    NOBODYS,
+    ONCE_ACCEPTED,
+    OURS,
+    QUESTIONS,
+    People,
+    card,
+    filled,
+    guides,
+    kept,
+)
 from terminal import complaint, refusal, run, squeezed
 
 from connect_core import (
@@ -47,12 +58,13 @@ class TestTheStory:
             written = who.run(action, connection_id)
             document = source.json("show", connection_id)
             assert written == f"{action.capitalize()}d\n\n{card(document, version, way)}"
-            assert destination.json("show", connection_id) == document
+            assert guides(destination.json("show", connection_id)) == guides(document)
         assert document["data"]["attributes"]["status"] == "active"
         assert document["data"]["attributes"]["name"] == "Partner Connection"
 
-    def test_in_json_it_is_the_guides_document(self, anywhere: People) -> None:
+    def test_in_json_it_is_the_guides_document_with_the_version(self, anywhere: People) -> None:
         created = anywhere.source.json("create", "org_DEF456", "--name", "Partner Connection")
+        assert created["data"]["meta"] == {"version": 1}
         attributes: dict[str, object] = dict(created["data"]["attributes"])
         assert re.fullmatch(r"cxn_\w{28}", str(attributes.pop("token")))
         assert attributes.pop("created-at") == attributes.pop("updated-at")
@@ -65,13 +77,15 @@ class TestTheStory:
             "creator-id": "api_ABC123",
             "creator-type": "api-key",
         }
-        for who, action, status in (
+        steps = (
             (anywhere.destination, "activate", "active"),
             (anywhere.destination, "deactivate", "inactive"),
             (anywhere.source, "reactivate", "pending"),
-        ):
+        )
+        for version, (who, action, status) in enumerate(steps, 2):
             document = who.json(action, created["data"]["id"])
-            assert document == who.json("show", created["data"]["id"])
+            assert document["data"]["meta"] == {"version": version}
+            assert guides(document) == guides(who.json("show", created["data"]["id"]))
             assert document["data"]["attributes"]["status"] == status
 
     def test_the_history_leads_to_what_is_stored(self, anywhere: People) -> None:
@@ -79,7 +93,8 @@ class TestTheStory:
         output = anywhere.destination.json("history", connection_id)
         assert list(output) == ["data"]
         connection = replay(ConnectionEvent.model_validate(event) for event in output["data"])
-        assert connection_document(connection) == anywhere.source.json("show", connection_id)
+        document = anywhere.source.json("show", connection_id)
+        assert connection_document(connection) == guides(document)
         assert connection.version == 2
         first, latest = (second_of(event) for event in output["data"])
         assert anywhere.source.run("history", connection_id) == (
@@ -428,6 +443,17 @@ class TestExpectedVersion:
         assert " has changed: " in person.refused(*later, str(version + 1))
         written = person.run(*later, str(version))
         assert f"\nversion      {version + 1}\n" in written
+
+    def test_a_script_finds_it_in_the_json(self, people: People) -> None:
+        connection_id = people.connection("active")
+        (listed,) = people.source.json("list")["data"]
+        document = people.source.json("show", connection_id)
+        assert listed["meta"]["version"] == document["data"]["meta"]["version"] == 2
+        version = str(document["data"]["meta"]["version"])
+        people.source.run("deactivate", connection_id, "--expected-version", version)
+        assert " has changed: " in people.source.refused(
+            "reactivate", connection_id, "--expected-version", version
+        )
 
     def test_does_not_hide_that_somebody_else_has_to_do_it(self, people: People) -> None:
         connection_id = people.connection()

@@ -1,10 +1,9 @@
-"""Commands that only ask: `show`, `check` and `list`."""
+"""Commands that only ask: `show` and `check`."""
 
 import re
-from urllib.parse import parse_qs
 
 import pytest
-from people import ONCE_ACCEPTED, OURS, People, Person, card, second
+from people import ONCE_ACCEPTED, OURS, People, Person, card
 from terminal import decoloured, on_a_terminal, squeezed
 
 from connect_core import Status, actions, decide_access, parse_connection
@@ -50,6 +49,27 @@ reactivate  wrong status    A Connection can be reactivated only while it is
             for action, decision in actions(person.actor, connection).items()
         ]
         assert unfolded(menu) == due
+
+    @pytest.mark.parametrize("status", list(Status))
+    @pytest.mark.parametrize("side", ["source", "destination"])
+    def test_in_json_the_menu_is_the_policys(
+        self, status: Status, side: str, people: People
+    ) -> None:
+        """The roles, and for each action the whole decision; what it shows is read back, too."""
+        connection_id = people.connection(status)
+        person: Person = getattr(people, side)
+        document = person.json("show", connection_id)
+        connection = parse_connection(document)
+        assert document["data"]["meta"] == {
+            "version": 1 if status is Status.PENDING else 2,
+            "roles": [side],
+            "actions": {
+                action.value: decision.as_dict()
+                for action, decision in actions(person.actor, connection).items()
+            },
+        }
+        own = people.source.create("org_ABC123", "--allow-self")
+        assert people.source.json("show", own)["data"]["meta"]["roles"] == ["destination", "source"]
 
     def test_in_ascii(self, people: People) -> None:
         connection_id = people.connection()
@@ -129,160 +149,3 @@ class TestCheck:
             decision = decide_access(person.actor, scope, connection)
             code = 0 if decision else 1
             assert person.json("check", connection_id, scope, code=code) == decision.as_dict()
-
-
-#: Options of `list`, and which of the five they find.
-FILTERS: list[tuple[list[str], list[int]]] = [
-    (["--status", "pending"], [0, 2, 4]),
-    (["--status", "active"], [3]),
-    (["--status", "inactive"], [1]),
-    (["--destination", "org_B"], [1]),
-    (["--destination", "org_ABC123"], [3, 4]),
-    (["--destination", "org_b"], []),
-    (["--direction", "outbound"], [0, 1, 2, 4]),
-    (["--direction", "inbound"], [3, 4]),
-    (["--actionable", "create"], []),
-    (["--actionable", "activate"], [4]),
-    (["--actionable", "deactivate"], [0, 2, 3, 4]),
-    (["--actionable", "reactivate"], [1]),
-    (["--direction", "outbound", "--status", "pending", "--destination", "org_C"], [2]),
-]
-
-
-class TestList:
-    """The Connections of the actor's organization, newest first, one page at a time."""
-
-    @pytest.fixture
-    def five(self, anywhere: People) -> list[str]:
-        """Connections of the source: to A, B and C, from the partner, and with itself."""
-        source = anywhere.source
-        made = [
-            source.create("org_A", "--name", "To A"),
-            source.create("org_B"),
-            source.create("org_C"),
-            anywhere.destination.create("org_ABC123"),
-            source.create("org_ABC123", "--allow-self"),
-        ]
-        source.run("deactivate", made[1])
-        source.run("activate", made[3])
-        return made
-
-    def ids(self, anywhere: People, *arguments: str) -> list[str]:
-        listed = anywhere.source.json("list", *arguments)
-        return [each["id"] for each in listed["data"]]
-
-    def test_newest_first(self, anywhere: People, five: list[str]) -> None:
-        listed = anywhere.source.json("list")
-        assert listed["links"] == {"prev": None, "next": None}
-        assert {each["id"] for each in listed["data"]} == set(five)
-        ages = [(each["attributes"]["created-at"], each["id"]) for each in listed["data"]]
-        assert ages == sorted(ages, reverse=True)
-        for each in listed["data"]:
-            assert {"data": each} == anywhere.source.json("show", each["id"])
-
-    def test_filters(self, anywhere: People, five: list[str]) -> None:
-        for arguments, found in FILTERS:
-            due = [five[index] for index in found]
-            assert set(self.ids(anywhere, *arguments)) == set(due), arguments
-            written = anywhere.source.run("list", *arguments)
-            assert [each for each in five if each in written] == due
-            assert (written == "There are none.\n") is (not found)
-
-    def test_turning_the_pages(self, anywhere: People, five: list[str]) -> None:
-        assert len(five) == 5
-        order = self.ids(anywhere)
-        links: dict[str, str | None] = {"next": ""}
-        pages = [0, 2, 4]
-        for start in pages:
-            turned = [] if not start else ["--after", order[start - 1]]
-            page = anywhere.source.json("list", "--limit", "2", *turned)
-            links = page["links"]
-            assert [each["id"] for each in page["data"]] == order[start : start + 2]
-            older = cursor("after", order[start + 1]) if start < 4 else None
-            newer = cursor("before", order[start]) if start else None
-            assert (links["next"], links["prev"]) == (older, newer)
-        back = anywhere.source.json("list", "--limit", "2", "--before", order[4])
-        assert [each["id"] for each in back["data"]] == order[2:4]
-        assert back["links"] == {
-            "prev": cursor("before", order[2]),
-            "next": cursor("after", order[3]),
-        }
-
-    def test_says_how_to_turn_the_pages(self, anywhere: People, five: list[str]) -> None:
-        order = self.ids(anywhere)
-        turns = {
-            0: [f"Older ones: --after {order[1]}"],
-            2: [f"Newer ones: --before {order[2]}", f"Older ones: --after {order[3]}"],
-            4: [f"Newer ones: --before {order[4]}"],
-        }
-        assert len(five) == 5
-        for start, due in turns.items():
-            turned = [] if not start else ["--after", order[start - 1]]
-            table, output = anywhere.source.run("list", "--limit", "2", *turned).split("\n\n")
-            assert output.splitlines() == due
-            assert [each for each in order if each in table] == order[start : start + 2]
-        assert "\n\n" not in anywhere.source.run("list")
-
-    def test_the_links_keep_the_filters(self, anywhere: People, five: list[str]) -> None:
-        page = anywhere.source.json(
-            *("list", "--limit", "1", "--status", "pending", "--direction", "outbound"),
-            *("--actionable", "deactivate"),
-        )
-        assert page["data"][0]["id"] in five
-        assert page["links"]["prev"] is None
-        assert page["links"]["next"].startswith("?filter%5Bstatus%5D=pending&")
-        assert parse_qs(page["links"]["next"][1:]) == {
-            "filter[status]": ["pending"],
-            "filter[direction]": ["outbound"],
-            "filter[actionable]": ["deactivate"],
-            "page[after]": [page["data"][0]["id"]],
-            "page[size]": ["1"],
-        }
-        to_us = anywhere.source.json("list", "--limit", "1", "--destination", "org_ABC123")
-        assert to_us["links"]["next"] == (
-            "?filter%5Bdestination-organization-id%5D=org_ABC123"
-            f"&page%5Bafter%5D={to_us['data'][0]['id']}&page%5Bsize%5D=1"
-        )
-
-    def test_ten_at_a_time(self, people: People) -> None:
-        for number in range(11):
-            people.source.create(f"org_{number}")
-        assert len(people.source.json("list")["data"]) == 10
-        assert len(people.source.json("list", "--limit", "11")["data"]) == 11
-
-    def test_to_read(self, people: People) -> None:
-        to_a = people.source.json("create", "org_A", "--name", "To A")
-        from_them = people.destination.json("create", "org_ABC123")
-        own = people.source.json("create", "org_ABC123", "--allow-self")
-        people.source.run("activate", from_them["data"]["id"])
-        rows = {
-            to_a["data"]["id"]: ("pending", "→ org_A", "  To A"),
-            from_them["data"]["id"]: ("active ", "← org_DEF456", ""),
-            own["data"]["id"]: ("pending", "→ org_ABC123", ""),
-        }
-        created = {
-            each["data"]["id"]: second(each, "created-at") for each in (to_a, from_them, own)
-        }
-        due = "".join(
-            f"{each}  {rows[each][0]}  {rows[each][1]}\n"
-            + f"{created[each]}{' ' * 22}{rows[each][2]}".rstrip()
-            + "\n"
-            for each in (found["id"] for found in people.source.json("list")["data"])
-        )
-        assert people.source.run("list") == (
-            "Connection                        status   shares with (→) or receives from (←)\n"
-            "───────────────────────────────────────────────────────────────────────────────\n"
-            f"{due}"
-        )
-
-    def test_in_ascii(self, people: People) -> None:
-        to_them = people.source.create("org_DEF456")
-        from_them = people.destination.create("org_ABC123")
-        written = people.source.run("list", PYTHONIOENCODING="ascii")
-        assert f"\n{to_them} |pending |-> org_DEF456\n" in written
-        assert f"\n{from_them} |pending |<- org_DEF456\n" in written
-
-
-def cursor(which: str, connection_id: str) -> str:
-    """The link to the page of two beside a Connection."""
-    return f"?page%5B{which}%5D={connection_id}&page%5Bsize%5D=2"

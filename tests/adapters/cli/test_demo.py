@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from people import guides
 from terminal import run, run_json
 
 from connect_core import Connection, ConnectionEvent, connection_document, parse_connection, replay
@@ -177,7 +178,7 @@ Do these events, replayed, give the same Connection? Yes.
         monkeypatch.setattr(cli.demo, "TemporaryDirectory", kept)
         run("demo")
         asked = ["cxn_ABC123", "--as", "usr_Rk3v@org_DEF456", "--database", f"{tmp_path}/demo.db"]
-        assert run_json("show", *asked) == output["document"]
+        assert guides(run_json("show", *asked)) == output["document"]
         assert run_json("history", *asked)["data"] == output["history"]
 
     def test_ends_with_the_document(self, output: Any) -> None:

@@ -122,7 +122,13 @@ class TestWhatIsTaken:
 
     def test_as_json(self, place: Place) -> None:
         output = run_json("import", place.file(line(THREE[0])), "--database", place.url)
-        assert output == {"imported": 1, "bad": 0, "problems": [], "more_problems": 0}
+        assert output == {
+            "imported": 1,
+            "existing": 0,
+            "bad": 0,
+            "problems": [],
+            "more_problems": 0,
+        }
 
 
 def changed(history: History, *path: str | int, to: object) -> str:

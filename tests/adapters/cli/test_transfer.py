@@ -20,6 +20,8 @@ from terminal import (
     on_a_terminal,
     outcome,
     piped,
+    run,
+    run_json,
     squeezed,
     with_a_terminal,
 )
@@ -32,6 +34,7 @@ from connect_core import (
     connection_document,
     list_document,
 )
+from connect_core.adapters.cli import loading, reading
 from connect_core.adapters.sql import History, SqlConnectionStore, open_engine
 from connect_core.adapters.sql.histories import Streamed
 from connect_core.jsonapi import parse_record, record_document
@@ -219,6 +222,173 @@ class TestExportedFiles:
 
         monkeypatch.setattr(SqlConnectionStore, "stream", interrupted)
         assert any_place.run("export") == "".join(map(line, THREE[:2]))
+
+
+def renamed(history: History, **ids: str) -> str:
+    """A line of an export in which ids are replaced: its Connection's, or an organization's."""
+    text = line(history)
+    for old, new in ids.items():
+        text = text.replace(f'"{old}"', f'"{new}"')
+    return text
+
+
+class TestSkipExisting:
+    """With `--skip-existing` an import can be repeated: what is there stays as it is.
+
+    A record is skipped if the Connection with its id is there, and has its ordered pair. If only
+    one of the two is taken, it is another Connection, and the record is a bad one.
+    """
+
+    @pytest.fixture(params=["held", "long"])
+    def two(
+        self, any_place: Place, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    ) -> Place:
+        """A database that has the first two of three Connections.
+
+        The records are held as a whole, or are read in parts.
+        """
+        if request.param == "long":
+            monkeypatch.setattr(reading, "_LONG", 0)
+        any_place.add(*THREE[:2])
+        return any_place
+
+    def test_again(self, two: Place) -> None:
+        file = two.file("".join(map(line, THREE)))
+        assert two.run("import", file, "--skip-existing") == (
+            "1 Connection imported, 2 skipped because they exist.\n"
+        )
+        assert seen(two.kept()) == THREE
+        assert two.run("import", file, "--skip-existing") == (
+            "0 Connections imported, 3 skipped because they exist.\n"
+        )
+        assert seen(two.kept()) == THREE
+
+    def test_one(self, two: Place) -> None:
+        file = two.file(line(THREE[0]) + line(THREE[2]))
+        assert two.run("import", file, "--skip-existing") == (
+            "1 Connection imported, 1 skipped because it exists.\n"
+        )
+
+    def test_none(self, two: Place) -> None:
+        file = two.file(line(THREE[2]))
+        assert two.run("import", file, "--skip-existing") == "1 Connection imported.\n"
+
+    def test_without_it(self, two: Place) -> None:
+        file = two.file("".join(map(line, THREE)))
+        assert two.refused("import", file).startswith(
+            "line 1, /data/id: the id cxn_00000 is taken line 2, /data/id: the id cxn_00001 is "
+        )
+
+    def test_another_state_is_not_taken_over(self, two: Place) -> None:
+        """Neither a newer one, nor an older one, nor another name."""
+        first = json.loads(line(THREE[0]))
+        older = {"data": first["data"], "meta": {"history": first["meta"]["history"][:1]}}
+        older["data"]["attributes"]["updated-at"] = older["data"]["attributes"]["created-at"]
+        other: Any = json.loads(line(THREE[1]))
+        other["data"]["attributes"]["name"] = "Another"
+        other["meta"]["history"][0]["terms"]["name"] = "Another"
+        file = two.file(f"{json.dumps(older)}\n{json.dumps(other)}\n")
+        assert two.run("import", file, "--skip-existing") == (
+            "0 Connections imported, 2 skipped because they exist.\n"
+        )
+        assert seen(two.kept()) == THREE[:2]
+
+    def test_another_connection_with_the_id_or_the_pair(self, two: Place) -> None:
+        other_pair = renamed(THREE[0], org_0="org_other")
+        other_id = renamed(THREE[1], cxn_00001="cxn_other")
+        file = two.file(other_pair + other_id + line(THREE[2]) + line(THREE[0]))
+        complained = (
+            "line 1, /data/id: the id cxn_00000 is taken "
+            "line 2, /data/id: the ordered pair org_ABC123 -> org_1 is taken by cxn_00001 "
+        )
+        assert two.refused("import", file, "--skip-existing") == (
+            f"{complained}Nothing was imported: 2 bad records. "
+            "Fix the file, or import the rest with --skip-invalid."
+        )
+        output = outcome("import", file, "--skip-existing", "--skip-invalid", "--database", two.url)
+        assert output[:2] == (0, "1 Connection imported, 1 skipped because it exists.\n")
+        assert squeezed(output[2]) == f"{complained}2 records skipped."
+        assert seen(two.kept()) == THREE
+
+    def test_twice_in_the_file(self, two: Place) -> None:
+        """It was not there before, so the file is wrong; one that was there is skipped twice."""
+        file = two.file(line(THREE[2]) + line(THREE[0]) + line(THREE[0]) + line(THREE[2]))
+        assert two.refused("import", file, "--skip-existing").startswith(
+            "line 4, /data/id: the id cxn_00002 is taken Nothing was imported: 1 bad record."
+        )
+        output = outcome("import", file, "--skip-existing", "--skip-invalid", "--database", two.url)
+        assert output[:2] == (0, "1 Connection imported, 2 skipped because they exist.\n")
+
+    def test_twice_in_the_file_far_apart(self, two: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(loading, "_BATCH", 1)
+        file = two.file("".join(map(line, THREE)) + line(THREE[2]))
+        assert two.refused("import", file, "--skip-existing").startswith(
+            "line 4, /data/id: the id cxn_00002 is taken Nothing was imported: 1 bad record."
+        )
+
+    def test_a_bad_record_is_bad(self, two: Place) -> None:
+        """Even if a Connection with its id exists."""
+        bad = line(THREE[0]).replace('"pending"', '"archived"')
+        assert "1 bad record" in two.refused("import", two.file(bad), "--skip-existing")
+
+    def test_as_json(self, two: Place) -> None:
+        file = two.file("".join(map(line, THREE)))
+        assert run_json("import", file, "--skip-existing", "--database", two.url) == {
+            "imported": 1,
+            "existing": 2,
+            "bad": 0,
+            "problems": [],
+            "more_problems": 0,
+        }
+
+    def test_a_list(self, two: Place) -> None:
+        """What `list` and `show` print can be imported, with their versions and menus."""
+        listed = run("list", "--all", "--json", "--database", two.url)
+        others = [f"{OUR_KEY.id}@{OUR_KEY.organization_id}", "--database", two.url]
+        document = run("show", "cxn_00001", "--json", "--as", *others)
+        for written, number in ((listed, 2), (document, 1)):
+            there = "they exist" if number == 2 else "it exists"
+            assert two.run("import", two.file(written), "--skip-existing") == (
+                f"0 Connections imported, {number} skipped because {there}.\n"
+            )
+            other = Place.on(f"sqlite:///{two.directory / f'{number}.db'}", two.directory)
+            plural = "s" if number == 2 else ""
+            assert other.run("import", other.file(written)) == (
+                f"{number} Connection{plural} imported.\n"
+            )
+            documents = [connection_document(connection) for connection, _ in other.kept()]
+            assert documents == [
+                connection_document(connection) for connection, _ in THREE[2 - number : 2]
+            ]
+
+    def test_a_stored_one_that_nobody_can_read(self, place: Place) -> None:
+        """Nobody knows whether it is the same one."""
+        place.add(THREE[0])
+        spoil(place, "UPDATE connections SET version = 0")
+        output = outcome(
+            "import", place.file(line(THREE[0])), "--skip-existing", "--database", place.url
+        )
+        assert output[:2] == (1, "")
+        assert squeezed(output[2]).startswith(
+            "line 1, /data/id: the id cxn_00000 is taken by connections cxn_00000, which is not "
+        )
+
+    def test_one_that_somebody_else_adds_meanwhile(
+        self, any_place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        add_all = SqlConnectionStore.add_all
+
+        def overtaken(self: SqlConnectionStore, added: Sequence[History]) -> Sequence[int]:
+            monkeypatch.setattr(SqlConnectionStore, "add_all", add_all)
+            any_place.add(THREE[0])
+            return self.add_all(added)
+
+        monkeypatch.setattr(SqlConnectionStore, "add_all", overtaken)
+        file = any_place.file(line(THREE[0]) + line(THREE[1]))
+        assert any_place.run("import", file, "--skip-existing") == (
+            "1 Connection imported, 1 skipped because it exists.\n"
+        )
+        assert seen(any_place.kept()) == THREE[:2]
 
 
 #: What is done to the second of three Connections, and how it is named.
@@ -463,9 +633,10 @@ class TestOthers:
         assert "the id cxn_00000 is taken" in output[2]
         assert seen(any_place.kept()) == THREE[:1]
 
+    @pytest.mark.parametrize("options", [[], ["--skip-existing"]])
     @pytest.mark.parametrize("id", ["cxn_00000", "cxn_x"], ids=["the id", "the pair"])
     def test_who_cannot_be_seen(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, id: str
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, id: str, options: list[str]
     ) -> None:
         """Under REPEATABLE READ, an insert can conflict with a row that cannot be seen."""
         add_all = SqlConnectionStore.add_all
@@ -479,13 +650,14 @@ class TestOthers:
         created = Connection.create(by=OUR_KEY, destination="org_0", id=id, at=T0)
         rival = History(created.connection, (created.event,))
         with database("postgresql", tmp_path) as url:
-            options = f"{url.query['options']} -cdefault_transaction_isolation=repeatable\\ read"
+            strictly = f"{url.query['options']} -cdefault_transaction_isolation=repeatable\\ read"
             strict = Place.on(
-                url.update_query_dict({"options": options}).render_as_string(hide_password=False),
+                url.update_query_dict({"options": strictly}).render_as_string(hide_password=False),
                 tmp_path,
             )
             monkeypatch.setattr(SqlConnectionStore, "add_all", overtaken)
-            output = outcome("import", strict.file(line(THREE[0])), "--database", strict.url)
+            file = strict.file(line(THREE[0]))
+            output = outcome("import", file, *options, "--database", strict.url)
             assert seen(strict.kept()) == [rival]
         assert output == (
             1,

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from importlib import import_module
 from io import StringIO
 from unittest.mock import patch
 
@@ -92,8 +93,14 @@ class TestWhatWasDone:
         )
 
     def test_an_import_of_nothing(self, place: Place) -> None:
-        done = redirected(">/dev/full", "import", place.file(""), "--database", place.url)
-        assert (done.returncode, squeezed(done.stderr)) == (5, FULL)
+        for options in ([], ["--json"]):
+            file = place.file("x" if options else "")
+            arguments = ("import", file, "--database", place.url, *options)
+            done = redirected(">/dev/full", *arguments)
+            assert (done.returncode, squeezed(done.stderr)) == (
+                5,
+                f"0 Connections imported. {FULL}",
+            )
 
     def test_a_refusal_is_still_one(self, people: People) -> None:
         """It goes to stderr."""
@@ -222,7 +229,7 @@ class TestMain:
         def failing(*_: object, **__: object) -> None:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", "some.json")
 
-        monkeypatch.setattr("connect_core.adapters.cli.app", failing)
+        monkeypatch.setattr(import_module("connect_core.adapters.cli"), "app", failing)
         with pytest.raises(FileNotFoundError):
             main()
 

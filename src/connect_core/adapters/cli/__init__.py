@@ -4,7 +4,8 @@ It states no rule. Commands go through `connect_core.ConnectionService`; the pol
 answers every question.
 
 Only the answer goes to stdout. It is composed first and written at once, in colour on a terminal
-only (`NO_COLOR` is honoured), at most 80 columns wide, and in ASCII if stdout accepts nothing else.
+only (`NO_COLOR` is honoured), wrapped to 80 columns, and in ASCII if stdout accepts nothing else.
+An id is never broken, and a table of Connections or of events may be as wide as the terminal.
 Refusals go to stderr, with exit code 1. Wrong usage, which includes a database that cannot be
 opened, is reported on stderr, too, with exit code 2.
 
@@ -17,12 +18,12 @@ from typing import Annotated, Final
 import typer
 
 from connect_core import __version__
-from connect_core.adapters.cli import commands, demo, rules, transfer
+from connect_core.adapters.cli import commands, demo, listing, rules, transfer
 from connect_core.adapters.cli.conformance import conformance
 from connect_core.adapters.cli.output import write_text
 
 #: The command line. Help and usage errors are plain text, not Rich's panels.
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 @app.callback(invoke_without_command=True)
@@ -43,7 +44,7 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "activate": commands.activate,
     "deactivate": commands.deactivate,
     "reactivate": commands.reactivate,
-    "list": commands.list_,
+    "list": listing.list_,
     "show": commands.show,
     "history": commands.history,
     "check": commands.check,

@@ -190,7 +190,7 @@ def demo(as_json: JsonOption = False) -> None:
         Text("The story", "bold"),
         *(_scene(number, scene) for number, scene in enumerate(played.scenes, 1)),
         Text("The history", "bold"),
-        event_table(played.events),
+        *event_table(played.events),
         f"Do these events, replayed, give the same Connection? {_yes_or_no(played.replayed)}",
         "All of this was stored in a temporary SQLite database, which is deleted now.",
         Text("The Connection's document", "bold"),

@@ -6,7 +6,7 @@ then from a temporary file with its events, to add them.
 This module needs SQLAlchemy, so commands import it when they run.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
 from tempfile import TemporaryFile
@@ -63,18 +63,27 @@ class Tally:
 
     Attributes:
         added: how many records were added.
-        bad: how many were not.
+        existing: how many were not, because their Connections exist.
+        bad: how many were not, because something is wrong with them.
         problems: what was wrong with them: at most the first 100 problems.
         more_problems: how many more problems there were.
         broken: where the file is broken; None if it is not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, exists: Callable[[Connection], bool]) -> None:
+        self._exists = exists
         self.added = 0
+        self.existing = 0
         self.bad = 0
         self.problems: list[RecordProblem] = []
         self.more_problems = 0
         self.broken: BrokenFileError | None = None
+
+    def skips(self, connection: Connection) -> bool:
+        """Whether the Connection exists. Then its record is skipped, and counted."""
+        skipped = self._exists(connection)
+        self.existing += skipped
+        return skipped
 
     def refuse(self, problems: Sequence[RecordProblem]) -> None:
         """Count a bad record."""
@@ -84,14 +93,24 @@ class Tally:
         self.more_problems += len(problems) - len(kept)
 
 
-def load(found: Iterable[Found | LongRecord], store: SqlConnectionStore) -> Tally:
-    """Add the records to the store, except for bad ones.
+def load(
+    found: Iterable[Found | LongRecord],
+    store: SqlConnectionStore,
+    exists: Callable[[Connection], bool] = lambda _: False,
+) -> Tally:
+    """Add the records to the store, except for bad ones and those that are skipped.
+
+    Args:
+        found: the records.
+        store: where they are added.
+        exists: is asked about each record whose id, or ordered pair, is taken. If it answers True,
+            the record is skipped; otherwise it is a bad one.
 
     Raises:
         sqlalchemy.exc.IntegrityError: another transaction took an id or a pair at the same time, or
             the database refuses a row for a reason of its own.
     """
-    tally = Tally()
+    tally = Tally(exists)
     try:
         for batch in _batches(_until_broken(found, tally)):
             if isinstance(batch, LongRecord):
@@ -159,6 +178,8 @@ def _add(batch: Sequence[Found], store: SqlConnectionStore, tally: Tally) -> Non
     left_out = store.add_all([history for history, _ in histories.values()])
     for place in map(places.__getitem__, left_out):
         (connection, _), pointer = histories[place]
+        if tally.skips(connection):
+            continue
         why = "" if tally.more_problems else _taken(connection, store)
         problems[place] = [_problem_in(batch[place], f"{pointer}/id", why)]
     tally.added += len(histories) - len(left_out)
@@ -205,7 +226,7 @@ def _add_long(record: LongRecord, store: SqlConnectionStore, tally: Tally) -> No
     else:
         if added:
             tally.added += 1
-        else:
+        elif not tally.skips(connection):
             tally.refuse([RecordProblem(record.line, "/data/id", _taken(connection, store))])
 
 

@@ -5,7 +5,14 @@ from typing import Annotated, Final, TypeVar
 
 import typer
 
-from connect_core import Actor, ActorId, ConnectionId, IdempotencyKey, OrganizationId
+from connect_core import (
+    DEFAULT_SCOPES,
+    Actor,
+    ActorId,
+    ConnectionId,
+    IdempotencyKey,
+    OrganizationId,
+)
 
 #: The environment variable that replaces `--as`.
 ACTOR_VARIABLE: Final = "CONNECT_CORE_ACTOR"
@@ -27,6 +34,15 @@ def checked(parse: Callable[[str], _Value]) -> Callable[[str], _Value]:
     return parser
 
 
+def completed(choices: Collection[str]) -> Callable[[str], list[str]]:
+    """What a shell offers for a value that begins like this, when Tab is pressed."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [choice for choice in choices if choice.startswith(incomplete)]
+
+    return complete
+
+
 def one_of(choices: Collection[str], help: str) -> object:
     """An option that takes one of `choices`."""
 
@@ -35,7 +51,9 @@ def one_of(choices: Collection[str], help: str) -> object:
             raise typer.BadParameter(f"{text!r} is not one of {', '.join(choices)}.")
         return text
 
-    return typer.Option(parser=parse, metavar="|".join(choices), help=help)
+    return typer.Option(
+        parser=parse, metavar="|".join(choices), help=help, autocompletion=completed(choices)
+    )
 
 
 def acting(text: str) -> Actor:
@@ -85,6 +103,14 @@ ActorOption = Annotated[
 IdArgument = Annotated[
     ConnectionId,
     typer.Argument(metavar="ID", parser=checked(ConnectionId), help="The Connection's id."),
+]
+ScopeArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SCOPE",
+        help="The kind of data, such as inquiry.read.",
+        autocompletion=completed(sorted(DEFAULT_SCOPES)),
+    ),
 ]
 VersionOption = Annotated[
     int | None,

@@ -1,33 +1,55 @@
-"""The output of the commands: tables and decisions at most 80 columns wide, and JSON."""
+"""The output of the commands: tables and decisions for people, and JSON.
+
+Text is wrapped to 80 columns, or to the terminal if it is narrower. Only a table of records may be
+as wide as the terminal. No word is broken, so that ids can be copied; a line is longer only if one
+word on it is. A name is broken where it has to be.
+"""
 
 import json
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import IO, Final, TextIO, cast
+from typing import IO, Final, NamedTuple, TextIO, cast
 
 import typer
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from connect_core import Connection, ConnectionEvent, Decision, Denial, Role, Step, steps_to
+from connect_core import (
+    Connection,
+    ConnectionEvent,
+    Decision,
+    Denial,
+    Role,
+    Step,
+    connection_document,
+    steps_to,
+)
 from connect_core.text import visible
 
 #: The exit code if the answer, or a file, could not be written.
 UNWRITTEN: Final = 5
-#: No line is longer, however wide the terminal is.
+#: To how many columns text is wrapped, however wide the terminal is.
 _WIDEST: Final = 80
+#: To how many columns the text beside a label is wrapped, however narrow the terminal is.
+_NARROWEST: Final = 10
+#: How many columns there are between two columns of a table.
+_GAP: Final = 2
 
 
 def console(*, err: bool = False) -> Console:
     """A console for the current stdout or stderr. It never reads text as markup."""
-    found = Console(stderr=err, markup=False, highlight=False, emoji=False)
+    found = _uncapped(err=err)
     found.width = min(found.width, _WIDEST)
     return found
+
+
+def _uncapped(*, err: bool = False) -> Console:
+    return Console(stderr=err, markup=False, highlight=False, emoji=False)
 
 
 def write(*parts: RenderableType, err: bool = False, done: str = "") -> None:
@@ -45,7 +67,7 @@ def write(*parts: RenderableType, err: bool = False, done: str = "") -> None:
     out.file = cast("TextIO", _Untouched(out.file))
     with out.capture() as written:
         for part in parts:
-            out.print(part)
+            out.print(unbroken(part), crop=False)
             out.line()
     lines = [line.rstrip() for line in written.get().rstrip().split("\n")]
     text = "\n".join(lines).encode(out.encoding, "backslashreplace").decode(out.encoding)
@@ -149,7 +171,8 @@ def shown(text: str) -> str:
 
 def tabular(*headers: str) -> Table:
     """A table with an underlined header. Text that does not fit is wrapped, never cut off."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    padding = (0, _GAP - 1, 0, 0)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=padding)
     for header in headers:
         table.add_column(header, overflow="fold")
     return table
@@ -158,14 +181,81 @@ def tabular(*headers: str) -> Table:
 _STYLES: Final = {"allowed": "bold green", "denied": "bold red"}
 
 
-def labelled(rows: Iterable[tuple[str, str]]) -> Table:
-    """A table with labels on the left and texts on the right."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(min_width=len("to active"))
-    grid.add_column(overflow="fold")
-    for label, text in rows:
-        grid.add_row(Text(label, _STYLES.get(label, "dim")), text)
-    return grid
+class _Unbroken(NamedTuple):
+    """Text of which no word is broken; a longer one makes its line longer."""
+
+    text: str | Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from _lines(self.text, console, options.max_width)
+
+
+def unbroken(part: RenderableType) -> RenderableType:
+    """What is given; of text, no word is broken."""
+    return _Unbroken(part) if isinstance(part, str | Text) else part
+
+
+def _lines(text: str | Text, console: Console, width: int) -> Iterator[Text]:
+    """The lines of a text. No word is broken, unless the text itself asks for that."""
+    whole = Text(text) if isinstance(text, str) else text.copy()
+    whole.overflow = whole.overflow or "ignore"
+    yield from map(_line, whole.wrap(console, width))
+
+
+def _line(*parts: Text) -> Text:
+    """A line that nobody wraps again."""
+    return Text.assemble(*parts, no_wrap=True, overflow="ignore")
+
+
+class _Labelled(NamedTuple):
+    """Labels on the left and texts on the right, each wrapped by itself; at least one of them."""
+
+    rows: Sequence[tuple[str, str | Text]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        indent = max(len("to active"), max(len(label) for label, _ in self.rows)) + _GAP
+        width = max(options.max_width - indent, _NARROWEST)
+        for label, text in self.rows:
+            start = Text.assemble((label, _STYLES.get(label, "dim")), " " * (indent - len(label)))
+            for line in _lines(text, console, width):
+                yield _line(start, line)
+                start = Text(" " * indent)
+
+
+def labelled(rows: Iterable[tuple[str, str | Text]]) -> RenderableType:
+    """Labels on the left and texts on the right."""
+    return _Labelled(tuple(rows))
+
+
+class _Within(NamedTuple):
+    """Something that is as wide as this at most, however wide the console is."""
+
+    content: RenderableType
+    width: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from console.render(self.content, options.update_width(self.width))
+
+
+def table_or_blocks(
+    table: Table, blocks: Iterable[RenderableType], *, least: int, wide: bool = True
+) -> Sequence[RenderableType]:
+    """A table of records, or a block for each record if the table does not fit.
+
+    Args:
+        table: the table. Its columns stay whole, except for the last one, which is wrapped.
+        blocks: the same records, one by one.
+        least: the fewest columns of the last one in which no id is broken.
+        wide: whether the table may be as wide as the terminal.
+    """
+    out = _uncapped()
+    width = out.width if wide and out.file.isatty() else min(out.width, _WIDEST)
+    *whole, _ = table.columns
+    needed = least
+    for column in whole:
+        column.no_wrap = True
+        needed += _GAP + max(out.measure(cell).maximum for cell in (column.header, *column.cells))
+    return [_Within(table, width)] if needed <= width else list(blocks)
 
 
 def instant(at: datetime) -> str:
@@ -208,7 +298,7 @@ def answer(decision: Decision, tick: str) -> Text:
     return Text(reasons(decision.denials[:1]), "dim")
 
 
-def verdict(decision: Decision, connection: Connection | None = None) -> Table:
+def verdict(decision: Decision, connection: Connection | None = None) -> RenderableType:
     """A decision with its reasons and, for a `connection`, the steps that make it active."""
     return labelled(_lines_about(decision, connection))
 
@@ -237,11 +327,16 @@ def next_steps(decision: Decision, connection: Connection | None) -> Iterator[tu
 # --- Connections ---------------------------------------------------------------------------------
 
 
-def card(connection: Connection) -> Table:
+def name_of(connection: Connection, otherwise: str = "") -> Text:
+    """The name, which may be broken anywhere."""
+    return Text(shown(connection.name or otherwise), overflow="fold")
+
+
+def card(connection: Connection) -> RenderableType:
     """All fields of a Connection, and the steps that make it active."""
-    facts = {
+    facts: dict[str, str | Text] = {
         "id": connection.id,
-        "name": shown(connection.name or "(none)"),
+        "name": name_of(connection, "(none)"),
         "status": connection.status,
         "version": str(connection.version),
         "source": connection.source_organization_id,
@@ -255,11 +350,19 @@ def card(connection: Connection) -> Table:
     return labelled((label, text) for label, text in facts.items() if text)
 
 
-def event_table(events: Iterable[ConnectionEvent]) -> Table:
+def documented(connection: Connection, **facts: object) -> dict[str, object]:
+    """The guide's document of a Connection, with its version and these facts in its ``meta``."""
+    resource = cast("dict[str, object]", connection_document(connection)["data"])
+    return {"data": {**resource, "meta": {"version": connection.version, **facts}}}
+
+
+_EVENT: Final = ("v", "when (UTC)", "action", "before", "after", "who", "role")
+
+
+def event_table(events: Iterable[ConnectionEvent]) -> Sequence[RenderableType]:
     """What happened to a Connection, one event per row."""
-    table = tabular("v", "when (UTC)", "action", "before", "after", "who", "role")
-    for event in events:
-        table.add_row(
+    rows = [
+        (
             str(event.version),
             instant(event.occurred_at),
             event.action,
@@ -268,4 +371,10 @@ def event_table(events: Iterable[ConnectionEvent]) -> Table:
             event.actor.id,
             who(event.roles),
         )
-    return table
+        for event in events
+    ]
+    table = tabular(*_EVENT)
+    for row in rows:
+        table.add_row(*row)
+    blocks = (labelled(zip(_EVENT, row, strict=True)) for row in rows)
+    return table_or_blocks(table, blocks, least=len(Role.DESTINATION))

@@ -24,6 +24,7 @@ from connect_core import (
     ConnectionEvent,
     InvalidDocumentError,
     InvalidRecordError,
+    Role,
     connection_document,
 )
 from connect_core.adapters.cli.files import Source, is_one_of, source, target, unusable
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from sqlalchemy.exc import IntegrityError
 
     from connect_core.adapters.cli.loading import RecordProblem, Tally
+    from connect_core.adapters.sql import SqlConnectionStore
     from connect_core.adapters.sql.histories import Streamed
 
 # --- connect-core import -------------------------------------------------------------------------
@@ -57,17 +59,24 @@ def import_(
     skip_invalid: Annotated[
         bool, typer.Option("--skip-invalid", help="Skip bad records, and import the rest.")
     ] = False,
+    skip_existing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-existing", help="Skip Connections that exist, and leave them as they are."
+        ),
+    ] = False,
     database: DatabaseOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Import the Connections in a file: all, or none if one is bad.
 
-    Every record is checked, and each bad one is reported with its line and its place.
+    Every record is checked, and each bad one is reported with its line and its place. One whose id
+    or ordered pair is taken is bad; with --skip-existing, only if another Connection has it.
     """
-    tally = _import(file, database, skip_invalid=skip_invalid)
+    tally = _import(file, database, skip_invalid=skip_invalid, skip_existing=skip_existing)
     kept = _is_kept(tally, skip_invalid=skip_invalid)
     imported = tally.added if kept else 0
-    done = f"{_counted(imported, 'Connection')} imported" if imported else ""
+    done = f"{_counted(imported, 'Connection')} imported"
     if as_json:
         write_json(_summary(tally, imported), done=done)
     elif tally.problems:
@@ -80,12 +89,17 @@ def import_(
     elif tally.bad:
         write(f"{_counted(tally.bad, 'record')} skipped.", err=True)
     if kept and not as_json:
-        write(f"{_counted(imported, 'Connection')} imported.", done=done)
+        reason = "it exists" if tally.existing == 1 else "they exist"
+        skipped = f", {tally.existing} skipped because {reason}" if tally.existing else ""
+        write(f"{_counted(imported, 'Connection')} imported{skipped}.", done=done)
     raise typer.Exit(0 if kept else 1)
 
 
-def _import(file: str, database: str, *, skip_invalid: bool) -> "Tally":
-    """Import in one transaction, and commit it if the result is to be kept."""
+def _import(file: str, database: str, *, skip_invalid: bool, skip_existing: bool) -> "Tally":
+    """Import in one transaction, and commit it if the result is to be kept.
+
+    Another transaction sees which Connections existed before.
+    """
     from sqlalchemy.exc import IntegrityError
     from sqlalchemy.orm import Session
 
@@ -97,10 +111,12 @@ def _import(file: str, database: str, *, skip_invalid: bool) -> "Tally":
         source(file) as found,
         opened(database, changes=True, on_creation=say_what_is_new) as engine,
         Session(engine) as session,
+        Session(engine.execution_options(only_reads=True)) as before,
     ):
+        skipping = [_stored_in(SqlConnectionStore(before))] if skip_existing else []
         try:
             with _progress(found) as advance:
-                tally = load(records(found, advance), SqlConnectionStore(session))
+                tally = load(records(found, advance), SqlConnectionStore(session), *skipping)
         except OSError as error:
             raise unwritten("a temporary file", error) from None
         except IntegrityError as error:
@@ -111,6 +127,25 @@ def _import(file: str, database: str, *, skip_invalid: bool) -> "Tally":
         if _is_kept(tally, skip_invalid=skip_invalid):
             session.commit()
         return tally
+
+
+def _stored_in(store: "SqlConnectionStore") -> Callable[[Connection], bool]:
+    """Whether `store` has the same Connection: the same id for the same ordered pair.
+
+    Give a store that does not see what is being added: a record that occurs twice in a file does
+    not exist for that reason.
+    """
+
+    def exists(connection: Connection) -> bool:
+        try:
+            found = store.get(connection.id)
+        except InvalidRecordError:  # nobody knows which Connection it was
+            return False
+        return found is not None and all(
+            found.organization_of(role) == connection.organization_of(role) for role in Role
+        )
+
+    return exists
 
 
 def _is_kept(tally: "Tally", *, skip_invalid: bool) -> bool:
@@ -153,6 +188,7 @@ def _in_words(problem: "RecordProblem") -> str:
 def _summary(tally: "Tally", imported: int) -> dict[str, object]:
     return {
         "imported": imported,
+        "existing": tally.existing,
         "bad": tally.bad,
         "problems": [problem._asdict() for problem in tally.problems],
         "more_problems": tally.more_problems,

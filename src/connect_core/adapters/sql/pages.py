@@ -31,23 +31,34 @@ _LIMIT: Final[BindParameter[int]] = bindparam("limit", type_=Integer)
 
 @lru_cache
 def page_statement(
-    standings: tuple[Standing, ...], given: frozenset[Role], placed: bool, newest_first: bool
+    standings: tuple[Standing, ...],
+    given: frozenset[Role],
+    *,
+    of_all: bool,
+    placed: bool,
+    newest_first: bool,
 ) -> Select[Any]:
     """The statement for a page of these standings, with the parties in `given`.
 
     It is cached, because making it takes longer than executing it. What differs between two pages
-    of the same kind is a parameter. If `placed`, the page begins after a position.
+    of the same kind is a parameter. If `of_all`, the Connections are those of every organization.
+    If `placed`, the page begins after a position.
     """
     parts: list[Select[Any]] = []
     for standing in standings:
-        others = given - {standing.role}
+        parties = {} if of_all else {standing.role: "organization_id"}
+        for role in Role:
+            if role in given:
+                parties.setdefault(role, role.value)
         part = _index_range(standing, placed, newest_first).where(
-            connections.c[f"{standing.role}_organization_id"] == bindparam("organization_id"),
-            *(connections.c[f"{role}_organization_id"] == bindparam(role.value) for role in others),
+            *(
+                connections.c[f"{role}_organization_id"] == bindparam(name)
+                for role, name in parties.items()
+            )
         )
         # Two parties have one Connection at most. With a limit, PostgreSQL may look for it among
         # all Connections that one of the two has.
-        parts.append(part if others else part.limit(_LIMIT))
+        parts.append(part if len(parties) == len(Role) else part.limit(_LIMIT))
     # A union, because a self-connection is found in both roles.
     found = union(*(select(part.subquery()) for part in parts)).subquery()
     order = _in_order([found.c.created_at, found.c.id], newest_first)

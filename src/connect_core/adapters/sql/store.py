@@ -191,19 +191,30 @@ class SqlConnectionStore:
         """See `ConnectionStore.page`.
 
         This is one query. It reads each standing from its own index, no further than the page goes,
-        so that a page costs the same however many rows there are.
+        so that a page costs the same however many rows there are. Only a page of the Connections of
+        every organization may read all rows.
         """
         parties = {Role.SOURCE: selection.source, Role.DESTINATION: selection.destination}
         ours = selection.organization_id
-        fitting = tuple(each for each in selection.standings if parties[each.role] in (None, ours))
+        fitting = tuple(
+            each
+            for each in selection.standings
+            if ours is None or parties[each.role] in (None, ours)
+        )
         if not fitting:
             return ()
         given = frozenset(role for role, party in parties.items() if party is not None)
         values: dict[str, object] = {role.value: str(parties[role]) for role in given}
-        values |= {"organization_id": str(ours), "limit": limit}
+        values |= {"organization_id": str(ours), "limit": limit}  # the id is not read if it is None
         if beyond is not None:
             values |= {"created_at": beyond.created_at, "id": str(beyond.id)}
-        statement = page_statement(fitting, given, beyond is not None, newest_first)
+        statement = page_statement(
+            fitting,
+            given,
+            of_all=ours is None,
+            placed=beyond is not None,
+            newest_first=newest_first,
+        )
         return [_read(row) for row in reading(self._session).execute(statement, values)]
 
     def history(self, connection_id: ConnectionId) -> Sequence[ConnectionEvent]:
