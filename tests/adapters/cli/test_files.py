@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from exports import THREE, Place, line, lived
 from terminal import complaint, environment, outcome, squeezed
+from typer import BadParameter
 
 from connect_core.adapters.cli import transfer
 from connect_core.adapters.cli.database import files_of, opened
-from connect_core.adapters.cli.files import descriptor_of, is_one_of
+from connect_core.adapters.cli.files import descriptor_of, is_one_of, source
 
 WHOLE = "".join(map(line, THREE))
 
@@ -396,6 +397,11 @@ class TestSources:
         assert output.endswith(f"Invalid value for 'FILE': '{file}': Input/output error.\n")
         monkeypatch.undo()
         assert place.kept() == []
+
+    def test_stdin_that_is_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "stdin", None)
+        with pytest.raises(BadParameter, match="'-': stdin is closed"), source("-"):
+            pytest.fail("not reached")
 
     def test_a_directory(self, place: Place) -> None:
         output = complaint("import", str(place.directory), "--database", place.url)

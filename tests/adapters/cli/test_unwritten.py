@@ -7,6 +7,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from io import StringIO
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -16,6 +17,7 @@ from people import NOBODYS, OURS, THEIRS, People
 from terminal import command, environment, squeezed
 
 from connect_core.__main__ import main
+from connect_core.adapters import cli
 
 FULL = "Could not write to stdout: No space left on device."
 CLOSED = "Could not write to stdout: Bad file descriptor."
@@ -224,6 +226,51 @@ class TestMain:
         ):
             main()
         assert (left.value.code, complained.getvalue()) == (5, told)
+
+    def test_a_stream_with_a_descriptor(self, place: Place) -> None:
+        """What is left in its buffer is dropped, or the interpreter would fail at its end."""
+        place.add(*THREE)
+        with (
+            Path("/dev/full").open("w") as full,
+            redirect_stderr(StringIO()) as complained,
+            redirect_stdout(full),
+            pytest.raises(SystemExit) as left,
+        ):
+            cli.app(["export", "--database", place.url], prog_name="connect-core")
+        assert (left.value.code, complained.getvalue()) == (5, f"{FULL}\n")
+
+    def test_stderr_that_takes_nothing(self, people: People) -> None:
+        with (
+            patch.dict(os.environ, environment(), clear=True),
+            redirect_stderr(Failing(OSError(errno.ENOSPC, "No space left on device"))),
+            pytest.raises(SystemExit) as left,
+        ):
+            cli.app(["show", NOBODYS, "--as", OURS, "--database", people.source.database])
+        assert left.value.code == 1
+
+    def test_closed_streams(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        opened: list[str] = []
+
+        def fstat(_: int) -> None:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+
+        def opening(path: str, _: int) -> int:
+            opened.append(path)
+            return len(opened) - 1
+
+        def stream(*_: object, **__: object) -> Failing:
+            return Failing(OSError(errno.EBADF, "Bad file descriptor"))
+
+        monkeypatch.setattr(sys, "argv", ["connect-core", "--version"])
+        monkeypatch.setattr(os, "fstat", fstat)
+        monkeypatch.setattr(os, "open", opening)
+        monkeypatch.setattr(os, "fdopen", stream)
+        monkeypatch.setattr(sys, "stdout", None)
+        with redirect_stderr(StringIO()) as complained, pytest.raises(SystemExit) as left:
+            main()
+        monkeypatch.undo()
+        assert (left.value.code, complained.getvalue()) == (5, f"{CLOSED}\n")
+        assert opened[:3] == [os.devnull] * 3
 
     def test_an_error_about_a_file_is_not_hidden(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def failing(*_: object, **__: object) -> None:
