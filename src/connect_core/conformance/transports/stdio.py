@@ -23,7 +23,7 @@ from typing import IO, Final, Self, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from connect_core.conformance.execution import BrokenSystemError
+from connect_core.conformance.execution import BrokenSystemError, ImplementationError
 from connect_core.conformance.subject import Answer, Outcome
 
 #: The number of the protocol that this kit speaks.
@@ -36,10 +36,6 @@ _PATIENCE: Final = 2.0
 
 class PeerError(BrokenSystemError):
     """The process violated the line protocol. It has been stopped."""
-
-
-class ImplementationError(Exception):
-    """The implementation answered that it failed for internal reasons."""
 
 
 class _Reply(BaseModel):
