@@ -118,7 +118,7 @@ class Lifetime:
         return ["sh", "-c", script, str(self._path), *command]
 
     def has_begun(self) -> bool:
-        """Wait until the command has begun; False if it does not."""
+        """Wait until the command has begun, or has said something; False if it does not."""
         return self._wait(lambda data: bool(data))
 
     def has_ended(self) -> bool:

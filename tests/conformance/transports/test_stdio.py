@@ -315,6 +315,30 @@ class TestProcessGroup:
             peer.read(by="org_A", connection="cxn_1")
         assert lifetime.has_ended()
 
+    def test_one_that_nobody_stops(self, lifetime: Lifetime) -> None:
+        """It is killed when the process exits that started it."""
+        code = (
+            "import sys; from connect_core.conformance import StdioPeer; "
+            "StdioPeer(sys.argv[1:], timeout=60).read(by='org_A', connection='cxn_1')"
+        )
+        command = [sys.executable, "-c", code, *lifetime.of(peers.ANSWERING)]
+        subprocess.run(command, check=True)  # noqa: S603  # our own interpreter
+        assert lifetime.has_ended()
+
+    def test_an_interrupt_while_it_starts(self, lifetime: Lifetime) -> None:
+        """There is no process that nobody knows of."""
+        code = (
+            "import sys; from concurrent.futures import Future\n"
+            "from connect_core.conformance import StdioPeer\n"
+            "def interrupted(*_): raise KeyboardInterrupt\n"
+            "Future.result = interrupted\n"
+            "StdioPeer(sys.argv[1:])"
+        )
+        command = [sys.executable, "-c", code, *lifetime.of(peers.ANSWERING)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own interpreter
+        assert done.stderr.rstrip().endswith("KeyboardInterrupt")
+        assert lifetime.has_ended()
+
     def test_where_there_are_no_groups(
         self, lifetime: Lifetime, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -8,6 +8,7 @@ This module does not judge answers. A `PeerError` is not a verdict: it ends the 
 nothing about conformance.
 """
 
+import atexit
 import json
 import os
 import queue
@@ -16,6 +17,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Thread
 from types import TracebackType
@@ -61,7 +63,8 @@ class StdioPeer:
     The process leads a session, and therefore a process group, of its own: it has no terminal, and
     Ctrl-C reaches only this process. At the end everything in the group is killed, also what the
     process started and left behind. Only a process that made a session or a group of its own
-    escapes. (Windows has no such groups: there, only the process itself is killed.)
+    escapes. (Windows has no such groups: there, only the process itself is killed.) If nobody calls
+    `stop`, that happens when this process exits.
 
     Args:
         command: the command and its arguments. No shell is involved.
@@ -76,21 +79,25 @@ class StdioPeer:
         self._fault: PeerError | None = None
         self._timeout = timeout
         self._id = 0
+        self._killed = False
+        # In a thread: a signal interrupts the main thread only. Here, it could do so when there is
+        # a process already, but nobody knows which.
         try:
-            self._process = subprocess.Popen(  # noqa: S603  # the command that the user asks for
-                list(command),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                start_new_session=True,
-            )
+            with ThreadPoolExecutor(max_workers=1) as starter:
+                starter.submit(self._start, list(command)).result()
         except (OSError, ValueError) as error:
             raise PeerError(f"{self._name} cannot be started: {error}") from error
         self._input = cast("IO[bytes]", self._process.stdin)
         self._output = cast("IO[bytes]", self._process.stdout)
-        self._killed = False
         self._lines: queue.Queue[bytes] = queue.Queue(maxsize=16)
         self._listener = Thread(target=self._listen, daemon=True)
         self._listener.start()
+
+    def _start(self, command: list[str]) -> None:
+        self._process = subprocess.Popen(  # noqa: S603  # the command that the user asks for
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+        atexit.register(self._kill)
 
     def __enter__(self) -> Self:
         return self
@@ -131,6 +138,7 @@ class StdioPeer:
         if self._killed:
             return
         self._killed = True
+        atexit.unregister(self._kill)
         if sys.platform == "win32":
             self._process.kill()
         else:
