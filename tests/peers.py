@@ -4,7 +4,11 @@
 peers that break the protocol are variants of it.
 """
 
+import os
 import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from support import ROOT
@@ -94,3 +98,47 @@ MALFORMED = {
 def timeout_for(name: str) -> int:
     """The seconds that one of `MALFORMED` may take. A busy machine is slow to start a process."""
     return {"hangs": 1, "hangs-later": 5}.get(name, 30)
+
+
+class Lifetime:
+    """Shows when a command, and everything that it started, has ended.
+
+    All of them hold a named pipe open.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lifetime"
+        os.mkfifo(self._path)
+        self._pipe = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
+        self._begun = False
+
+    def of(self, command: Sequence[str], *, child: str = "sleep 100") -> list[str]:
+        """The command, after it has started a child that outlives it and shares its output."""
+        script = f'exec 3>"$0"; echo >&3; {child} & exec "$@"'
+        return ["sh", "-c", script, str(self._path), *command]
+
+    def has_begun(self) -> bool:
+        """Wait until the command has begun, or has said something; False if it does not."""
+        return self._wait(lambda data: bool(data))
+
+    def has_ended(self) -> bool:
+        """Wait until all has ended that began; False if something has not after some seconds."""
+        assert self._begun or self.has_begun()
+        return self._wait(lambda data: data == b"")
+
+    def _wait(self, due: Callable[[bytes], bool]) -> bool:
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            try:
+                data = os.read(self._pipe, 100)
+            except BlockingIOError:
+                data = None
+            self._begun = self._begun or bool(data)
+            if data is not None and due(data):
+                return True
+            time.sleep(0.02)
+        return False
+
+    def close(self) -> None:
+        """Close the pipe."""
+        os.close(self._pipe)

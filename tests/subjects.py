@@ -1,6 +1,7 @@
 """Subjects that fail in some way, and the vectors to run against them."""
 
 from collections.abc import Callable
+from typing import Any
 
 from connect_core.conformance import (
     Answer,
@@ -37,6 +38,34 @@ class NoAnswer(ReferenceSystem):
 
     def share(self, *, by: str, connection: str, scope: str) -> Answer:
         return super().share(by=by, connection=connection, scope=scope).outcome  # type: ignore[return-value]
+
+
+class Watched:
+    """Another system. Before each call, `before` is called with the verb."""
+
+    def __init__(self, system: System, before: Callable[[str], object]) -> None:
+        self._system = system
+        self._before = before
+
+    def create(self, **call: Any) -> Answer:
+        self._before("create")
+        return self._system.create(**call)
+
+    def act(self, **call: Any) -> Answer:
+        self._before("act")
+        return self._system.act(**call)
+
+    def share(self, **call: Any) -> Answer:
+        self._before("share")
+        return self._system.share(**call)
+
+    def read(self, **call: Any) -> Answer:
+        self._before("read")
+        return self._system.read(**call)
+
+    def close(self) -> None:
+        self._before("close")
+        self._system.close()
 
 
 def results(make: Callable[[], System], among: tuple[Vector, ...] = ACCEPT) -> list[Result]:

@@ -231,10 +231,14 @@ def test_a_star_import_without_extras() -> None:
 
 
 def test_two_places_read_a_clock() -> None:
-    """`history.utc_now` and the minting of ids; everything else takes the time as an argument."""
+    """`history.utc_now` and the minting of ids; everything else takes the time as an argument.
+
+    (The kit measures how long an exploration takes.)
+    """
     readers = sorted(
         path.name
         for path in SOURCE.rglob("*.py")
+        if path.relative_to(SOURCE).parts[0] != "conformance"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func).split(".")[-1]

@@ -21,7 +21,7 @@ from connect_core.conformance import (
 from connect_core.conformance.execution import Execution, NotPermittedError, call_in_words
 from connect_core.conformance.generators import GENERATORS
 from connect_core.conformance.profile import Answers
-from connect_core.conformance.runner import FAILING
+from connect_core.conformance.results import FAILING
 from connect_core.conformance.vectors import (
     Alternative,
     Check,

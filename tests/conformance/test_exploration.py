@@ -1,10 +1,14 @@
 """The exploration: it finds faults and only faults, reports the cells it missed, and stops."""
 
+import math
 from collections.abc import Callable
 from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from faults import FAULTS, TableSystem, right_table
+from hypothesis.errors import Flaky
+from subjects import Watched
 
 from connect_core import Action, decision_table
 from connect_core.conformance import (
@@ -12,12 +16,17 @@ from connect_core.conformance import (
     BrokenSystemError,
     Exploration,
     Outcome,
+    PeerError,
     Profile,
     ReferenceSystem,
     Result,
     System,
+    exploration,
     explore,
+    run,
+    trace,
 )
+from connect_core.conformance.exploration import Explorer
 from connect_core.conformance.profile import Answers
 from connect_core.conformance.trace import ORGANIZATIONS
 
@@ -161,6 +170,38 @@ def test_a_system_that_is_not_the_same_twice() -> None:
     assert found.finding.observed.startswith("stale")
 
 
+def test_a_system_that_answers_an_open_point_in_different_ways() -> None:
+    """Each answer is permitted, but not both of them. It does not only end early."""
+    made = count()
+
+    class Moody(ReferenceSystem):
+        def __init__(self) -> None:
+            super().__init__()
+            self.never = next(made) % 2 == 1
+
+        def create(self, **call: object) -> Answer:
+            if (call["source"] or call["by"]) == call["destination"] and self.never:
+                return Answer(Outcome.SELF_CONNECTION)
+            return super().create(**call)  # type: ignore[arg-type]
+
+    found = small(Moody)
+    assert found.runs < 30
+    assert found.result is Result.ERROR
+    assert found.sentence().endswith("the same story does not end the same way twice")
+
+
+def test_a_search_that_is_not_the_same_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hypothesis may find that before any answer is wrong. That is no pass."""
+
+    def flaky(*_: object, **__: object) -> None:
+        raise Flaky("Inconsistent data generation!")
+
+    monkeypatch.setattr(exploration, "run_state_machine_as_test", flaky)
+    found = small(ReferenceSystem)
+    assert (found.result, found.finding) == (Result.ERROR, None)
+    assert found.sentence().endswith("the same story does not end the same way twice")
+
+
 def test_a_system_without_a_claimed_capability() -> None:
     class Unable(ReferenceSystem):
         def act(self, **call: object) -> Answer:
@@ -220,3 +261,259 @@ def test_the_organizations() -> None:
     """Two ids differ by case alone, and there are enough organizations for every cell."""
     assert len({each.lower() for each in ORGANIZATIONS}) == len(ORGANIZATIONS) - 1
     assert len(decision_table()) == 4 + 3 * 4 * len(Action)
+
+
+# --- Time ----------------------------------------------------------------------------------------
+
+
+class Clock:
+    """A clock that only advances with the calls of a system, and what became of these.
+
+    Args:
+        seconds: how long each call takes.
+    """
+
+    def __init__(self, seconds: float = 1) -> None:
+        self.seconds = seconds
+        self.now = 0.0
+        self.calls = 0
+        self.open = 0
+
+    def timed(self, make_system: Callable[[], System]) -> Callable[[], System]:
+        """Make systems whose calls, except for the last, take time by this clock."""
+
+        def make() -> System:
+            self.open += 1
+            return Watched(make_system(), self._count)
+
+        return make
+
+    def _count(self, verb: str) -> None:
+        if verb == "close":
+            self.open -= 1
+        else:
+            self.calls += 1
+            self.now += self.seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(trace, "time", SimpleNamespace(monotonic=lambda: made.now))
+    return made
+
+
+def test_a_time_limit(clock: Clock) -> None:
+    """No call begins after it, not even a read-back. Every system is closed."""
+    found = explore(clock.timed(ReferenceSystem), examples=30, steps=30, seed=1, seconds=1500)
+    assert (clock.calls, clock.now, clock.open) == (1500, 1500, 0)
+    assert found.result is Result.COULD_NOT_TEST
+    assert (found.timed_out, found.seconds) == (True, 1500)
+    assert 0 < found.runs < 30
+    assert found.sentence() == (
+        f"exploration 30x30 (seed 1) did not reach {len(found.unvisited)} cells of the matrix in "
+        f"{found.runs} of 30 runs, all that 1500 s allowed"
+    )
+    assert found.describe().splitlines()[1:] == list(found.unvisited)
+
+
+def test_a_time_limit_before_the_first_run_has_ended(clock: Clock) -> None:
+    """A single call is not interrupted, but no other follows."""
+    clock.seconds = 100
+    found = explore(clock.timed(ReferenceSystem), examples=30, steps=30, seed=1, seconds=0.5)
+    assert (clock.calls, clock.open) == (1, 0)
+    assert found.sentence().endswith(" in 0 of 30 runs, all that 0.5 s allowed")
+
+
+@STRESS
+def test_a_time_limit_after_every_cell_was_tried(clock: Clock) -> None:
+    found = explore(clock.timed(ReferenceSystem), examples=9999, steps=50, seed=1, seconds=60000)
+    assert (found.result, found.unvisited, found.timed_out) == (Result.PASS, (), True)
+    assert found.sentence() == (
+        f"exploration 9999x50 (seed 1) found nothing in {found.runs} of 9999 runs, "
+        "all that 60000 s allowed"
+    )
+
+
+def test_a_time_limit_that_suffices(clock: Clock) -> None:
+    """Nothing is said about it. The runs are the same as without."""
+    limited = explore(clock.timed(ReferenceSystem), examples=3, steps=5, seed=1, seconds=10**6)
+    calls = clock.calls
+    found = explore(clock.timed(ReferenceSystem), examples=3, steps=5, seed=1)
+    assert clock.calls == 2 * calls
+    assert (limited.runs, limited.timed_out) == (found.runs, found.timed_out) == (3, False)
+    assert limited.sentence() == found.sentence()
+
+
+def late(clock: Clock, seconds: float) -> Callable[[], System]:
+    """A system with a fault. From its first occurrence on, each call takes some seconds."""
+
+    class Late(ReferenceSystem):
+        def share(self, **_: object) -> Answer:
+            clock.seconds = seconds
+            return Answer(Outcome.STALE)
+
+    clock.seconds = 0
+    return clock.timed(Late)
+
+
+def test_shrinking_has_a_time_limit_too(clock: Clock) -> None:
+    """It takes as long as the runs at most. What it has by then is reported."""
+    shortest = explore(late(clock, 1), examples=30, steps=30, seed=1)
+    assert shortest.finding is not None
+    less, clock.now = clock.now - 1, 0
+    found = explore(late(clock, 1), examples=30, steps=30, seed=1, seconds=less)
+    assert clock.now == less
+    assert (found.result, found.timed_out, clock.open) == (Result.FAIL, False, 0)
+    assert found.finding is not None
+    assert found.finding.observed.startswith("stale")
+    assert len(found.finding.vector.steps) >= len(shortest.finding.vector.steps)
+
+
+def test_a_fault_that_there_is_no_time_to_repeat(clock: Clock) -> None:
+    """It is reported as it was found."""
+    found = explore(late(clock, 1000), examples=30, steps=30, seed=1, seconds=0.5)
+    assert (found.result, found.timed_out, found.reason) == (Result.FAIL, False, "")
+    assert found.finding is not None
+    assert found.finding.observed.startswith("stale")
+    assert run(late(clock, 0), among=[found.finding.vector]).exit_code == 1
+
+
+@pytest.mark.parametrize("seconds", [0, -1, math.nan, math.inf, -math.inf])
+def test_time_limits_that_are_wrong(seconds: float) -> None:
+    with pytest.raises(ValueError, match="the seconds must be a number above 0, not "):
+        explore(ReferenceSystem, seconds=seconds)
+
+
+@pytest.mark.parametrize("seconds", ["20", True, [20]])
+def test_time_limits_that_are_no_numbers(seconds: object) -> None:
+    with pytest.raises(TypeError, match="the seconds must be a number, not "):
+        explore(ReferenceSystem, seconds=seconds)  # type: ignore[arg-type]
+
+
+def test_progress_is_reported() -> None:
+    """After each step and each run, also if there is an exception at the time."""
+    reported: list[int] = []
+    try:
+        raise KeyError
+    except KeyError:
+        found = explore(ReferenceSystem, examples=4, steps=5, seed=1, on_progress=reported.append)
+    assert found.runs == 4
+    assert reported == sorted(reported)
+    assert set(reported) == {0, 1, 2, 3, 4}
+    assert len(reported) > 4 + 4 * 5
+
+
+# --- Ends ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit, OSError])
+def test_what_reports_progress_can_end_it(ending: type[BaseException]) -> None:
+    """What it raises is no fault of the system, which is closed."""
+    raised: list[int] = []
+    clock = Clock()
+
+    def on_progress(_: int) -> None:
+        raised.append(1)
+        raise ending
+
+    with pytest.raises(ending):
+        explore(clock.timed(ReferenceSystem), examples=3, steps=5, on_progress=on_progress)
+    assert (len(raised), clock.open) == (1, 0)
+
+
+def test_what_reports_progress_can_end_the_shrinking() -> None:
+    found: list[int] = []
+
+    class Wrong(ReferenceSystem):
+        def share(self, **_: object) -> Answer:
+            found.append(1)
+            return Answer(Outcome.STALE)
+
+    def on_progress(_: int) -> None:
+        if len(found) > 2:
+            raise OSError("no terminal")
+
+    with pytest.raises(OSError, match="no terminal"):
+        explore(Wrong, examples=30, steps=30, seed=1, on_progress=on_progress)
+
+
+@pytest.mark.parametrize("verb", ["make_system", "create", "read", "close"])
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
+def test_a_signal_ends_it(verb: str, ending: type[BaseException]) -> None:
+    """Hypothesis would take `SystemExit` for a fault, and go on."""
+    calls: list[str] = []
+
+    def before(called: str) -> None:
+        calls.append(called)
+        if calls.count(verb) == 3:
+            raise ending(143)
+
+    def make() -> System:
+        before("make_system")
+        return Watched(ReferenceSystem(), before)
+
+    with pytest.raises(ending, match="143"):
+        explore(make, examples=9, steps=9)
+    assert calls.count(verb) == 3
+
+
+def test_a_signal_between_calls_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[int] = []
+
+    def interrupted(*_: object, **__: object) -> None:
+        raised.append(1)
+        raise SystemExit(143)
+
+    monkeypatch.setattr(Explorer, "_create", interrupted)
+    with pytest.raises(SystemExit, match="143"):
+        explore(ReferenceSystem, examples=9, steps=9)
+    assert raised == [1]
+
+
+def test_a_system_that_cannot_be_reached_any_more() -> None:
+    """Also if that is found when it is made."""
+    made: list[int] = []
+
+    def make() -> System:
+        made.append(1)
+        raise PeerError("gone")
+
+    with pytest.raises(PeerError, match="gone"):
+        explore(make, examples=9, steps=9)
+    assert made == [1]
+    made.clear()
+    with pytest.raises(PeerError, match="gone"):
+        run(make)
+    assert made == [1]
+
+
+@pytest.mark.parametrize("ends", [run, explore])
+def test_a_system_that_cannot_be_reached_when_it_is_closed(ends: Callable[..., object]) -> None:
+    class Gone(ReferenceSystem):
+        def close(self) -> None:
+            raise PeerError("gone")
+
+    with pytest.raises(PeerError, match="gone"):
+        ends(Gone)
+
+
+def test_every_system_is_closed_also_while_shrinking() -> None:
+    """Otherwise one that serves every run would keep its Connections."""
+    systems: list[System] = []
+    calls: list[str] = []
+
+    def before(verb: str) -> None:
+        calls.append(verb)
+
+    def make() -> System:
+        if not systems or calls[-1] == "close":
+            systems.append(FAULTS["SharesForEver"]())
+        return Watched(systems[-1], before)
+
+    found = explore(make, examples=60, steps=40, seed=1).finding
+    alone = explore(FAULTS["SharesForEver"], examples=60, steps=40, seed=1).finding
+    assert found is not None
+    assert alone is not None
+    assert found.vector == alone.vector
+    assert calls.count("close") == len(systems)

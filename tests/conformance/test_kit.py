@@ -1,5 +1,6 @@
 """The kit for pytest, as its users see it: run by a pytest process of its own."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,7 @@ def test_an_implementation_that_conforms(tmp_path: Path) -> None:
         """
 class TestOurs(ConnectionConformance):
     exploration = (60, 50)
+    exploration_seconds = None
     seed = 1
 
     @pytest.fixture(autouse=True)
@@ -106,6 +108,7 @@ class Ours(ReferenceSystem):
 
 class TestOurs(ConnectionConformance):
     exploration = (100, 50)
+    exploration_seconds = None
 
     def make_system(self):
         return Ours()
@@ -131,6 +134,7 @@ def test_an_exploration_that_is_too_small_does_not_pass(tmp_path: Path) -> None:
         """
 class TestOurs(ConnectionConformance):
     exploration = (1, 1)
+    exploration_seconds = None
 
     def make_system(self):
         return ReferenceSystem()
@@ -162,6 +166,7 @@ class Ours(ConnectionConformance):
 
     profile = Profile(claims=("named-source",), known_failures={"story/refused-share": "later"})
     exploration = (1, 1)
+    exploration_seconds = None
 
     def make_system(self) -> System:
         return FAULTS["SharesForEver"]()
@@ -187,9 +192,123 @@ def test_a_pass_raises_nothing() -> None:
     Ours().test_vector(*select(["story/withdraw-before-acceptance"]))
 
 
-def test_an_exploration_fails_with_its_result(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exploration_fails_with_its_result(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(pytest.fail.Exception, match="did not reach"):
-        Ours().test_explorer()
+        Ours().test_explorer(request)
     monkeypatch.setattr(Ours, "exploration", (60, 40))
     with pytest.raises(pytest.fail.Exception, match="ready to be kept"):
-        Ours().test_explorer()
+        Ours().test_explorer(request)
+
+
+def test_control_characters_do_not_reach_the_terminal(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make_system(_: object) -> System:
+        raise OSError("\x1b[31m")
+
+    monkeypatch.setattr(Ours, "make_system", make_system)
+    with pytest.raises(pytest.fail.Exception) as one:
+        Ours().test_vector(*select(["story/accept"]))
+    with pytest.raises(pytest.fail.Exception) as other:
+        Ours().test_explorer(request)
+    for said in (str(one.value), str(other.value)):
+        assert r"make_system failed: OSError: \u001b[31m" in said
+        assert "Traceback (most recent call last):" in said
+        assert "\x1b" not in said
+
+
+# --- The time of an exploration ------------------------------------------------------------------
+
+#: A class whose calls take time, by a clock of its own; and the time after which pytest says more.
+SLOW = """\
+import connect_core.conformance.kit as kit
+import connect_core.conformance.trace as trace
+from itertools import count
+from types import SimpleNamespace
+
+kit._INTERVAL = {interval}
+clock = count()
+trace.time = SimpleNamespace(monotonic=lambda: next(clock))
+
+class TestOurs(ConnectionConformance):
+    exploration = ({runs}, 50)
+    exploration_seconds = {seconds}
+    seed = 1
+
+    def make_system(self):
+        print("captured")
+        return ReferenceSystem()
+"""
+
+
+def slow(seconds: object, *, runs: int = 60, interval: float = 0) -> str:
+    return SLOW.format(seconds=seconds, runs=runs, interval=interval)
+
+
+def test_an_exploration_that_is_not_ready_in_time_is_skipped(tmp_path: Path) -> None:
+    """The reason says how far it came, what was not reached, and what to set."""
+    done = pytest_on(tmp_path, slow(1000), "-k", "explorer", "-rs")
+    assert done.returncode == 0, done.stdout
+    assert "1 skipped" in done.stdout
+    reason = done.stdout.rpartition("SKIPPED")[2]
+    assert "exploration 60x50 (seed 1) did not reach " in reason
+    assert " of 60 runs, all that 1000 s allowed; set exploration_seconds to more" in reason
+    assert "Not reached: " in reason
+    assert "/reactivate/" in reason
+
+
+@pytest.mark.stress
+def test_an_exploration_that_has_tried_every_cell_in_time_passes(tmp_path: Path) -> None:
+    """It says how far it came, past the capturing of output, but only if it was not all."""
+    done = pytest_on(tmp_path, slow(60000, runs=9999, interval=3600), "-k", "explorer")
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
+    assert re.search(
+        r"^test_ours.py::TestOurs::test_explorer: exploration 9999x50 \(seed 1\) found nothing in "
+        r"[1-9]\d* of 9999 runs, all that 60000 s allowed$",
+        done.stdout,
+        re.MULTILINE,
+    )
+    assert "captured" not in done.stdout
+
+
+def test_progress_is_shown(tmp_path: Path) -> None:
+    done = pytest_on(tmp_path, slow(None, runs=3), "-k", "explorer")
+    assert done.returncode == 1
+    for runs in range(4):
+        shown = rf"^test_ours.py::TestOurs::test_explorer: {runs} of 3 runs in \d+ s$"
+        assert re.search(shown, done.stdout, re.MULTILINE)
+    assert "captured" not in done.stdout.partition("= FAILURES =")[0]
+
+
+@pytest.mark.parametrize("options", [["-s"], ["-p", "no:capture"]])
+def test_progress_is_shown_without_capturing(tmp_path: Path, options: list[str]) -> None:
+    done = pytest_on(tmp_path, slow(100), "-k", "explorer", *options)
+    assert done.returncode == 0, done.stdout
+    assert "test_explorer: 0 of 60 runs in " in done.stdout
+    assert "all that 100 s allowed" in done.stdout
+
+
+def test_nothing_is_shown_of_a_short_exploration(tmp_path: Path) -> None:
+    done = pytest_on(tmp_path, slow(None, runs=3, interval=3600), "-k", "explorer")
+    assert "test_ours.py::TestOurs::test_explorer: " not in done.stdout
+
+
+def test_nothing_is_shown_without_a_terminal(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The workers of pytest-xdist have none."""
+    monkeypatch.setattr(Ours, "exploration_seconds", 1e-9)
+    with monkeypatch.context() as patched:
+        patched.setattr(request.config.pluginmanager, "get_plugin", dict[str, None]().get)
+        with pytest.raises(pytest.skip.Exception, match="all that 1e-09 s allowed"):
+            Ours().test_explorer(request)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_there_is_a_time_limit_by_default() -> None:
+    assert ConnectionConformance.exploration_seconds == 20

@@ -186,8 +186,8 @@ class TestReports:
         page.encode()
         assert Tags.of(page) == Tags.of(report_html(run(Raises, among=ACCEPT)))
         assert (
-            unescape(page).count(hostile) == 4
-        )  # the title, the heading, the verdict, the failure
+            unescape(page).count(hostile) == 6
+        )  # the title, the heading, the verdict; the reason, the answer, the traceback
 
     def test_the_structure_of_the_page(self, mixed: Report) -> None:
         """It has a language, one main heading, landmarks, and table headers with a scope."""

@@ -55,7 +55,7 @@ class TestResults:
 
         (found,) = run(make, among=ACCEPT).results
         assert (found.result, found.exchanges) == (Result.ERROR, ())
-        assert found.reason == "The implementation failed: OSError: no database"
+        assert found.reason == "make_system failed: OSError: no database"
 
     def test_a_close_that_fails_is_an_error(self) -> None:
         class Sticky(ReferenceSystem):
@@ -68,7 +68,7 @@ class TestResults:
         report = run(Unable, among=ACCEPT)
         assert report.results[0].result is Result.COULD_NOT_TEST
         assert report.results[0].reason.endswith(
-            "this is not supported, and the profile claims it."
+            "this is not supported, and every implementation has to support it."
         )
         assert report.exit_code == 3  # none of the selected vectors was tested
 

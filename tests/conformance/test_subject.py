@@ -52,6 +52,7 @@ class TestReference(ConnectionConformance):
     )
 
     exploration = (60, 50)
+    exploration_seconds = None
     seed = 1
 
     def make_system(self) -> System:

@@ -13,15 +13,14 @@ from connect_core.conformance.exploration import explore
 from connect_core.conformance.kit import ConnectionConformance
 from connect_core.conformance.profile import InvalidProfileError, Profile, read_profile
 from connect_core.conformance.report import report_dict, report_html, report_json, report_junit
-from connect_core.conformance.runner import (
+from connect_core.conformance.results import (
     Exploration,
     Report,
     RequirementResult,
     Result,
     VectorResult,
-    run,
-    select,
 )
+from connect_core.conformance.runner import run, select
 from connect_core.conformance.specification import (
     Requirement,
     Specification,

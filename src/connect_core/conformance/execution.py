@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, cast
 
 from connect_core.conformance.profile import Answers
 from connect_core.conformance.subject import Answer, Outcome, System
+from connect_core.conformance.tracebacks import error_in_words
 from connect_core.conformance.vectors import (
     ID_PLACE,
     TIME_PLACE,
@@ -24,6 +25,7 @@ from connect_core.conformance.vectors import (
 )
 from connect_core.history import as_timestamp, format_timestamp
 from connect_core.identifiers import MAX_ID_LENGTH
+from connect_core.text import quoted, text_of
 
 #: Stands for a member that a state does not have. It is equal to nothing else.
 _MISSING: Final = object()
@@ -34,11 +36,13 @@ class Exchange(NamedTuple):
 
     Attributes:
         check: the call and its permitted answers.
-        given: the answer that the system gave.
+        given: the answer that the system gave; None if it failed instead.
+        failure: how it failed, in words; empty if it gave an answer.
     """
 
     check: Check
-    given: Answer
+    given: Answer | None
+    failure: str = ""
 
     @property
     def call(self) -> str:
@@ -47,8 +51,8 @@ class Exchange(NamedTuple):
 
     @property
     def answer(self) -> str:
-        """The answer in words."""
-        return _answer_in_words(self.given)
+        """The answer in words, or how the call failed."""
+        return self.failure if self.given is None else _answer_in_words(self.given)
 
     @property
     def is_look(self) -> bool:
@@ -75,11 +79,23 @@ class NotPermittedError(Exception):
 
 
 class UnsupportedError(Exception):
-    """The system does not support a call."""
+    """The system does not support a call.
+
+    Attributes:
+        check: the call and its permitted answers.
+    """
+
+    def __init__(self, check: Check) -> None:
+        super().__init__(check)
+        self.check = check
 
 
 class BrokenSystemError(Exception):
     """The system breaks the protocol of `System`: what it returned is not an answer at all."""
+
+
+class ImplementationError(Exception):
+    """An implementation in another process answered that it failed for internal reasons."""
 
 
 class Execution:
@@ -109,6 +125,7 @@ class Execution:
             NotPermittedError: an answer is not permitted.
             UnsupportedError: the system does not support a call.
             BrokenSystemError: what the system returned is not an answer.
+            Exception: whatever the system raised. The call is the last of the exchanges.
         """
         self._before |= self._since
         matched = self.judge(step, self._call(step))
@@ -125,14 +142,20 @@ class Execution:
         return self.judge(check, self._call(check))
 
     def _call(self, check: Check) -> Answer:
-        answer = self._answer(check)
+        try:
+            answer = self._answer(check)
+        except BrokenSystemError:
+            raise
+        except Exception as error:
+            self.exchanges.append(Exchange(check, None, f"raised {error_in_words(error)}"))
+            raise
         if not isinstance(answer, Answer):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
             raise BrokenSystemError(
-                f"{call_in_words(check)}: the answer is {answer!r}, which is not an Answer"
+                f"{call_in_words(check)}: the answer is {quoted(answer)}, which is not an Answer"
             )
         self.exchanges.append(Exchange(check, answer))
         if answer.outcome == Outcome.UNSUPPORTED:
-            raise UnsupportedError(f"{call_in_words(check)}: this is not supported")
+            raise UnsupportedError(check)
         return answer
 
     def _answer(self, check: Check) -> Answer:
@@ -341,5 +364,8 @@ def _json(value: object) -> str:
     """A value as JSON text, shortened if it is long."""
     if value is _MISSING:
         return "missing"
-    text = json.dumps(value, default=str)
+    try:
+        text = json.dumps(value, default=text_of)
+    except Exception:  # a state of an untyped system may hold anything
+        text = text_of(value)
     return text if len(text) <= 160 else f"{text[:157]}..."

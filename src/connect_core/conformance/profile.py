@@ -4,7 +4,7 @@
 module tests nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -85,6 +85,17 @@ class Profile(Immutable):
                 f"The profile of {self.name} is not valid: {'; '.join(problems)}."
             )
         return self
+
+    def why_tested(self, needs: Sequence[str]) -> str:
+        """Why a call that needs these capabilities was made, in words."""
+        named = " and ".join(f"`{each}`" for each in needs)
+        if not needs:
+            return "and every implementation has to support it"
+        if "claims" not in self.model_fields_set:
+            return f"and no claims are given, so that every capability is assumed, also {named}"
+        if self.lacks(needs):
+            return f"and the vector does not list {named} among its needs"
+        return f"and the profile claims {named}"
 
     def lacks(self, needs: Iterable[str]) -> list[str]:
         """Those of these capabilities that are not claimed."""

@@ -8,251 +8,33 @@ The runner does not judge single answers (`connect_core.conformance.execution` d
 format reports (`connect_core.conformance.report` does).
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from contextlib import suppress
+from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from connect_core.conformance.execution import (
     BrokenSystemError,
     Exchange,
     Execution,
+    ImplementationError,
     NotPermittedError,
     UnsupportedError,
+    call_in_words,
 )
 from connect_core.conformance.profile import Answers, Profile
-from connect_core.conformance.specification import Requirement, Specification, load_specification
+from connect_core.conformance.results import Report, Result, VectorResult
+from connect_core.conformance.specification import load_specification
 from connect_core.conformance.subject import System
+from connect_core.conformance.tracebacks import error_in_words, traceback_of
 from connect_core.conformance.vectors import (
     ReadStep,
     ShareStep,
     Vector,
-    file_text,
     load_vectors,
+    needs_of,
 )
-
-
-class Result(StrEnum):
-    """The result of a vector or a requirement, the worst first."""
-
-    #: An answer was not permitted.
-    FAIL = "fail"
-    #: The implementation itself failed: it raised, or returned an error instead of an answer.
-    ERROR = "error"
-    #: It is listed as a known failure, but passes: remove it from the list.
-    UNEXPECTED_PASS = "unexpected-pass"  # noqa: S105  # no password
-    #: The run did not reach what it tests. This is not a pass.
-    COULD_NOT_TEST = "could-not-test"
-    #: It does not pass, and the profile says so, with a reason.
-    KNOWN_FAILURE = "known-failure"
-    #: Every answer was permitted.
-    PASS = "pass"  # noqa: S105  # no password
-    #: The profile does not claim what it needs, or an answer to an open point excludes it.
-    NOT_CLAIMED = "not-claimed"
-
-
-#: An implementation with one of these results does not conform.
-FAILING: Final = (Result.FAIL, Result.ERROR, Result.UNEXPECTED_PASS, Result.COULD_NOT_TEST)
-
-
-@dataclass(frozen=True)
-class VectorResult:
-    """The result of one vector. Immutable.
-
-    Attributes:
-        vector: the vector.
-        result: the result.
-        reason: why, in one sentence; empty for a pass.
-        blamed: the requirements that answers violated.
-        met: the requirements of the calls that had a permitted answer, whatever followed.
-        exchanges: the calls and answers, up to the first answer that was not permitted.
-        expected: the permitted answers to that call, in words.
-        observed: the answer to that call, in words.
-    """
-
-    vector: Vector
-    result: Result
-    reason: str = ""
-    blamed: tuple[str, ...] = ()
-    met: frozenset[str] = frozenset()
-    exchanges: tuple[Exchange, ...] = ()
-    expected: str = ""
-    observed: str = ""
-
-    def describe(self) -> str:
-        """The whole result in words, for whoever has to fix the implementation."""
-        lines = [f"{self.vector.id}: {self.result}", self.vector.title, ""]
-        for each in self.blamed or self.vector.requirements:
-            lines += [requirement_text(each), ""]
-        lines += [f"{self.reason}", ""] if self.reason else []
-        shown = [each for each in self.exchanges[:-1] if not each.is_look]
-        shown += self.exchanges[-1:]
-        lines += ["What was done:"] if shown else []
-        for number, exchange in enumerate(shown, 1):
-            lines.append(f"{number:>3}. {exchange.call}")
-            lines.append(f"     -> {exchange.answer}")
-        if self.expected:
-            lines += ["", f"Expected: {self.expected}", f"Observed: {self.observed}"]
-        return "\n".join(lines).rstrip()
-
-
-def requirement_text(id: str) -> str:
-    """A requirement with its id, in one line; only the id if the specification does not have it."""
-    try:
-        requirement = load_specification().requirement(id)
-    except KeyError:
-        return id
-    return f"{id} ({requirement.basis}): {requirement.text}"
-
-
-@dataclass(frozen=True)
-class RequirementResult:
-    """The result of one requirement.
-
-    Attributes:
-        requirement: the requirement.
-        result: the worst result of the vectors that test it.
-        counts: the number of these vectors with each result.
-    """
-
-    requirement: Requirement
-    result: Result
-    counts: Counter[Result]
-
-
-@dataclass(frozen=True)
-class Report:
-    """The results of a run.
-
-    Attributes:
-        profile: the profile of the implementation.
-        specification: the specification that it was tested against.
-        results: the result of each vector.
-        answers: for each open point, the answers that agree with everything observed.
-        exploration: the result of the exploration, if there was one.
-    """
-
-    profile: Profile
-    specification: Specification
-    results: tuple[VectorResult, ...]
-    answers: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    exploration: "Exploration | None" = None
-
-    def counts(self) -> Counter[Result]:
-        """The number of vectors with each result."""
-        return Counter(each.result for each in self.results)
-
-    def requirements(self) -> tuple[RequirementResult, ...]:
-        """The result of each requirement, in the order of the specification."""
-        counts: dict[str, Counter[Result]] = {
-            each.id: Counter() for each in self.specification.requirements
-        }
-        finding = None if self.exploration is None else self.exploration.finding
-        for each in (*self.results, *([finding] if finding else [])):
-            for about in each.vector.requirements:
-                if about in counts:  # a vector of the user's own may test something else
-                    counts[about][_result_for(about, each)] += 1
-        return tuple(
-            RequirementResult(
-                requirement,
-                next((each for each in Result if counts[requirement.id][each]), Result.NOT_CLAIMED),
-                counts[requirement.id],
-            )
-            for requirement in self.specification.requirements
-        )
-
-    @property
-    def conforms(self) -> bool:
-        """True if something was tested, and everything claimed was tested and did not fail."""
-        return self.exit_code == 0
-
-    @property
-    def exit_code(self) -> int:
-        """0 if the implementation conforms, 1 if it does not, 3 if nothing was tested."""
-        counts = self.counts()
-        if self.exploration is not None:
-            counts[self.exploration.result] += 1
-        if not any(counts[each] for each in Result if each not in _UNTESTED):
-            return 3
-        return 1 if any(counts[each] for each in FAILING) else 0
-
-    def sentence(self) -> str:
-        """The verdict in one sentence that can be quoted."""
-        verdict = {0: "conforms to", 1: "does not conform to", 3: "was not tested against"}
-        counts = self.counts()
-        by_result = [f"{counts[each]} {_WORDS[each]}" for each in Result if counts[each]]
-        binding = [each for each in self.requirements() if "MUST" in each.requirement.keyword]
-        met = sum(each.result is Result.PASS for each in binding)
-        explored = "" if self.exploration is None else f"; {self.exploration.sentence()}"
-        return (
-            f"{self.profile.name} {verdict[self.exit_code]} the Connection specification "
-            f"{self.specification.version}: {met} of {len(binding)} requirements met; "
-            f"of {len(self.results)} vectors {', '.join(by_result) or 'none run'}{explored}."
-        )
-
-
-_UNTESTED: Final = (Result.COULD_NOT_TEST, Result.NOT_CLAIMED)
-_WORDS: Final = {
-    Result.FAIL: "failed",
-    Result.ERROR: "ended in an error",
-    Result.UNEXPECTED_PASS: "passed unexpectedly",
-    Result.COULD_NOT_TEST: "could not be tested",
-    Result.KNOWN_FAILURE: "failed as known",
-    Result.PASS: "passed",
-    Result.NOT_CLAIMED: "not claimed",
-}
-
-
-@dataclass(frozen=True)
-class Exploration:
-    """The result of an exploration of a system by Hypothesis. Immutable.
-
-    Attributes:
-        examples: the number of random runs requested.
-        steps: the maximum number of steps in each run.
-        seed: the seed; it gives the same runs again.
-        result: the result; `COULD_NOT_TEST` if some cells of the matrix were not reached.
-        unvisited: these cells, in words.
-        finding: the shrunk counterexample as a vector, with its result, if there is one.
-        reason: what went wrong, if there is no reproducible counterexample.
-    """
-
-    examples: int
-    steps: int
-    seed: int
-    result: Result
-    unvisited: tuple[str, ...] = ()
-    finding: VectorResult | None = None
-    reason: str = ""
-
-    def sentence(self) -> str:
-        """The result in words, without a full stop."""
-        size = f"exploration {self.examples}x{self.steps} (seed {self.seed})"
-        if self.result is Result.PASS:
-            return f"{size} found nothing"
-        if self.result is Result.COULD_NOT_TEST:
-            return f"{size} did not reach {len(self.unvisited)} cells of the matrix"
-        because = f": {self.reason}" if self.reason else ""
-        return f"{size} found {'a fault' if self.result is Result.FAIL else 'an error'}{because}"
-
-    def describe(self) -> str:
-        """The whole result: the counterexample in words and as a vector, or the cells missed."""
-        if self.finding is None:
-            return "\n".join([self.sentence(), *self.unvisited])
-        vector = file_text(self.finding.vector.since, [self.finding.vector])
-        return f"{self.finding.describe()}\n\nThe same as a vector, ready to be kept:\n{vector}"
-
-
-def _result_for(id: str, result: VectorResult) -> Result:
-    """The result of one requirement, according to a vector that tests it."""
-    if result.result is Result.FAIL and id not in result.blamed:
-        return Result.PASS if id in result.met else Result.COULD_NOT_TEST  # not reached
-    return result.result
-
-
-# --- Running -------------------------------------------------------------------------------------
 
 #: A function that makes a fresh system for one execution.
 MakeSystem = Callable[[], System]
@@ -333,7 +115,7 @@ def run_vector(
     if lacking:
         reason = f"The profile does not claim {', '.join(lacking)}."
         return VectorResult(vector, Result.NOT_CLAIMED, reason)
-    result = _execute(make_system, vector, answers)
+    result = _execute(make_system, vector, profile, answers)
     known = profile.known_failures.get(vector.id)
     if known is None or result.result is Result.NOT_CLAIMED:
         return result
@@ -343,22 +125,43 @@ def run_vector(
     return VectorResult(vector, Result.KNOWN_FAILURE, known)
 
 
-def _execute(make_system: MakeSystem, vector: Vector, answers: Answers) -> VectorResult:
-    """Test a fresh system with one vector, whatever the profile says about the vector."""
-    execution: Execution | None = None
+def _execute(
+    make_system: MakeSystem, vector: Vector, profile: Profile, answers: Answers
+) -> VectorResult:
+    """Test a fresh system with one vector, known failure or not."""
     try:
         system = make_system()
-        execution = Execution(system, answers)
-        try:
-            performed = _perform_steps(execution, vector)
-        finally:
-            system.close()
     except BrokenSystemError:
         raise
     except Exception as error:
-        return result_of(error, vector, () if execution is None else execution.exchanges)
+        return result_of(error, vector, (), profile, "make_system")
+    execution = Execution(system, answers)
+    try:
+        result = _perform(execution, vector, profile)
+    except BaseException:  # there will be no result, but the execution is ended
+        with suppress(Exception):
+            system.close()
+        raise
+    try:
+        system.close()
+    except BrokenSystemError:
+        raise
+    except Exception as error:
+        if result.result in (Result.PASS, Result.NOT_CLAIMED):  # or else something failed before
+            return result_of(error, vector, execution.exchanges, profile, "close")
+    return result
+
+
+def _perform(execution: Execution, vector: Vector, profile: Profile) -> VectorResult:
+    """Perform the steps of a vector; return its result."""
+    try:
+        performed = _perform_steps(execution, vector)
+    except BrokenSystemError:
+        raise
+    except Exception as error:
+        return result_of(error, vector, execution.exchanges, profile)
     if performed.faults:
-        result = result_of(performed.faults[0], vector, performed.exchanges)
+        result = result_of(performed.faults[0], vector, performed.exchanges, profile)
         blamed = [each for fault in performed.faults for each in fault.check.requirements]
         return replace(result, blamed=tuple(dict.fromkeys(blamed)), met=frozenset(execution.met))
     excluded = performed.excluded
@@ -398,13 +201,21 @@ def _perform_steps(execution: Execution, vector: Vector) -> _Performed:
     return _Performed(tuple(faults), exchanges)
 
 
-def result_of(error: Exception, vector: Vector, exchanges: Sequence[Exchange]) -> VectorResult:
+def result_of(
+    error: Exception,
+    vector: Vector,
+    exchanges: Sequence[Exchange],
+    profile: Profile,
+    failed: str = "",
+) -> VectorResult:
     """The result of a vector that ended in an error.
 
     Args:
         error: the exception that the execution or the implementation raised.
         vector: the vector.
         exchanges: the exchanges until then.
+        profile: the profile of the implementation.
+        failed: what failed, if it was not the call of the last exchange.
     """
     if isinstance(error, NotPermittedError):
         result, reason = Result.FAIL, ""
@@ -420,7 +231,12 @@ def result_of(error: Exception, vector: Vector, exchanges: Sequence[Exchange]) -
             observed=error.observed,
         )
     if isinstance(error, UnsupportedError):
-        reason = f"{error}, and the profile claims it."
+        why = profile.why_tested(needs_of(error.check))
+        reason = f"{call_in_words(error.check)}: this is not supported, {why}."
         return VectorResult(vector, Result.COULD_NOT_TEST, reason, exchanges=tuple(exchanges))
-    reason = f"The implementation failed: {type(error).__name__}: {error}"
-    return VectorResult(vector, Result.ERROR, reason, exchanges=tuple(exchanges))
+    # The traceback of a peer's error would only show the kit.
+    traceback = "" if isinstance(error, ImplementationError) else traceback_of(error)
+    reason = f"{failed or 'The implementation'} failed: {error_in_words(error)}"
+    return VectorResult(
+        vector, Result.ERROR, reason, exchanges=tuple(exchanges), traceback=traceback
+    )

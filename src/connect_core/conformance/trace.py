@@ -7,15 +7,24 @@ that the fault does not need.
 This module does not choose the calls. `connect_core.conformance.exploration` does.
 """
 
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Final, TypeVar, cast
 
-from connect_core.conformance.execution import BrokenSystemError, Execution, NotPermittedError
+from connect_core.conformance.execution import (
+    BrokenSystemError,
+    Execution,
+    NotPermittedError,
+    UnsupportedError,
+)
 from connect_core.conformance.model import TERMS, Model, Move, continued_with
 from connect_core.conformance.profile import Answers, Profile
-from connect_core.conformance.runner import MakeSystem, VectorResult, result_of
+from connect_core.conformance.results import VectorResult
+from connect_core.conformance.runner import MakeSystem, result_of
 from connect_core.conformance.specification import load_specification
 from connect_core.conformance.subject import Outcome
 from connect_core.conformance.vectors import (
@@ -26,6 +35,7 @@ from connect_core.conformance.vectors import (
     CreateStep,
     ShareStep,
     Vector,
+    needs_of,
 )
 from connect_core.lifecycle import Action
 
@@ -43,15 +53,74 @@ class Search:
         make_system: makes a fresh system.
         profile: the profile of the implementation.
         answers: the answers to open points that were possible at the beginning.
+        seconds: how long the traces may take together; None if there is no limit. Once there is a
+            counterexample, they may take as long again, to repeat and shrink it.
+        on_progress: called after each step and each run, with the number of runs completed so far.
+        runs: this number.
         counterexample: the first counterexample, if there is one.
         broken: why the system cannot be called any more, if that is so.
+        flaky: True if the same calls did not have the same effect twice.
+        unmade: what `make_system` raised, if it failed.
+        ended: what ended the search, if something did.
     """
 
     make_system: MakeSystem
     profile: Profile
     answers: Answers
+    seconds: float | None
+    on_progress: Callable[[int], object]
+    runs: int = field(default=0, init=False)
     counterexample: "CounterexampleError | None" = field(default=None, init=False)
     broken: BrokenSystemError | None = field(default=None, init=False)
+    flaky: bool = field(default=False, init=False)
+    unmade: Exception | None = field(default=None, init=False)
+    ended: "EndOfSearchError | None" = field(default=None, init=False)
+    _begun: float = field(default_factory=lambda: time.monotonic(), init=False)
+    _handled: BaseException | None = field(default_factory=sys.exception, init=False)
+
+    def end(self, error: BaseException | None = None) -> "EndOfSearchError":
+        """End the search, and return what is to be raised. Hypothesis may raise something else."""
+        self.ended = EndOfSearchError(error)
+        return self.ended
+
+    def check_time(self) -> None:
+        """Raise an `EndOfSearchError` if the time is up."""
+        if self.seconds is not None and time.monotonic() - self._begun >= self.seconds:
+            raise self.end()
+
+    @property
+    def unwinding(self) -> BaseException | None:
+        """In a ``finally`` clause: the exception that ends the trace, if one does."""
+        raised = sys.exception()
+        return None if raised is self._handled else raised
+
+    def report_progress(self) -> None:
+        """Call `on_progress`; what that raises ends the search."""
+        try:
+            self.on_progress(self.runs)
+        except (Exception, SystemExit) as error:
+            raise self.end(error) from None
+
+    def found(self, counterexample: "CounterexampleError") -> None:
+        """Keep the first counterexample, and begin to count the time anew."""
+        if self.counterexample is None:
+            self.counterexample = counterexample
+            self._begun = time.monotonic()
+
+
+class EndOfSearchError(BaseException):
+    """No more traces: the time is up, a system could not be made, or this process is to end.
+
+    It is no `Exception`, because Hypothesis takes those for faults of the system, and repeats them;
+    and so does it with `SystemExit`, which is how a signal ends this process.
+
+    Attributes:
+        error: what the caller of the exploration has to see, if there is something.
+    """
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class CounterexampleError(AssertionError):
@@ -76,6 +145,7 @@ class Trace:
 
     Raises:
         BrokenSystemError: an earlier trace found that the system cannot be called any more.
+        EndOfSearchError: the time is up, or `make_system` failed.
     """
 
     def __init__(self, search: Search) -> None:
@@ -85,7 +155,17 @@ class Trace:
         self._steps: list[AnyStep] = []
         self._checks: dict[object, Check] = {}
         self.model = Model()
-        self._system = search.make_system()
+        search.check_time()
+        try:
+            self._system = search.make_system()
+        except BrokenSystemError as error:
+            search.broken = error
+            raise
+        except SystemExit as error:
+            raise search.end(error) from None
+        except Exception as error:
+            search.unmade = error
+            raise search.end() from error
         self._execution = Execution(self._system, search.answers.copy())
 
     def do(self, step: AnyStep) -> Alternative:
@@ -94,23 +174,30 @@ class Trace:
         Raises:
             CounterexampleError: an answer is not permitted, or the implementation failed.
             BrokenSystemError: what the system returned is not an answer.
+            EndOfSearchError: the time is up.
         """
+        self._search.check_time()
         self._steps.append(step)
         answer = self._or_counterexample(lambda: self._execution.perform(step))
         self._steps[-1] = continued_with(step, answer)
         self.model.follow(step, answer)
         for check in self._read_backs():
+            self._search.check_time()
             self._read_back(check)
+        self._search.report_progress()
         return answer
 
     def close(self) -> None:
-        """End the trace.
+        """End the trace. A failure to close is a fault, unless something went wrong before.
 
         Raises:
             CounterexampleError, BrokenSystemError: as `do`.
         """
-        if self._search.broken is None:
-            self._or_counterexample(self._system.close)
+        if self._search.unwinding is not None or not self._steps:
+            with suppress(Exception):
+                self._system.close()
+        else:
+            self._or_counterexample(self._system.close, "close")
 
     def _read_backs(self) -> Iterator[Check]:
         """A check of each Connection by each organization."""
@@ -155,29 +242,37 @@ class Trace:
 
     # --- Faults ---
 
-    def _or_counterexample(self, call: Callable[[], _Result]) -> _Result:
-        """Return the result of `call`, or raise its exception as a counterexample."""
+    def _or_counterexample(self, call: Callable[[], _Result], failed: str = "") -> _Result:
+        """Return the result of `call`, or raise its exception as a counterexample.
+
+        `failed` names what failed then, if it was not the call of the last exchange.
+        """
         try:
             return call()
         except BrokenSystemError as error:
             self._search.broken = error
             raise
+        except SystemExit as error:
+            raise self._search.end(error) from None
         except Exception as error:
-            result = result_of(error, self._vector(error), self._execution.exchanges)
-            met = frozenset(self._execution.met)
-            counterexample = CounterexampleError(replace(result, met=met), self._steps)
-            self._search.counterexample = self._search.counterexample or counterexample
+            execution, profile = self._execution, self._search.profile
+            found = result_of(error, self._vector(error), execution.exchanges, profile, failed)
+            met = frozenset(execution.met)
+            counterexample = CounterexampleError(replace(found, met=met), self._steps)
+            self._search.found(counterexample)
             raise counterexample from error
 
     def _vector(self, error: Exception) -> Vector:
         """The steps so far, with the read-back that showed the fault, if one did."""
         steps = list(self._steps)
-        if isinstance(error, NotPermittedError) and error.check is not steps[-1]:
-            steps[-1] = steps[-1].model_copy(update={"then": (error.check,)})
+        check = self._failed_check(error)
+        if check is not None and check is not steps[-1]:
+            steps[-1] = steps[-1].model_copy(update={"then": (check,)})
             # A comparison with an earlier state needs a read of that state before the last step.
-            if error.check.accept[0].unchanged or error.check.accept[0].not_before:
-                any_state = (Alternative(outcome=error.check.accept[0].outcome),)
-                earlier = error.check.model_copy(update={"accept": any_state, "requirements": ()})
+            due = check.accept[0]
+            if isinstance(error, NotPermittedError) and (due.unchanged or due.not_before):
+                any_state = (Alternative(outcome=due.outcome),)
+                earlier = check.model_copy(update={"accept": any_state, "requirements": ()})
                 steps[-2] = steps[-2].model_copy(update={"then": (earlier,)})
         return Vector.of(
             f"found/{sha256(repr(steps).encode()).hexdigest()[:8]}",
@@ -186,6 +281,13 @@ class Trace:
             steps,
             _needs(steps),
         )
+
+    def _failed_check(self, error: Exception) -> Check | None:
+        """The call that failed; None if what failed is no call."""
+        if isinstance(error, (NotPermittedError, UnsupportedError)):
+            return error.check
+        last = self._execution.exchanges[-1:]
+        return last[0].check if last and last[0].given is None else None
 
 
 def _single_member_checks(check: Check) -> Iterator[Check]:
@@ -213,12 +315,12 @@ def _needs(steps: Sequence[AnyStep]) -> Iterator[str]:
     """The capabilities that these steps need."""
     read_backs = [each for step in steps for check in step.then for each in check.accept]
     members = {member for each in read_backs for member in each.state}
-    if any(isinstance(step, CreateStep) and step.source is not None for step in steps):
+    needed = {need for step in steps for need in needs_of(step)}
+    if "named-source" in needed:
         yield "named-source"
-    expecting = any(isinstance(step, ActStep) and step.expected_version for step in steps)
-    if expecting or members & {"version", "events"}:
+    if "versions" in needed or members & {"version", "events"}:
         yield "versions"
-    if expecting:
+    if "expected-version" in needed:
         yield "expected-version"
     if "events" in members:
         yield "history"
@@ -233,7 +335,7 @@ def shrink(search: Search, counterexample: CounterexampleError) -> Counterexampl
     """A shorter counterexample, without the calls that the fault does not need.
 
     Sequences of calls are left out, long ones first, down to single calls, as long as the rest
-    still ends in a fault.
+    still ends in a fault, and until the time is up.
     """
     shortest = counterexample
     size = len(shortest.steps) // 2
@@ -241,7 +343,12 @@ def shrink(search: Search, counterexample: CounterexampleError) -> Counterexampl
         start = 0
         while start < len(shortest.steps):
             without = (*shortest.steps[:start], *shortest.steps[start + size :])
-            shorter = _rerun(search, without)
+            try:
+                shorter = _rerun(search, without)
+            except EndOfSearchError as end:
+                if end.error is not None:
+                    raise end.error from None
+                return shortest
             if shorter is not None and len(shorter.steps) < len(shortest.steps):
                 shortest = shorter
             else:
@@ -256,14 +363,13 @@ def _rerun(search: Search, steps: Sequence[AnyStep]) -> CounterexampleError | No
     Calls about a Connection that no call creates any more are skipped.
     """
     trace = Trace(search)
-    called = False
     try:
-        for step in steps:
-            again = _restated(trace.model, step)
-            if again is not None:
-                called = True
-                trace.do(again)
-        if called:
+        try:
+            for step in steps:
+                again = _restated(trace.model, step)
+                if again is not None:
+                    trace.do(again)
+        finally:
             trace.close()
     except CounterexampleError as counterexample:
         return counterexample

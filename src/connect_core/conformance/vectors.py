@@ -124,6 +124,17 @@ _KINDS: Final[dict[object, type[AnyStep]]] = {
 }
 
 
+def needs_of(check: Check) -> tuple[str, ...]:
+    """The capabilities that an implementation needs to take a call, whatever it answers."""
+    if isinstance(check, CreateStep) and check.body is not None:
+        return ("documents",)
+    if isinstance(check, CreateStep) and check.source is not None:
+        return ("named-source",)
+    if isinstance(check, ActStep) and check.expected_version is not None:
+        return ("versions", "expected-version")
+    return ()
+
+
 def _step_by_verb(value: object) -> object:
     """Read a step as the kind that its verb names, to report the problems of that kind only."""
     if not isinstance(value, Mapping):

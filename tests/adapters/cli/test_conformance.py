@@ -3,15 +3,17 @@
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import peers
 import pytest
-from peers import PEER
+from peers import PEER, Lifetime
 from support import ROOT
 from terminal import (
     complaint,
@@ -100,6 +102,17 @@ class TestRun:
         assert output["exploration"]["result"] == "pass"
         assert output["sentence"].endswith("; exploration 60x50 (seed 1) found nothing.")
 
+    def test_exploring_for_some_time(self) -> None:
+        """It is at most 100x50, and says how far it came."""
+        code, written, _ = outcome(*REFERENCE, "--only", "story", "--explore", "1s", "--seed", "1")
+        assert code in (0, 1)  # a fast machine reaches everything
+        assert re.search(
+            r"; exploration 100x50 \(seed 1\) "
+            r"(found nothing|did not reach \d+ cells of the matrix) "
+            r"in \d+ of 100 runs, all that 1 s allowed\.$",
+            squeezed(written),
+        )
+
     def test_exploring_too_little_is_no_conformance(self) -> None:
         code, written, _ = outcome(*REFERENCE, "--explore", "1x1", "--seed", "1")
         assert code == 1
@@ -151,6 +164,7 @@ class TestRun:
         assert json.loads(written)
         assert "vectors" in shown
         assert "exploring" in shown
+        assert "2/2" in shown
 
     def test_in_ascii(self) -> None:
         written = run(*REFERENCE, PYTHONIOENCODING="ascii")
@@ -208,8 +222,15 @@ class TestTrouble:
     @pytest.mark.parametrize(
         ("options", "output"),
         [
-            (["--explore", "100"], "'100' is not a size such as 100x50: runs x steps."),
+            (
+                ["--explore", "100"],
+                "'100' is not a size such as 100x50, runs x steps, or a time such as 20s.",
+            ),
             (["--explore", "0x5"], "'0x5' is not a size"),
+            (["--explore", "0s"], "'0s' is not a size"),
+            (["--explore", "1.5s"], "'1.5s' is not a size"),
+            (["--explore", "100000s"], "'100000s' is not a size"),
+            (["--explore", "\u0662s"], "s' is not a size"),
             (["--only", "nothing"], "there is no vector for nothing."),
             (["--profile", "/nowhere.json"], "/nowhere.json cannot be read"),
             (["--vectors", "/nowhere.json"], "/nowhere.json cannot be read"),
@@ -260,6 +281,70 @@ class TestTrouble:
         )
         assert (done.returncode, done.stdout) == (2, "")
         assert "pip install 'connect-core[cli,testing]'" in done.stderr
+
+
+#: Starts the command as a shell does: with the signals as they are by default.
+STARTED = """
+import signal, sys
+from connect_core.__main__ import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for each in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(each, lambda number, _: sys.exit(128 + number))
+main()
+"""
+
+#: A peer that says so when the exploration begins, whose organizations have the shortest ids, and
+#: does not answer it.
+HANGS_WHEN_EXPLORED = peers.program(
+    "len(request.get('by', '')) == 5 and (os.write(3, b'.'), time.sleep(100))"
+)
+
+
+class TestSignals:
+    """Whatever ends the kit ends the peer, and what the peer has started."""
+
+    @pytest.fixture
+    def lifetime(self, tmp_path: Path) -> Iterator[Lifetime]:
+        made = Lifetime(tmp_path)
+        yield made
+        made.close()
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    @pytest.mark.parametrize(
+        ("command", "options"),
+        [
+            (peers.HANGS, []),
+            (["sh", "-c", "sleep 100; true"], []),
+            (HANGS_WHEN_EXPLORED, ["--explore", "9x9"]),
+        ],
+        ids=["vectors", "leader-that-waits", "exploration"],
+    )
+    def test_a_signal(
+        self,
+        lifetime: Lifetime,
+        command: list[str],
+        options: list[str],
+        number: signal.Signals,
+    ) -> None:
+        arguments = stdio(lifetime.of(command), "--timeout", "60", "--only", "story", *options)
+        with subprocess.Popen(  # noqa: S603  # our own interpreter
+            [sys.executable, "-c", STARTED, *arguments], stdout=-1, stderr=-1
+        ) as kit:
+            assert lifetime.has_begun()
+            assert not options or lifetime.has_begun()  # the exploration
+            kit.send_signal(number)
+            _, complained = kit.communicate(timeout=30)
+        assert kit.returncode == 128 + number
+        assert b"Traceback" not in complained
+        assert lifetime.has_ended()
+
+    def test_the_end_of_a_run(self, lifetime: Lifetime) -> None:
+        """The example of a peer that a shell waits for, and that never answers."""
+        command = lifetime.of(["sh", "-c", "sleep 100; true"])
+        code, written, complained = outcome(*stdio(command, "--timeout", "1"))
+        assert (code, written) == (2, "")
+        assert "gave no answer within 1 s" in squeezed(complained)
+        assert lifetime.has_ended()
 
 
 # --- generate ------------------------------------------------------------------------------------

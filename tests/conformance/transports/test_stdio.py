@@ -1,14 +1,21 @@
 """The line protocol: requests, answers, and peers that violate it."""
 
 import json
+import os
+import queue
+import shlex
+import signal
+import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import peers
 import pytest
-from peers import PEER
+from peers import PEER, Lifetime
 from schemas import validator
 
 from connect_core.conformance import (
@@ -197,3 +204,177 @@ class TestMalformedPeers:
         profile = Profile(known_failures={"story/accept": "it hangs"})
         with pytest.raises(PeerError), StdioPeer(peers.HANGS, timeout=0.5) as peer:
             run(lambda: peer, profile, among=ONE)
+
+
+@pytest.fixture
+def lifetime(tmp_path: Path) -> Iterator[Lifetime]:
+    made = Lifetime(tmp_path)
+    yield made
+    made.close()
+
+
+class TestProcessGroup:
+    """Nothing that a peer started is left behind."""
+
+    def test_what_it_started_is_killed_at_the_end(self, lifetime: Lifetime) -> None:
+        """Also if the process itself exits as soon as its input is closed."""
+        with StdioPeer(lifetime.of(peers.ANSWERING), timeout=30) as peer:
+            peer.read(by="org_A", connection="cxn_1")
+        assert lifetime.has_ended()
+
+    @pytest.mark.parametrize("command", [peers.DOES_NOT_EXIT, ["sh", "-c", "sleep 100; true"]])
+    def test_what_does_not_exit_is_killed_with_it(
+        self, lifetime: Lifetime, command: list[str]
+    ) -> None:
+        with StdioPeer(lifetime.of(command), timeout=0.5):
+            assert lifetime.has_begun()
+        assert lifetime.has_ended()
+
+    @pytest.mark.parametrize(
+        "command", [["true"], peers.HANGS, peers.CRASHES, peers.PRINTS_GARBAGE]
+    )
+    def test_an_error_kills_at_once(self, lifetime: Lifetime, command: list[str]) -> None:
+        """Also what a process left behind that has exited, with its output still open."""
+        peer = StdioPeer(lifetime.of(command), timeout=2)
+        try:
+            assert lifetime.has_begun()
+            with pytest.raises(PeerError):
+                peer.read(by="org_A", connection="cxn_1")
+            assert lifetime.has_ended()
+        finally:
+            peer.stop()
+
+    def test_an_error_in_an_exploration(self, lifetime: Lifetime) -> None:
+        with (
+            pytest.raises(PeerError),
+            StdioPeer(lifetime.of(peers.HANGS_LATER), timeout=2) as peer,
+        ):
+            explore(lambda: peer, examples=2, steps=2)
+        assert lifetime.has_ended()
+
+    @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
+    def test_an_interrupt_while_it_answers(
+        self,
+        lifetime: Lifetime,
+        interrupt: type[BaseException],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """It is killed at once: the answer to the interrupted call cannot be waited for."""
+
+        def interrupted(*_: object, **options: object) -> bytes:
+            raise interrupt if "timeout" in options else queue.Empty
+
+        with StdioPeer(lifetime.of(peers.HANGS), timeout=60) as peer:
+            assert lifetime.has_begun()
+            with monkeypatch.context() as patched:
+                patched.setattr(queue.Queue, "get", interrupted)
+                with pytest.raises(interrupt):
+                    peer.read(by="org_A", connection="cxn_1")
+            assert lifetime.has_ended()
+            with pytest.raises(PeerError, match="was interrupted; the request was"):
+                peer.close()
+
+    def test_an_interrupt_while_it_exits(
+        self, lifetime: Lifetime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Ctrl-C a second time: nothing is waited for, but everything is killed."""
+
+        def interrupted(*_: object) -> int:
+            raise KeyboardInterrupt
+
+        peer = StdioPeer(lifetime.of(peers.DOES_NOT_EXIT), timeout=60)
+        assert lifetime.has_begun()
+        with monkeypatch.context() as patched:
+            patched.setattr(subprocess.Popen, "wait", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                peer.stop()
+        assert lifetime.has_ended()
+        peer.stop()
+
+    def test_a_group_is_killed_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """After that, its number may be somebody else's."""
+        killed: list[int] = []
+        monkeypatch.setattr(os, "killpg", lambda _, number: killed.append(number))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+        peer = StdioPeer(peers.CRASHES, timeout=30)
+        with pytest.raises(PeerError):
+            peer.read(by="org_A", connection="cxn_1")
+        peer.stop()
+        peer.stop()
+        assert killed == [signal.SIGKILL]
+
+    @pytest.mark.parametrize("error", [PermissionError, ProcessLookupError])
+    def test_a_group_that_cannot_be_killed(
+        self, lifetime: Lifetime, error: type[OSError], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A command such as `sudo` can only be told to exit. Nothing may be left of another."""
+
+        def refused(group: int, number: int) -> None:
+            raise error(group, number)
+
+        monkeypatch.setattr(os, "killpg", refused)
+        with StdioPeer(lifetime.of(peers.ANSWERING, child="true"), timeout=30) as peer:
+            peer.read(by="org_A", connection="cxn_1")
+        assert lifetime.has_ended()
+
+    def test_one_that_nobody_stops(self, lifetime: Lifetime) -> None:
+        """It is killed when the process exits that started it."""
+        code = (
+            "import sys; from connect_core.conformance import StdioPeer; "
+            "StdioPeer(sys.argv[1:], timeout=60).read(by='org_A', connection='cxn_1')"
+        )
+        command = [sys.executable, "-c", code, *lifetime.of(peers.ANSWERING)]
+        subprocess.run(command, check=True)  # noqa: S603  # our own interpreter
+        assert lifetime.has_ended()
+
+    def test_an_interrupt_while_it_starts(self) -> None:
+        """There is no process that nobody knows of. It would hold the standard error open."""
+        code = (
+            "from concurrent.futures import Future\n"
+            "from connect_core.conformance import StdioPeer\n"
+            "def interrupted(*_): raise KeyboardInterrupt\n"
+            "Future.result = interrupted\n"
+            "StdioPeer(['sleep', '100'])"
+        )
+        done = subprocess.run(  # noqa: S603  # our own interpreter
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.stderr.rstrip().endswith("KeyboardInterrupt")
+
+    def test_where_there_are_no_groups(
+        self, lifetime: Lifetime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The process itself is killed."""
+        peer = StdioPeer(lifetime.of(peers.DOES_NOT_EXIT, child="true"), timeout=0.5)
+        assert lifetime.has_begun()
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "platform", "win32")
+            peer.stop()
+        assert lifetime.has_ended()
+
+    def test_what_makes_a_session_of_its_own_escapes(
+        self, lifetime: Lifetime, tmp_path: Path
+    ) -> None:
+        """It may hold the output open. Stopping does not wait for it for long."""
+        written = tmp_path / "pid"
+        escaping = (
+            "import os, pathlib, sys, time; os.setsid(); path = pathlib.Path(sys.argv[1]);"
+            "path.with_suffix('.new').write_text(str(os.getpid()));"
+            "path.with_suffix('.new').rename(path); time.sleep(100)"
+        )
+        child = shlex.join([sys.executable, "-c", escaping, str(written)])
+        with StdioPeer(lifetime.of(["sleep", "100"], child=child), timeout=0.1):
+            end = time.monotonic() + 30
+            while not written.exists() and time.monotonic() < end:
+                time.sleep(0.02)
+            begun = time.monotonic()
+        os.kill(int(written.read_text()), signal.SIGKILL)  # it is still there
+        assert time.monotonic() - begun < 30  # and not the 100 s of the others
+        assert lifetime.has_ended()
+
+    def test_the_listener_ends(self) -> None:
+        """Also if there is more output than anybody asked for."""
+        before = set(threading.enumerate())
+        with StdioPeer(peers.program("print('x\\n' * 5000)"), timeout=30) as peer:
+            with pytest.raises(PeerError):
+                peer.read(by="org_A", connection="cxn_1")
+            assert set(threading.enumerate()) <= before

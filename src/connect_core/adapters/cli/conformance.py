@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Final, cast
@@ -22,7 +23,7 @@ from connect_core.adapters.cli.options import JsonOption
 from connect_core.adapters.cli.output import console, either, shown, tabular, write, write_json
 
 if TYPE_CHECKING:
-    from connect_core.conformance import Profile, Report, System, Vector, VectorResult
+    from connect_core.conformance import Profile, Report, System, Vector
 
 conformance: Final = typer.Typer(
     help="Test an implementation against the specification.",
@@ -47,17 +48,22 @@ _COLOURS: Final = {
 
 @dataclass(frozen=True)
 class _Size:
-    """The size of an exploration: how many runs, and how many steps each."""
+    """The size of an exploration: how many runs, how many steps each, and how long together."""
 
-    examples: int
-    steps: int
+    examples: int = 100
+    steps: int = 50
+    seconds: float | None = None
 
 
 def _size(text: str) -> _Size:
-    """The size of an exploration, from ``100x50``."""
-    found = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,3})", text)
+    """The size of an exploration, from ``100x50`` or ``20s``."""
+    found = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,3})|([1-9]\d{0,4})s", text, re.ASCII)
     if found is None:
-        raise typer.BadParameter(f"{text!r} is not a size such as 100x50: runs x steps.")
+        raise typer.BadParameter(
+            f"{text!r} is not a size such as 100x50, runs x steps, or a time such as 20s."
+        )
+    if found[3]:
+        return _Size(seconds=int(found[3]))
     return _Size(int(found[1]), int(found[2]))
 
 
@@ -102,7 +108,9 @@ def run(
     explore: Annotated[
         _Size | None,
         typer.Option(
-            parser=_size, metavar="NxM", help="Explore with Hypothesis, too: runs x steps."
+            parser=_size,
+            metavar="NxM|Ns",
+            help="Explore with Hypothesis, too: runs x steps, or 100x50 within N seconds.",
         ),
     ] = None,
     seed: Annotated[
@@ -229,11 +237,18 @@ def _run(
     from connect_core.conformance.profile import Answers
 
     answers = Answers(profile.answers)
-    with _progress(len(chosen)) as advance:
-        done = run(make_system, profile, among=chosen, on_result=advance, answers=answers)
+    with _progress("vectors", len(chosen)) as show:
+        number = count(1)
+        done = run(
+            make_system,
+            profile,
+            among=chosen,
+            on_result=lambda _: show(next(number)),
+            answers=answers,
+        )
     if size is None:
         return done
-    with _progress(None):
+    with _progress("exploring", size.examples) as show:
         found = explore(
             make_system,
             profile,
@@ -241,26 +256,28 @@ def _run(
             steps=size.steps,
             seed=seed,
             answers=answers,
+            seconds=size.seconds,
+            on_progress=show,
         )
     return replace(done, exploration=found)
 
 
 @contextmanager
-def _progress(total: int | None) -> "Generator[Callable[[VectorResult], object]]":
-    """A progress bar on stderr, if that is a terminal; without a total, it only pulses."""
+def _progress(what: str, total: int) -> "Generator[Callable[[int], object]]":
+    """A progress bar on stderr, if that is a terminal, and what shows how many are done."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        *([MofNCompleteColumn()] if total else []),
+        MofNCompleteColumn(),
         console=console(err=True),
         transient=True,
     )
     with bar:
-        task = bar.add_task("vectors" if total else "exploring", total=total)
-        yield lambda _: bar.advance(task)
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def _write_summary(done: "Report") -> None:
@@ -282,7 +299,7 @@ def _write_summary(done: "Report") -> None:
 
 
 def _failures(done: "Report") -> Iterator[str]:
-    from connect_core.conformance.runner import FAILING
+    from connect_core.conformance.results import FAILING
 
     failed = [each for each in done.results if each.result in FAILING]
     failed.sort(key=lambda each: len(each.exchanges))  # the shortest are the easiest to understand

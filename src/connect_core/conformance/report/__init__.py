@@ -1,6 +1,6 @@
 """Formats of a report: JSON for programs, JUnit XML for continuous integration, HTML for people.
 
-The formats decide nothing: results and sentences come from `connect_core.conformance.runner`.
+The formats decide nothing: results and sentences come from `connect_core.conformance.results`.
 """
 
 from connect_core.conformance.report.data import report_dict, report_json

@@ -2,7 +2,7 @@
 
 import json
 
-from connect_core.conformance.runner import (
+from connect_core.conformance.results import (
     Exploration,
     Report,
     RequirementResult,
@@ -54,6 +54,7 @@ def _vector(result: VectorResult) -> dict[str, object]:
         "exchanges": [{"call": each.call, "answer": each.answer} for each in result.exchanges],
         "expected": result.expected,
         "observed": result.observed,
+        "traceback": result.traceback,
     }
 
 
@@ -63,6 +64,11 @@ def _exploration(done: Exploration) -> dict[str, object]:
         "steps": done.steps,
         "seed": done.seed,
         "result": done.result.value,
+        "reason": done.reason,
+        "traceback": done.traceback,
+        "runs": done.runs,
+        "seconds": done.seconds,
+        "timed_out": done.timed_out,
         "unvisited": list(done.unvisited),
         "finding": None if done.finding is None else _vector(done.finding),
         "vector": None if done.finding is None else vector_dict(done.finding.vector),

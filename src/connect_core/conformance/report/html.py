@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from connect_core.conformance.runner import (
+from connect_core.conformance.results import (
     Exploration,
     Report,
     RequirementResult,
@@ -55,6 +55,7 @@ class _Exploration(NamedTuple):
     """The result of the exploration in a sentence, and the counterexample or the cells missed."""
 
     sentence: str
+    traceback: str
     finding: _Failure | None
     unvisited: tuple[str, ...]
 
@@ -114,6 +115,7 @@ def _exploration(done: Exploration) -> _Exploration:
     sentence = done.sentence()
     return _Exploration(
         f"{sentence[0].upper()}{sentence[1:]}.",
+        done.traceback,
         None if done.finding is None else _failure(done.finding, done.describe()),
         done.unvisited,
     )

@@ -4,7 +4,7 @@ import re
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from connect_core.conformance.runner import Report, Result
+from connect_core.conformance.results import Report, Result
 
 #: Characters that XML cannot hold.
 _NOT_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -18,10 +18,8 @@ _TAGS: Final = {
 
 def report_junit(report: Report) -> str:
     """The report as JUnit's XML: one test case for each vector, and one for the exploration."""
-    suite = ET.Element(
-        "testsuite",
-        name=f"Connection specification {report.specification.version}: {report.profile.name}",
-    )
+    name = f"Connection specification {report.specification.version}: {report.profile.name}"
+    suite = ET.Element("testsuite", name=_for_xml(name))
     for each in report.results:
         class_name, _, name = each.vector.id.partition("/")
         _test_case(suite, class_name, name, each.result, each.reason, each.describe())

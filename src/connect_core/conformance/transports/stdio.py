@@ -8,11 +8,16 @@ This module does not judge answers. A `PeerError` is not a verdict: it ends the 
 nothing about conformance.
 """
 
+import atexit
 import json
+import os
 import queue
 import shlex
+import signal
 import subprocess
+import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Thread
 from types import TracebackType
@@ -20,21 +25,19 @@ from typing import IO, Final, Self, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from connect_core.conformance.execution import BrokenSystemError
+from connect_core.conformance.execution import BrokenSystemError, ImplementationError
 from connect_core.conformance.subject import Answer, Outcome
 
 #: The number of the protocol that this kit speaks.
 PROTOCOL: Final = 1
 #: The longest line that is read, in bytes.
 _LONGEST: Final = 1_000_000
+#: How long a process may take to exit, in seconds.
+_PATIENCE: Final = 2.0
 
 
 class PeerError(BrokenSystemError):
     """The process violated the line protocol. It has been stopped."""
-
-
-class ImplementationError(Exception):
-    """The implementation answered that it failed for internal reasons."""
 
 
 class _Reply(BaseModel):
@@ -57,6 +60,12 @@ class StdioPeer:
 
     Use it as a context manager, or call `stop`. The process shares this process's standard error.
 
+    The process leads a session, and therefore a process group, of its own: it has no terminal, and
+    Ctrl-C reaches only this process. At the end everything in the group is killed, also what the
+    process started and left behind. Only a process that made a session or a group of its own
+    escapes. (Windows has no such groups: there, only the process itself is killed.) If nobody calls
+    `stop`, that happens when this process exits.
+
     Args:
         command: the command and its arguments. No shell is involved.
         timeout: the time limit for an answer, in seconds.
@@ -70,16 +79,25 @@ class StdioPeer:
         self._fault: PeerError | None = None
         self._timeout = timeout
         self._id = 0
+        self._killed = False
+        # In a thread: a signal interrupts the main thread only. Here, it could do so when there is
+        # a process already, but nobody knows which.
         try:
-            self._process = subprocess.Popen(  # noqa: S603  # the command that the user asks for
-                list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
+            with ThreadPoolExecutor(max_workers=1) as starter:
+                starter.submit(self._start, list(command)).result()
         except (OSError, ValueError) as error:
             raise PeerError(f"{self._name} cannot be started: {error}") from error
         self._input = cast("IO[bytes]", self._process.stdin)
         self._output = cast("IO[bytes]", self._process.stdout)
         self._lines: queue.Queue[bytes] = queue.Queue(maxsize=16)
-        Thread(target=self._listen, daemon=True).start()
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _start(self, command: list[str]) -> None:
+        self._process = subprocess.Popen(  # noqa: S603  # the command that the user asks for
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+        atexit.register(self._kill)
 
     def __enter__(self) -> Self:
         return self
@@ -93,14 +111,49 @@ class StdioPeer:
         self.stop()
 
     def stop(self) -> None:
-        """End the process: close its input, and kill it if it does not exit in time."""
-        with suppress(OSError):
-            self._input.close()
+        """End the process: close its input, give it time to exit, and kill its whole group.
+
+        Calling it again does nothing.
+        """
         try:
-            self._process.wait(min(self._timeout, 2.0))
-        except subprocess.TimeoutExpired:
+            with suppress(OSError):
+                self._input.close()
+            self._wait(min(self._timeout, _PATIENCE))
+        finally:  # also if Ctrl-C or a signal ends the waiting
+            self._kill()
+        self._wait(_PATIENCE)
+        self._end_listening()
+
+    def _wait(self, seconds: float) -> int | None:
+        """Wait for the process; return its exit code, or None if it has not exited by then."""
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(seconds)
+        return None
+
+    def _kill(self) -> None:
+        """Kill the process and everything in its group, whether or not it has exited itself.
+
+        This happens once: later, the number of the group may be somebody else's.
+        """
+        if self._killed:
+            return
+        self._killed = True
+        atexit.unregister(self._kill)
+        if sys.platform == "win32":
             self._process.kill()
-            self._process.wait()
+        else:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _end_listening(self) -> None:
+        """Wait until the listener has seen the end of the output, but not for long.
+
+        A process that escaped may hold the output open.
+        """
+        with suppress(queue.Empty):
+            while True:  # the listener may wait for room for one more line
+                self._lines.get_nowait()
+        self._listener.join(_PATIENCE)
 
     # --- The five verbs ---
 
@@ -157,8 +210,12 @@ class StdioPeer:
         self._id += 1
         given = {name: value for name, value in members.items() if value is not None}
         request = json.dumps({"protocol": PROTOCOL, "id": self._id, "verb": verb, **given})
-        self._send(request)
-        return self._answer(self._receive(request), request)
+        try:
+            self._send(request)
+            return self._answer(self._receive(request), request)
+        except (KeyboardInterrupt, SystemExit):  # nobody will wait for the answer
+            self._broken("was interrupted", request)
+            raise
 
     def _send(self, request: str) -> None:
         try:
@@ -179,12 +236,16 @@ class StdioPeer:
         return line
 
     def _listen(self) -> None:
-        """Read lines until the output ends, in a thread. An empty line marks the end."""
+        """Read lines until the output ends, in a thread. An empty line marks the end.
+
+        What comes after the process was killed is discarded.
+        """
         with self._output:
             line = b"begin"
             while line:
                 line = self._output.readline(_LONGEST + 1)
-                self._lines.put(line)
+                if not self._killed:
+                    self._lines.put(line)
 
     def _answer(self, line: bytes, request: str) -> Answer:
         try:
@@ -216,13 +277,12 @@ class StdioPeer:
 
     def _exit_code(self) -> str:
         """The exit code in words, if the process has exited."""
-        with suppress(subprocess.TimeoutExpired):
-            return f", having exited with {self._process.wait(0.5)}"
-        return ""
+        code = self._wait(0.5)
+        return "" if code is None else f", having exited with {code}"
 
     def _broken(self, what: str, request: str | None = None) -> PeerError:
-        """Kill the process, and return the error to raise, which every later call raises again."""
-        self._process.kill()
+        """Kill the group, and return the error to raise, which every later call raises again."""
+        self._kill()
         self.stop()
         cause = "" if request is None else f"; the request was {request}"
         self._fault = PeerError(f"{self._name} {what}{cause}")
