@@ -1,12 +1,16 @@
 """``connect-core conformance``: what it runs, what it says, what it writes, and how it exits."""
 
+import errno
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -26,6 +30,7 @@ from terminal import (
     with_a_terminal,
 )
 
+from connect_core.adapters import cli
 from connect_core.conformance import ReferenceSystem, load_specification, load_vectors, report_dict
 from connect_core.conformance import run as run_vectors
 from connect_core.conformance.generators import GENERATORS
@@ -245,7 +250,73 @@ class TestTrouble:
     @pytest.mark.parametrize("option", ["--report", "--junit", "--html"])
     def test_a_report_that_cannot_be_written(self, option: str, tmp_path: Path) -> None:
         output = squeezed(complaint(*REFERENCE, "--only", "story", option, str(tmp_path)))
-        assert "cannot be written: " in output
+        assert f"Invalid value for '{option}': '{tmp_path}': Is a directory." in output
+
+    @pytest.mark.parametrize("option", ["--report", "--junit", "--html"])
+    def test_a_report_for_which_there_is_no_room(self, option: str) -> None:
+        code, _, told = outcome(*REFERENCE, "--only", "story", option, "/dev/full")
+        assert (code, told) == (5, "Could not write to /dev/full: No space left on device.\n")
+
+    def test_a_report_that_ends_in_the_middle(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The one before stays."""
+        report = tmp_path / "report.json"
+        report.write_text("before")
+
+        def full(_: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        assert outcome(*REFERENCE, "--only", "story", "--report", str(report))[0] == 5
+        assert [each.name for each in tmp_path.iterdir()] == ["report.json"]
+        assert report.read_text() == "before"
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            ["--profile", "profile.json", "--report", "profile.json"],
+            ["--profile", "profile.json", "--html", "link"],
+            ["--vectors", "vectors.json", "--junit", "./vectors.json"],
+            ["--report", "new", "--junit", "new"],
+            ["--report", "-", "--html", "-"],
+        ],
+        ids=" ".join,
+    )
+    def test_a_report_in_place_of_another_file(
+        self, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "profile.json").write_text("{}")
+        (tmp_path / "vectors.json").write_text("{}")
+        (tmp_path / "link").symlink_to("profile.json")
+        output = squeezed(complaint(*REFERENCE, *options))
+        assert f"'{options[2]}': '{options[3]}' is also another option's file." in output
+        assert (tmp_path / "profile.json").read_text() == "{}"
+        assert not (tmp_path / "new").exists()
+
+    def test_a_summary_that_cannot_be_written(self) -> None:
+        """The verdict is told on stderr."""
+        for options in ([], ["--json"]):
+            with (
+                Path("/dev/full").open("w") as full,
+                redirect_stderr(StringIO()) as told,
+                redirect_stdout(full),
+                pytest.raises(SystemExit) as left,
+            ):
+                cli.app([*REFERENCE, "--only", "story", *options], prog_name="connect-core")
+            assert left.value.code == 5
+            assert "conforms to the Connection specification" in squeezed(told.getvalue())
+            assert squeezed(told.getvalue()).endswith(
+                ". Could not write to stdout: No space left on device."
+            )
+
+    def test_a_name_that_would_disturb_the_terminal(self, tmp_path: Path) -> None:
+        profile = tmp_path / "profile.json"
+        profile.write_text(json.dumps({"name": "\x1b[31mours"}))
+        written = run(*REFERENCE, "--only", "story", "--profile", str(profile))
+        assert "\x1b" not in written
+        assert "\\u001b[31mours conforms to" in squeezed(written)
 
     def test_a_profile_that_names_what_there_is_not(self, tmp_path: Path) -> None:
         profile = tmp_path / "profile.json"
@@ -289,7 +360,7 @@ import signal, sys
 from connect_core.__main__ import main
 signal.signal(signal.SIGINT, signal.default_int_handler)
 for each in (signal.SIGTERM, signal.SIGHUP):
-    signal.signal(each, lambda number, _: sys.exit(128 + number))
+    signal.signal(each, signal.SIG_DFL)
 main()
 """
 

@@ -19,8 +19,19 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from connect_core.adapters.cli.files import is_one_of, target
 from connect_core.adapters.cli.options import JsonOption
-from connect_core.adapters.cli.output import console, either, shown, tabular, write, write_json
+from connect_core.adapters.cli.output import (
+    console,
+    either,
+    is_terminal,
+    shown,
+    tabular,
+    write,
+    write_json,
+    write_text,
+)
+from connect_core.adapters.cli.signals import cleaning_up
 
 if TYPE_CHECKING:
     from connect_core.conformance import Profile, Report, System, Vector
@@ -67,12 +78,12 @@ def _size(text: str) -> _Size:
     return _Size(int(found[1]), int(found[2]))
 
 
-def _file(text: str) -> Path:
+def _file(text: str) -> str:
     """A file to be written, in a folder that exists."""
-    path = Path(text)
-    if not path.parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {str(path.parent)!r}.")
-    return path
+    folder = Path(text).parent
+    if not folder.is_dir():
+        raise typer.BadParameter(f"there is no folder {str(folder)!r}.")
+    return text
 
 
 @conformance.command()
@@ -120,13 +131,13 @@ def run(
         float, typer.Option(min=0.01, metavar="SECONDS", help="How long an answer may take.")
     ] = 10.0,
     report: Annotated[
-        Path | None, typer.Option(parser=_file, metavar="FILE", help="Write the report as JSON.")
+        str | None, typer.Option(parser=_file, metavar="FILE", help="Write the report as JSON.")
     ] = None,
     junit: Annotated[
-        Path | None, typer.Option(parser=_file, metavar="FILE", help="Write it as JUnit XML.")
+        str | None, typer.Option(parser=_file, metavar="FILE", help="Write it as JUnit XML.")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(parser=_file, metavar="FILE", help="Write it as a page.")
+        str | None, typer.Option(parser=_file, metavar="FILE", help="Write it as a page.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -139,31 +150,48 @@ def run(
 
     if bool(python) is stdio or bool(command) is not stdio:
         raise typer.BadParameter("give either --python MODULE:FACTORY or --stdio -- COMMAND.")
+    reports = {
+        option: (file, text)
+        for option, file, text in (
+            ("--report", report, report_json),
+            ("--junit", junit, report_junit),
+            ("--html", html, report_html),
+        )
+        if file is not None
+    }
+    _require_other_files(
+        {option: file for option, (file, _) in reports.items()},
+        [each for each in (profile, vectors) if each is not None],
+    )
     claimed = _claims(profile, python or " ".join(command or []))
     chosen = _chosen(vectors, only or [])
     try:
-        with _system(python, command or [], timeout) as make_system:
+        with cleaning_up(), _system(python, command or [], timeout) as make_system:
             done = _run(make_system, claimed, chosen, explore, seed)
     except BrokenSystemError as error:
         write(Text(f"harness error: {shown(str(error))}"), err=True)
         raise typer.Exit(2) from None
-    for path, text in ((report, report_json), (junit, report_junit), (html, report_html)):
-        if path is not None:
-            _write(path, text(done))
+    for option, (file, text) in reports.items():
+        with cleaning_up(), target(file, hint=f"'{option}'") as write_to:
+            write_to(text(done))
     if as_json:
         from connect_core.conformance import report_dict
 
-        write_json(report_dict(done))
+        write_json(report_dict(done), done=_verdict(done))
     else:
         _write_summary(done)
     raise typer.Exit(done.exit_code)
 
 
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise typer.BadParameter(f"{path} cannot be written: {error}.") from None
+def _require_other_files(reports: dict[str, str], read: Sequence[Path]) -> None:
+    """Refuse to write a report to a file that is read, or to which another report is written."""
+    taken = list(read)
+    for option, file in reports.items():
+        if is_one_of(file, taken):
+            raise typer.BadParameter(
+                f"{shown(file)!r} is also another option's file.", param_hint=f"'{option}'"
+            )
+        taken.append(Path(file))
 
 
 def _claims(path: Path | None, name: str) -> "Profile":
@@ -265,7 +293,7 @@ def _run(
 @contextmanager
 def _progress(what: str, total: int) -> "Generator[Callable[[int], object]]":
     """A progress bar on stderr, if that is a terminal, and what shows how many are done."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         yield lambda _: None
         return
     bar = Progress(
@@ -291,11 +319,17 @@ def _write_summary(done: "Report") -> None:
             str(sum(each.counts.values())),
             shorten(each.requirement.text, room, placeholder=either(" …", " ...")),
         )
-    write(table)
+    verdict = _verdict(done)
+    write(table, done=verdict)
     for text in _failures(done):  # not wrapped, so that vectors can be copied
-        typer.echo(f"\n{_shown_lines(text.rstrip())}")
-    typer.echo()
-    write(Text(done.sentence(), "bold"))
+        write_text(f"\n{_shown_lines(text.rstrip())}", done=verdict)
+    write_text("", done=verdict)
+    write(Text(f"{verdict}.", "bold"), done=verdict)
+
+
+def _verdict(done: "Report") -> str:
+    """The verdict in a sentence, without its full stop."""
+    return shown(done.sentence().removesuffix("."))
 
 
 def _failures(done: "Report") -> Iterator[str]:
@@ -348,7 +382,7 @@ def generate(
     if not check:
         write_derived(root, files)
     for path in changed:
-        typer.echo(path)
+        write_text(path, done="" if check else "The files were written")
     if check and changed:
         write("These files have drifted: run connect-core conformance generate.", err=True)
         raise typer.Exit(1)

@@ -1,6 +1,5 @@
 """SIGTERM and SIGHUP, for commands that have something to clean up."""
 
-import os
 import signal
 import threading
 from collections.abc import Generator
@@ -14,16 +13,19 @@ _ENDING: Final = tuple(
 )
 
 
-class _EndedError(BaseException):
-    """The process is to end. No handler for failures, such as Hypothesis's, must catch this."""
+class _EndedError(KeyboardInterrupt):
+    """The process is to end: what gives way to Ctrl-C gives way to this, Hypothesis for one."""
 
 
 @contextmanager
 def cleaning_up() -> Generator[None]:
-    """Let SIGTERM and SIGHUP first leave the block as an exception does, and then end the process.
+    """Let SIGTERM and SIGHUP leave the block as an exception does, and then end the process.
 
     A second one does not disturb the cleaning up: ``timeout``, for example, sends two. A signal
     that the process ignores, as under ``nohup``, stays ignored.
+
+    Raises:
+        SystemExit: with 128 and the number of the signal, as a shell reports it.
     """
     received: list[int] = []
 
@@ -42,10 +44,9 @@ def cleaning_up() -> Generator[None]:
         pass
     finally:
         for number, old in handled.items():
-            signal.signal(number, old)
-    for number in received:
-        os.kill(os.getpid(), number)
-        raise SystemExit(128 + number)  # it goes on: it may be the first process of a container
+            signal.signal(number, signal.SIG_IGN if received else old)
+    if received:
+        raise SystemExit(128 + received[0])
 
 
 def _is_ours() -> bool:
