@@ -10,9 +10,12 @@ from faults import FAULTS
 
 from connect_core.conformance import (
     ConnectionConformance,
+    Exploration,
     InvalidProfileError,
     Profile,
+    Result,
     System,
+    kit,
     load_vectors,
     select,
 )
@@ -200,6 +203,16 @@ def test_an_exploration_fails_with_its_result(
     monkeypatch.setattr(Ours, "exploration", (60, 40))
     with pytest.raises(pytest.fail.Exception, match="ready to be kept"):
         Ours().test_explorer(request)
+
+
+def test_an_exploration_that_found_nothing_raises_nothing(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explore(*_: object, **__: object) -> Exploration:
+        return Exploration(60, 40, 1, Result.PASS, runs=60)
+
+    monkeypatch.setattr(kit, "explore", explore)
+    Ours().test_explorer(request)
 
 
 def test_control_characters_do_not_reach_the_terminal(
