@@ -93,6 +93,13 @@ class TestCleaningUp:
         assert done == ["in the block"]
 
 
+#: The signals as a shell at a terminal leaves them. What runs in the background may ignore them.
+AS_USUAL = """\
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+"""
 #: Runs a command that says that it has begun to read Connections, and then reads no further.
 HANGING = """\
 import sys, time
@@ -120,7 +127,7 @@ main()
 def hanging(*arguments: str, before: str = "", **variables: str) -> Generator[Any]:
     """A command that has begun its work, and hangs."""
     with subprocess.Popen(  # noqa: S603  # our own interpreter
-        [sys.executable, "-c", before + HANGING, *arguments],
+        [sys.executable, "-c", AS_USUAL + before + HANGING, *arguments],
         env=environment(**variables),
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -164,7 +171,7 @@ class TestCommands:
 
     def test_under_nohup(self, place: Place) -> None:
         place.add(*THREE)
-        ignoring = "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        ignoring = "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
         arguments = ("export", str(place.directory / "out.jsonl"), "--database", place.url)
         with hanging(*arguments, before=ignoring) as process:
             process.send_signal(signal.SIGHUP)

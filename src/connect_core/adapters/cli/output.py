@@ -249,7 +249,7 @@ def table_or_blocks(
         wide: whether the table may be as wide as the terminal.
     """
     out = _uncapped()
-    width = out.width if wide and out.file.isatty() else min(out.width, _WIDEST)
+    width = out.width if wide and is_terminal(sys.stdout) else min(out.width, _WIDEST)
     *whole, _ = table.columns
     needed = least
     for column in whole:
