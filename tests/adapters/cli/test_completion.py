@@ -34,6 +34,7 @@ OFFERED: list[tuple[list[str], list[str]]] = [
     (["import", "--skip-"], ["--skip-invalid", "--skip-existing"]),
     # Where nothing is offered, the shell completes the names of files.
     (["export", ""], []),
+    (["import", "fi"], []),
     (["list", "--database", "co"], []),
     (["list", "--as", ""], []),
     (["show", ""], []),

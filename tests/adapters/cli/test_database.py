@@ -452,6 +452,7 @@ class TestUnavailableDatabases:
             f"postgresql://me:***@127.0.0.1:{closed_port}/x is not available: connection failed: "
         )
         assert "Connection refused" in output
+        assert " accepting TCP/IP connections? Check that " in output
         assert output.endswith(
             f"Check that the server runs, and that its host and port are right.{unchanged}"
         )

@@ -6,8 +6,10 @@ answers every question.
 Only the answer goes to stdout. It is composed first and written at once, in colour on a terminal
 only (`NO_COLOR` is honoured), wrapped to 80 columns, and in ASCII if stdout accepts nothing else.
 An id is never broken, and a table of Connections or of events may be as wide as the terminal.
-Refusals go to stderr, with exit code 1. Wrong usage, which includes a database that cannot be
-opened, is reported on stderr, too, with exit code 2.
+Refusals go to stderr, with exit code 1. Wrong usage, which includes a database that does not exist,
+is reported on stderr, too, with exit code 2. The code is 4 if the database is not available, and 5
+if the output could not be written. The reference says what each command does with its output, its
+files, its database and each signal.
 
 SQLAlchemy is imported only when it is needed, so that everything else starts quickly.
 """

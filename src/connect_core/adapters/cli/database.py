@@ -35,7 +35,7 @@ from connect_core import (
     SelfConnectionError,
     error_document,
 )
-from connect_core.adapters.cli.options import acting, unusable
+from connect_core.adapters.cli.options import acting, sentence, unusable
 from connect_core.adapters.cli.output import labelled, next_steps, shown, write, write_json
 from connect_core.adapters.sql import SqlConnectionStore, open_engine
 
@@ -74,9 +74,9 @@ def opened(
             engine.dispose()
     except DBAPIError as last:
         error = _first(last)
-        reason = " ".join(str(error.orig).split())
+        reason = sentence(str(error.orig))
         if (advice := _advice(error, changes=changes)) is not None:
-            write(f"{place} is not available: {reason.rstrip('.')}.", advice, err=True)
+            write(f"{place} is not available: {reason}", advice, err=True)
             raise typer.Exit(UNAVAILABLE) from None
         raise unusable(f"{place}: {reason}" if url.host is None else reason) from None
     except SQLAlchemyError as error:

@@ -72,11 +72,13 @@ def acting(text: str) -> Actor:
 
 def unusable(reason: str) -> typer.BadParameter:
     """The error that says why the database cannot be used, in a driver's words or in our own."""
+    return typer.BadParameter(sentence(reason), param_hint=f"'--database' (or {DATABASE_VARIABLE})")
+
+
+def sentence(reason: str) -> str:
+    """A reason in one line, with something at its end that ends a sentence."""
     text = " ".join(reason.split())
-    return typer.BadParameter(
-        text if text.endswith((".", "?", "!")) else f"{text}.",
-        param_hint=f"'--database' (or {DATABASE_VARIABLE})",
-    )
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
