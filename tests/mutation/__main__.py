@@ -74,6 +74,10 @@ MODULES = {
         f"adapters/sql/{module}": (_sql(module), "not sqlite-file or to_open or query_plans")
         for module in [*_SQL, "columns", "histories", "sessions"]
     },
+    **dict.fromkeys(
+        ["adapters/cli/files", "adapters/cli/signals"],
+        ([f"adapters/cli/{each}" for each in ("files", "signals", "transfer", "unwritten")], ""),
+    ),
     "conformance/execution": (
         [f"conformance/{each}" for each in ("execution", "runner", "adequacy", "exploration")],
         "not stress",

@@ -128,7 +128,16 @@ class TestUnusableDatabases:
     def test_a_directory(self, tmp_path: Path) -> None:
         assert unusable(str(tmp_path)) == f"{tmp_path}: unable to open database file.\n"
 
-    @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", ":memory:"])
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "sqlite://",
+            "sqlite:///:memory:",
+            ":memory:",
+            "sqlite:///file::memory:?uri=true",
+            "sqlite:///file:x?mode=memory&cache=shared&uri=true",
+        ],
+    )
     def test_one_that_would_not_last(self, url: str) -> None:
         assert unusable(url) == "a database in memory would be gone when the command ends.\n"
 
@@ -293,7 +302,15 @@ class TestNamesOfAnotherKind:
         assert [each.name for each in tmp_path.iterdir()] == [name]
 
     @pytest.mark.parametrize(
-        "name", ["hosts=1.db", "backup:2026.db", "C:connections.db", "a@b.db", "x.db?y=z"]
+        "name",
+        [
+            "hosts=1.db",
+            "backup:2026.db",
+            "C:connections.db",
+            "C:\\me@home\\x.db",
+            "a@b.db",
+            "x.db?y=z",
+        ],
     )
     def test_other_names(self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)

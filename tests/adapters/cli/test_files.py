@@ -299,6 +299,23 @@ class TestOtherTargets:
         assert "Invalid value for 'FILE': " in output
         assert names(three.directory) == ["connections.db"]
 
+    def test_a_file_named_stdout(self, three: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(three.directory)
+        assert three.run("export", "stdout") == ""
+        assert (three.directory / "stdout").read_text() == WHOLE
+
+    def test_what_fails_while_it_is_opened_leaves_nothing(
+        self, three: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refused(*_: object) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        target = three.file("", "out.jsonl")
+        monkeypatch.setattr("connect_core.adapters.cli.files.copymode", refused)
+        output = complaint("export", target, "--database", three.url)
+        assert output.endswith("Operation not permitted.\n")
+        assert names(three.directory) == ["connections.db", "out.jsonl"]
+
     def test_a_new_file_is_private_like_the_older_one(
         self, three: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:

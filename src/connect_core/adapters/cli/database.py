@@ -88,7 +88,7 @@ _ANOTHER_WAY: Final = re.compile(
     r"""(?ix) (?P<libpq> (.*\s)? (host(addr)?|port|dbname|user|password|passfile|service|sslmode)
               \s*= )
     | (?P<scheme> (sqlite|postgres(ql)?|mysql|mariadb|oracle|mssql|file|jdbc) (\+\w+)? :)
-    | (?P<account> [^/\s]* : [^/\s]* @)
+    | (?P<account> [^/\\\s]* : [^/\\\s]* @)
     """
 )
 
@@ -121,7 +121,8 @@ _TIME_LIMIT: Final = {"connect_timeout": "10"}
 
 
 def _is_in_memory(url: URL) -> bool:
-    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
+    named = url.database in (None, "", ":memory:", "file::memory:")
+    return url.get_backend_name() == "sqlite" and (named or url.query.get("mode") == "memory")
 
 
 def _in_words(url: URL) -> str:

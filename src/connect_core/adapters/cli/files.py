@@ -48,33 +48,35 @@ def target(
     if file == "-":
         yield from _to_stdout()
         return
-    path, part = _real(file), None
-    number = descriptor_of(file)
+    path, number = _real(file), descriptor_of(file)
+    part = out = None
     try:
-        if number is not None:
-            out = os.fdopen(os.dup(number), "w", encoding="utf-8", newline="\n")
-        elif path.exists() and not path.is_file():
-            out = path.open("w", encoding="utf-8", newline="\n")
-        else:
-            part = path.with_name(f".{token_hex(8)}.part")
-            out = part.open("x", encoding="utf-8", newline="\n")
-            if path.exists():
-                copymode(path, part)
-    except OSError as error:
-        raise unusable(file, error, hint) from None
-    try:
+        try:
+            if number is not None:
+                out = os.fdopen(os.dup(number), "w", encoding="utf-8", newline="\n")
+            elif path.exists() and not path.is_file():
+                out = path.open("w", encoding="utf-8", newline="\n")
+            else:
+                part = path.with_name(f".{token_hex(8)}.part")
+                out = part.open("x", encoding="utf-8", newline="\n")
+                if path.exists():
+                    copymode(path, part)
+        except OSError as error:
+            raise unusable(file, error, hint) from None
         yield _writer(out, file)
-        with _told(file):
+        with _told(out, file):
             out.flush()
             if part is not None:
                 os.fsync(out.fileno())
         if part is not None:
             _move(part, path, file, before_replacing, hint)
-    finally:
-        with suppress(OSError):  # of what could not be written before
-            out.close()
+    finally:  # also if a signal comes while the file is being opened
+        if out is not None:
+            with suppress(OSError):  # about what could not be written before
+                out.close()
         if part is not None:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # it was moved, or could not be opened
+                part.unlink()
 
 
 class Source:
@@ -167,26 +169,26 @@ def _real(path: str | Path) -> Path:
 
 def _to_stdout() -> Generator[Write]:
     yield _writer(sys.stdout, "stdout")
-    with _told("stdout"):
+    with _told(sys.stdout, "stdout"):
         sys.stdout.flush()
 
 
 def _writer(out: TextIO, file: str) -> Write:
     def write(text: str) -> None:
-        with _told(file):
+        with _told(out, file):
             out.write(text)
 
     return write
 
 
 @contextmanager
-def _told(file: str) -> Generator[None]:
+def _told(out: TextIO, file: str) -> Generator[None]:
     """Tell on stderr what the operating system says against writing to a file."""
     try:
         yield
     except OSError as error:
-        if file == "stdout":
-            drop_the_rest(sys.stdout)
+        if out is sys.stdout:
+            drop_the_rest(out)
         raise unwritten(shown(file), error) from None
 
 
