@@ -95,10 +95,11 @@ class TestTheSameFile:
         (tmp_path / "c.db").touch()
         (tmp_path / "link").symlink_to("c.db")
         os.link(tmp_path / "c.db", tmp_path / "hard")
+        os.link(tmp_path / "c.db", tmp_path / "+")
         (tmp_path / "there").mkdir()
         return tmp_path / "c.db"
 
-    @pytest.mark.parametrize("file", ["c.db", "./c.db", "there/../c.db", "link", "hard"])
+    @pytest.mark.parametrize("file", ["c.db", "./c.db", "there/../c.db", "link", "hard", "+"])
     def test_it_is(self, other: Path, file: str) -> None:
         assert is_one_of(file, [Path("/dev/null"), other])
 
@@ -299,10 +300,14 @@ class TestOtherTargets:
         assert "Invalid value for 'FILE': " in output
         assert names(three.directory) == ["connections.db"]
 
-    def test_a_file_named_stdout(self, three: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("name", ["stdout", "+", "./-"])
+    def test_a_file_of_any_name(
+        self, three: Place, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Only - is stdout."""
         monkeypatch.chdir(three.directory)
-        assert three.run("export", "stdout") == ""
-        assert (three.directory / "stdout").read_text() == WHOLE
+        assert three.run("export", name) == ""
+        assert (three.directory / name).read_text() == WHOLE
 
     def test_what_fails_while_it_is_opened_leaves_nothing(
         self, three: Place, monkeypatch: pytest.MonkeyPatch
