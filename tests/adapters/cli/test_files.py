@@ -10,6 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from shutil import which
 
 import pytest
 from exports import THREE, Place, line, lived
@@ -24,10 +25,13 @@ WHOLE = "".join(map(line, THREE))
 
 
 def shell(script: str, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Run a script of bash's with the command as ``connect-core``."""
+    """Run a script of Bash's with the command as ``connect-core``."""
+    bash = which("bash")
+    if bash is None:
+        pytest.skip("there is no Bash")
     function = f"connect-core() {{ '{sys.executable}' -W error -m connect_core \"$@\"; }}\n"
     return subprocess.run(  # noqa: S603  # our own scripts
-        ["/bin/bash", "-c", function + script, "bash", *arguments],
+        [bash, "-c", function + script, "bash", *arguments],
         env=environment(**variables),
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -376,14 +376,7 @@ class TestSkipExisting:
     def test_one_that_somebody_else_adds_meanwhile(
         self, any_place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        add_all = SqlConnectionStore.add_all
-
-        def overtaken(self: SqlConnectionStore, added: Sequence[History]) -> Sequence[int]:
-            monkeypatch.setattr(SqlConnectionStore, "add_all", add_all)
-            any_place.add(THREE[0])
-            return self.add_all(added)
-
-        monkeypatch.setattr(SqlConnectionStore, "add_all", overtaken)
+        overtake(any_place, monkeypatch)
         file = any_place.file(line(THREE[0]) + line(THREE[1]))
         assert any_place.run("import", file, "--skip-existing") == (
             "1 Connection imported, 1 skipped because it exists.\n"
@@ -510,6 +503,18 @@ def spoil(place: Place, statement: str) -> None:
     engine.dispose()
 
 
+def overtake(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let somebody else add the first of `THREE` just before the next import adds what it has."""
+    add_all = SqlConnectionStore.add_all
+
+    def overtaken(self: SqlConnectionStore, added: Sequence[History]) -> Sequence[int]:
+        monkeypatch.setattr(SqlConnectionStore, "add_all", add_all)
+        place.add(THREE[0])
+        return self.add_all(added)
+
+    monkeypatch.setattr(SqlConnectionStore, "add_all", overtaken)
+
+
 #: What a host may add to our tables so that the database refuses a row, and what it then says.
 REFUSING = {
     "sqlite": {
@@ -620,14 +625,7 @@ class TestOthers:
         self, any_place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It is reported as if it had been there before."""
-        add_all = SqlConnectionStore.add_all
-
-        def overtaken(self: SqlConnectionStore, added: Sequence[History]) -> Sequence[int]:
-            monkeypatch.setattr(SqlConnectionStore, "add_all", add_all)
-            any_place.add(THREE[0])
-            return self.add_all(added)
-
-        monkeypatch.setattr(SqlConnectionStore, "add_all", overtaken)
+        overtake(any_place, monkeypatch)
         output = outcome("import", any_place.file(line(THREE[0])), "--database", any_place.url)
         assert output[0] == 1
         assert "the id cxn_00000 is taken" in output[2]

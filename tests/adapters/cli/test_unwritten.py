@@ -228,7 +228,7 @@ class TestMain:
         assert (left.value.code, complained.getvalue()) == (5, told)
 
     def test_a_stream_with_a_descriptor(self, place: Place) -> None:
-        """What is left in its buffer is dropped, or the interpreter would fail at its end."""
+        """What is left in its buffer is dropped, or it would fail again when it is closed."""
         place.add(THREE[0])  # few enough bytes to stay in the buffer
         with (
             Path("/dev/full").open("w") as full,
@@ -238,7 +238,6 @@ class TestMain:
         ):
             cli.app(["export", "--database", place.url], prog_name="connect-core")
         assert (left.value.code, complained.getvalue()) == (5, f"{FULL}\n")
-        assert full.closed  # what was left in the buffer went nowhere
 
     def test_stderr_that_takes_nothing(self, people: People) -> None:
         with (

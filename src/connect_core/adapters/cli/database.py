@@ -5,6 +5,7 @@ This module needs SQLAlchemy, so commands import it when they run.
 
 import os
 import re
+import sqlite3
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,7 +41,6 @@ from connect_core.adapters.cli.output import labelled, next_steps, shown, write,
 from connect_core.adapters.sql import SqlConnectionStore, open_engine
 
 _Answer = TypeVar("_Answer")
-
 
 #: The exit code if the database is not available: it is down, or another process keeps it busy.
 UNAVAILABLE: Final = 4
@@ -185,13 +185,13 @@ def _make_default_directory(url: URL) -> None:
 _TRY_AGAIN: Final = "Another process is at work on it: try again when that has ended."
 _LOOK_AT_THE_SERVER: Final = "Look at what the server's log says."
 
-#: What to check, by SQLite's code: BUSY, LOCKED, IOERR, FULL and PROTOCOL.
+#: What to check, by SQLite's code.
 _SQLITE_ADVICE: Final = {
-    5: _TRY_AGAIN,
-    6: _TRY_AGAIN,
-    10: "Check its disk.",
-    13: "Make room on its disk.",
-    15: _TRY_AGAIN,
+    sqlite3.SQLITE_BUSY: _TRY_AGAIN,
+    sqlite3.SQLITE_LOCKED: _TRY_AGAIN,
+    sqlite3.SQLITE_PROTOCOL: _TRY_AGAIN,
+    sqlite3.SQLITE_IOERR: "Check its disk.",
+    sqlite3.SQLITE_FULL: "Make room on its disk.",
 }
 #: What to check, by the class of a server's SQLSTATE, or by the SQLSTATE itself.
 _SERVER_ADVICE: Final = {

@@ -37,10 +37,8 @@ from connect_core.adapters.sql.tables import metadata
 _BUSY_TIMEOUT: Final = 30_000
 #: How long to wait before a retry where SQLite itself does not wait, in milliseconds.
 _PAUSE: Final = 20
-#: The codes with which SQLite says that another process is at work: SQLITE_BUSY and SQLITE_LOCKED.
-_AT_WORK: Final = frozenset({5, 6})
-#: The code with which SQLite says that the file cannot be written: SQLITE_READONLY.
-_READ_ONLY: Final = 8
+#: The codes with which SQLite says that another process is at work.
+_AT_WORK: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 #: A number that no other application is likely to lock in PostgreSQL.
 _CREATION_LOCK: Final = 0x636F6E6E
 
@@ -230,7 +228,7 @@ def _write_ahead(cursor: Any, *, pause: Callable[[], None]) -> None:
             return
         except sqlite3.OperationalError as error:
             code = error.sqlite_errorcode & 0xFF
-            if code == _READ_ONLY:
+            if code == sqlite3.SQLITE_READONLY:
                 return
             if code not in _AT_WORK or waited >= _BUSY_TIMEOUT:
                 raise
