@@ -34,6 +34,7 @@ from connect_core import (
     SelfConnectionError,
     StaleConnectionError,
     Status,
+    StoreUnavailableError,
     TransitionError,
     authorize,
     authorize_access,
@@ -67,6 +68,7 @@ def every_error() -> dict[str, ConnectError]:
         IdempotencyKeyReusedError("key-1"),
         InvalidIdempotencyKeyError("clé"),
         InvalidRecordError("connections cxn_ABC123", "status is 'frozen'"),
+        StoreUnavailableError("it is down", uncertain=True),
     ]
     return {error.code: error for error in errors}
 
@@ -96,6 +98,7 @@ def test_codes_are_stable() -> None:
         "IdempotencyKeyReusedError": "idempotency_key_reused",
         "InvalidIdempotencyKeyError": "invalid_idempotency_key",
         "InvalidRecordError": "invalid_record",
+        "StoreUnavailableError": "store_unavailable",
     }
 
 
@@ -398,3 +401,17 @@ def test_the_ids_that_name_a_record_are_not_cut() -> None:
     record = f"connection_idempotency_keys {organization_id} '{key}'"
     assert f"stored as {record} is not" in str(InvalidRecordError(record, "it is odd"))
     assert len(str(InvalidRecordError("x" * 10_000_000, "it is odd"))) < 1000
+
+
+def test_a_store_that_does_not_answer() -> None:
+    """The text says whether anything was changed, and what to do."""
+    refused = str(StoreUnavailableError("database is locked"))
+    assert refused == (
+        "The store is not available: database is locked. Nothing was changed: repeat the request "
+        "later."
+    )
+    unknown = str(StoreUnavailableError("the connection was lost", uncertain=True))
+    assert unknown == (
+        "The store is not available: the connection was lost. Whether the change was stored is not "
+        "known: read the Connection, or repeat the request with its idempotency key."
+    )

@@ -28,10 +28,12 @@ from connect_core import (
     IdempotencyKey,
     IdempotencyKeyReusedError,
     InMemoryStore,
+    InvalidDocumentError,
     InvalidRecordError,
     InvalidTransitionError,
     Organization,
     OrganizationId,
+    Problem,
     StaleConnectionError,
     Status,
     error_document,
@@ -41,6 +43,19 @@ from connect_core import (
 @pytest.fixture
 def host(stored: Backend) -> Host:
     return Host(stored)
+
+
+def is_told_again(first: object, again: object) -> bool:
+    """Whether `again` is the refusal `first`, kept and marked as such."""
+    assert isinstance(first, ConnectError)
+    assert isinstance(again, ConnectError)
+    assert (first.replayed, again.replayed) == (False, True)
+    told = vars(again) | {"replayed": False}
+    return (type(again), str(again), told) == (
+        type(first),
+        str(first),
+        vars(first) | {"replayed": False},
+    )
 
 
 class TestIdempotency:
@@ -80,7 +95,7 @@ class TestIdempotency:
         assert after > before
         again = host.asks(action, connection.id, by=actor, idempotency_key="k")
         assert type(again) is error
-        assert (str(again), vars(again)) == (str(first), vars(first))
+        assert is_told_again(first, again)
         assert host.events(connection) == after
 
     @pytest.mark.parametrize("allow_self", [False, True])
@@ -91,11 +106,32 @@ class TestIdempotency:
             first = host.asks("create", by=OUR_KEY, allow_self=allow_self, **named)
             again = host.asks("create", by=OUR_KEY, allow_self=allow_self, **named)
             if isinstance(first, ConnectError):
-                assert type(again) is type(first)
-                assert (str(again), vars(again)) == (str(first), vars(first))
+                assert is_told_again(first, again)
             else:
                 assert again == first
                 assert (first.replayed, again.replayed) == (False, True)
+
+    def test_the_refusal_of_a_document(self, host: Host) -> None:
+        """It is kept with all of its problems, for this request and no other."""
+        problems = (Problem("/data/a~1b", "it is wrong"), Problem("", "it is empty"))
+        for malformed in (False, True):
+            error = InvalidDocumentError(problems, malformed)
+            named = {"by": OUR_KEY, "idempotency_key": f"k-{malformed}"}
+            first = host.asks("refuse", error, request={"body": "x"}, **named)
+            again = host.asks("refuse", error, request={"body": "x"}, **named)
+            assert first is error
+            assert is_told_again(first, again)
+            assert type(again.problems[0]) is Problem
+            other = host.asks("refuse", error, request={"body": "y"}, **named)
+            assert type(other) is IdempotencyKeyReusedError
+            command = host.asks("create", destination=THEIRS, **named)
+            assert type(command) is IdempotencyKeyReusedError
+
+    def test_without_a_key_nothing_is_kept(self, host: Host) -> None:
+        error = InvalidDocumentError((Problem("", "it is wrong"),))
+        named = {"by": OUR_KEY, "idempotency_key": None, "request": {"body": "x"}}
+        assert host.asks("refuse", error, **named) is error
+        assert not error.replayed
 
     def test_a_stale_version_is_an_outcome(self, host: Host) -> None:
         """The same request is not carried out later, when the expected version is reached."""
@@ -106,7 +142,7 @@ class TestIdempotency:
         host.asks("deactivate", connection.id, by=OUR_KEY)
         host.asks("reactivate", connection.id, by=OUR_KEY)
         again = host.asks("deactivate", connection.id, **named)
-        assert vars(again) == vars(first)
+        assert is_told_again(first, again)
         assert host.events(connection) == 3
 
     def test_a_lost_race_is_not(self) -> None:

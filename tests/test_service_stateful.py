@@ -62,11 +62,12 @@ class Reply:
         assert isinstance(other, Reply)
         if isinstance(self.answer, Change):
             return self.answer == other.answer
-        return (type(self.answer), vars(self.answer), str(self.answer)) == (
-            type(other.answer),
-            vars(other.answer),
-            str(other.answer),
-        )
+        assert isinstance(other.answer, ConnectError)
+        return self._told() == other._told()
+
+    def _told(self) -> tuple[object, ...]:
+        """A refusal, whether it is told for the first time or again."""
+        return type(self.answer), vars(self.answer) | {"replayed": None}, str(self.answer)
 
     __hash__ = None  # type: ignore[assignment]  # replies are compared by value, never hashed
 

@@ -25,6 +25,7 @@ from connect_core.errors import (
     Problem,
     SelfConnectionError,
     StaleConnectionError,
+    StoreUnavailableError,
     TransitionError,
 )
 from connect_core.history import ConnectionEvent, Terms
@@ -129,6 +130,7 @@ __all__ = [
     "Standing",
     "Status",
     "Step",
+    "StoreUnavailableError",
     "Terms",
     "TransitionError",
     "actions",

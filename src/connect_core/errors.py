@@ -12,6 +12,7 @@ use the existing one      `DuplicateConnectionError`
 read again and retry      `StaleConnectionError`
 fix the request           `InvalidDocumentError`, `ConnectionNotFoundError`,
                           `InvalidIdempotencyKeyError`, `IdempotencyKeyReusedError`
+repeat it later           `StoreUnavailableError`
 call an operator          `InvalidHistoryError`, `InvalidRecordError`: stored data is not what
                           was written
 ========================  ====================================================================
@@ -44,6 +45,8 @@ class ConnectError(Exception):
 
     #: What went wrong, for programs. The code of an error class never changes.
     code: ClassVar[str] = "connect_error"
+    #: True if nothing was decided now: the kept refusal of an idempotency key, given again.
+    replayed: bool = False
 
 
 class TransitionError(ConnectError):
@@ -365,3 +368,31 @@ class InvalidRecordError(ConnectError):
             f"What is stored as {shown(self.record, _MOST_OF_A_RECORD)} is not what was written: "
             f"{self.reason}. Compare it with a backup; nothing was served from it."
         )
+
+
+class StoreUnavailableError(ConnectError):
+    """The store could not serve this now: it does not answer, or others were in the way for long.
+
+    `ConnectionService` raises it only if the store does. Repeat the request later; one that had an
+    idempotency key can be repeated without risk.
+
+    Attributes:
+        reason: what failed, for a log; it is not for clients.
+        uncertain: True if it is not known whether the change was stored. Otherwise nothing was.
+    """
+
+    code = "store_unavailable"
+
+    def __init__(self, reason: str, uncertain: bool = False) -> None:
+        super().__init__(reason, uncertain)
+        self.reason = reason
+        self.uncertain = uncertain
+
+    def __str__(self) -> str:
+        changed = (
+            "Whether the change was stored is not known: read the Connection, or repeat the "
+            "request with its idempotency key."
+            if self.uncertain
+            else "Nothing was changed: repeat the request later."
+        )
+        return f"The store is not available: {shown(self.reason)}. {changed}"

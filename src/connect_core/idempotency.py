@@ -22,8 +22,10 @@ from connect_core.errors import (
     DuplicateConnectionError,
     ForbiddenTransitionError,
     IdempotencyKeyReusedError,
+    InvalidDocumentError,
     InvalidRecordError,
     InvalidTransitionError,
+    Problem,
     SelfConnectionError,
     StaleConnectionError,
 )
@@ -54,25 +56,24 @@ def once(
         The change that the request made; a `ReplayedChange` if it made it before.
 
     Raises:
-        ConnectError: the refusal that the request got, now or before.
+        ConnectError: the refusal that the request got now, or before; then it is `replayed`.
         IdempotencyKeyReusedError: the key was used for another request before.
         InvalidRecordError: the stored outcome cannot be read.
         Exception: what `perform` raises, unless it is a refusal that is kept.
     """
     fingerprint = sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-    attempted: tuple[IdempotencyRecord, Change] | None = None
+    attempted: tuple[IdempotencyRecord, Change | ConnectError] | None = None
 
     def attempt() -> IdempotencyRecord:
         nonlocal attempted
         outcome = _outcome(perform, keep_stale=request.get("expected_version") is not None)
         record = IdempotencyRecord(fingerprint, json.dumps(_plain(outcome)), clock())
-        if isinstance(outcome, Change):
-            attempted = record, outcome
+        attempted = record, outcome
         return record
 
     record = store.once(organization_id, key, attempt)
     if attempted is not None and attempted[0] is record:  # and not that of another request
-        return attempted[1]
+        return _told(attempted[1])
     if record.fingerprint != fingerprint:
         raise IdempotencyKeyReusedError(key)
     try:
@@ -81,8 +82,16 @@ def once(
         subject = f"the outcome of '{key}' for {organization_id}"
         raise InvalidRecordError(subject, f"it cannot be read ({error!r})") from error
     if isinstance(outcome, ConnectError):
+        outcome.replayed = True
         raise outcome
     return _replayed(store, *outcome)
+
+
+def _told(outcome: Change | ConnectError) -> Change:
+    """The outcome of a request that was carried out now."""
+    if isinstance(outcome, Change):
+        return outcome
+    raise outcome
 
 
 def _replayed(store: ConnectionStore, connection_id: ConnectionId, version: int) -> ReplayedChange:
@@ -100,6 +109,7 @@ _REFUSALS: Final[dict[str, type[ConnectError]]] = {
         ConnectionNotFoundError,
         DuplicateConnectionError,
         ForbiddenTransitionError,
+        InvalidDocumentError,
         InvalidTransitionError,
         SelfConnectionError,
         StaleConnectionError,
@@ -140,4 +150,6 @@ def _read(outcome: dict[str, Any]) -> ConnectError | tuple[ConnectionId, int]:
         facts["decision"] = Decision.from_dict(facts["decision"])
     if "actor" in facts:
         facts["actor"] = Actor.model_validate(facts["actor"])
+    if "problems" in facts:
+        facts["problems"] = tuple(Problem(*map(str, problem)) for problem in facts["problems"])
     return _REFUSALS[outcome["code"]](**facts)

@@ -17,26 +17,24 @@ store for databases.
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
+from typing import NoReturn
 
-from connect_core import arguments
+from connect_core import arguments, commands
 from connect_core.connection import Change, Connection
-from connect_core.decision import Decision, minds_version
-from connect_core.errors import (
-    ConnectionNotFoundError,
-    StaleConnectionError,
-)
+from connect_core.decision import Decision
+from connect_core.errors import ConnectionNotFoundError, InvalidDocumentError
 from connect_core.history import MAX_VERSION, ConnectionEvent, Terms, utc_now
 from connect_core.idempotency import once
 from connect_core.identifiers import ConnectionId
 from connect_core.lifecycle import Action
 from connect_core.paging import MAX_PAGE_SIZE, Page, page_of
 from connect_core.parties import Actor, Organization, roles_of
-from connect_core.policy import authorize_access, authorize_create, decide
+from connect_core.policy import authorize_access
 from connect_core.scopes import DEFAULT_SCOPES
 from connect_core.store import (
     ConnectionStore,
     selection_for,
-    unseen_duplicate,
     verified_history,
 )
 
@@ -116,9 +114,13 @@ class ConnectionService:
             "terms": terms.as_dict(),
             "allow_self": allow_self,
         }
-        return self._once(
-            idempotency_key, by, request, lambda: self._create(by, terms, allow_self=allow_self)
-        )
+
+        def perform() -> Change:
+            return commands.create(
+                self._store, by, terms, allow_self=allow_self, new_id=self._new_id, clock=self._now
+            )
+
+        return self._once(idempotency_key, by, request, perform)
 
     def activate(
         self,
@@ -202,6 +204,31 @@ class ConnectionService:
             ValueError: there is no such action, or another argument is not valid.
         """
         return self._take(action, connection_id, by, expected_version, idempotency_key)
+
+    def refuse(
+        self,
+        error: InvalidDocumentError,
+        *,
+        by: Actor,
+        request: Mapping[str, object],
+        idempotency_key: str | None,
+    ) -> Change:
+        """Raise the refusal of a document, and keep it for the key like every other refusal.
+
+        It never returns, but has the type of a command, which it stands for.
+
+        Args:
+            error: why the document is refused.
+            by: who sent it.
+            request: identifies the request, in plain JSON values.
+            idempotency_key: names the request; None to keep nothing.
+
+        Raises:
+            InvalidDocumentError: `error`, or the equal one that is kept.
+            IdempotencyKeyReusedError: the key was used for another request before.
+        """
+        by = arguments.actor(by, "by")
+        return self._once(idempotency_key, by, {"refused": dict(request)}, partial(_raise, error))
 
     # --- Questions ---
 
@@ -349,35 +376,6 @@ class ConnectionService:
     def _now(self) -> datetime:
         return arguments.moment(self._clock(), "clock()")
 
-    def _create(self, by: Actor, terms: Terms, *, allow_self: bool) -> Change:
-        source, destination = terms.source_organization_id, terms.destination_organization_id
-
-        def require_none() -> None:
-            authorize_create(
-                by,
-                source=source,
-                destination=destination,
-                existing=self._store.find(source, destination),
-                allow_self=allow_self,
-            )
-
-        require_none()
-        change = Connection.create(
-            by=by,
-            destination=destination,
-            name=terms.name,
-            scopes=terms.scopes,
-            allow_self=allow_self,
-            id=self._new_id(),
-            at=self._now(),
-        )
-        if not self._store.add(change):
-            require_none()
-            if self._store.get(change.connection.id) is not None:
-                raise ValueError(f"{change.connection.id} is taken; new_id must give new ids")
-            raise unseen_duplicate(by, change.connection)
-        return change
-
     def _take(
         self,
         action: str,
@@ -398,16 +396,7 @@ class ConnectionService:
 
         def perform() -> Change:
             connection = self._visible(which, by)
-            if (
-                expected_version is not None
-                and expected_version != connection.version
-                and minds_version(decide(by, step, connection))
-            ):
-                raise StaleConnectionError(expected_version, connection.version, connection.id)
-            change = connection.take(step, by=by, at=self._now())
-            if not self._store.save(change):
-                raise self._overtaken(connection)
-            return change
+            return commands.take(self._store, connection, step, by, expected_version, self._now)
 
         request = {
             "action": step.value,
@@ -415,13 +404,6 @@ class ConnectionService:
             "expected_version": expected_version,
         }
         return self._once(idempotency_key, by, request, perform)
-
-    def _overtaken(self, connection: Connection) -> StaleConnectionError:
-        """The error for a lost race: somebody changed the Connection meanwhile."""
-        now = self._store.get(connection.id)
-        return StaleConnectionError(
-            connection.version, None if now is None else now.version, connection.id
-        )
 
     def _once(
         self,
@@ -443,3 +425,7 @@ def _is_id(text: str) -> bool:
         return bool(ConnectionId(text))
     except ValueError:
         return False
+
+
+def _raise(error: InvalidDocumentError) -> NoReturn:
+    raise error
