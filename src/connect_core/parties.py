@@ -33,7 +33,13 @@ def _readable(name: str) -> str:
 #: without control characters and lone surrogates, which some systems cannot store or show.
 Name = Annotated[
     str,
-    Field(strict=True, json_schema_extra={"maxLength": MAX_NAME_LENGTH}),
+    Field(
+        strict=True,
+        json_schema_extra={
+            "maxLength": MAX_NAME_LENGTH,
+            "not": {"pattern": r"[\u0000-\u001f\u007f-\u009f]"},
+        },
+    ),
     AfterValidator(_readable),
 ]
 

@@ -28,6 +28,7 @@ from connect_core import (
     Problem,
     SelfConnectionError,
     StaleConnectionError,
+    StoreUnavailableError,
     TransitionError,
     authorize,
     authorize_access,
@@ -100,7 +101,7 @@ class TestLists:
         )
 
     @pytest.mark.parametrize("links", [{"prev": "/p"}, {"next": "/n"}])
-    def test_one_end(self, links: dict[str, str]) -> None:
+    def test_one_end(self, links: dict[str, Any]) -> None:
         document = list_document([guide_connection()], **links)
         assert document["links"] == {"prev": None, "next": None} | links
 
@@ -242,6 +243,23 @@ ERRORS: list[tuple[str, ConnectError, int, str, str, str]] = [
         "Internal error",
         "invalid_record",
         "The request could not be served.",
+    ),
+    (
+        "store",
+        StoreUnavailableError("a secret"),
+        503,
+        "Service unavailable",
+        "store_unavailable",
+        "The request could not be served now, and nothing was changed: repeat it later.",
+    ),
+    (
+        "store, perhaps done",
+        StoreUnavailableError("a secret", uncertain=True),
+        503,
+        "Service unavailable",
+        "store_unavailable",
+        "It is not known whether the request was carried out: read the Connection, or repeat the "
+        "request with its idempotency key.",
     ),
     (
         "any other",

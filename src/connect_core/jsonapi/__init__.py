@@ -1,4 +1,7 @@
-"""Reading and writing the documents of the guide, as plain data that any framework can send.
+"""Reading and writing the documents, as plain data that any framework can send.
+
+There are two forms: the guide's, and the one that the published API has had since 2026-05
+(``representation="current"``). `connect_core.jsonapi.schemas` has their JSON Schemas.
 
 Reading is strict. A document is checked as a whole, and every problem is reported at once, each
 with its JSON Pointer (if there are more than 100, the first 100 and the number of the others).
@@ -11,7 +14,7 @@ milliseconds and ``Z``. The guide's sample response to a create shows an active 
 rules a new Connection is pending, and it is written so here.
 """
 
-from connect_core.jsonapi.models import RESOURCE_TYPE
+from connect_core.jsonapi.models import RESOURCE_TYPE, Representation
 from connect_core.jsonapi.reading import (
     CreateRequest,
     Document,
@@ -24,8 +27,12 @@ from connect_core.jsonapi.reading import (
 from connect_core.jsonapi.writing import (
     connection_document,
     error_document,
+    field_names,
+    history_document,
     list_document,
+    problem_document,
     record_document,
+    resource_type,
 )
 
 __all__ = [
@@ -33,12 +40,17 @@ __all__ = [
     "CreateRequest",
     "Document",
     "Record",
+    "Representation",
     "connection_document",
     "error_document",
+    "field_names",
+    "history_document",
     "list_document",
     "load_json",
     "parse_connection",
     "parse_create",
     "parse_record",
+    "problem_document",
     "record_document",
+    "resource_type",
 ]

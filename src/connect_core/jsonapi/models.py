@@ -1,9 +1,10 @@
 """The documents as pydantic models: kebab-case members, and no others."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, create_model, field_validator
 
 from connect_core.history import (
     ConnectionEvent,
@@ -19,37 +20,59 @@ from connect_core.text import quoted
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
+#: The two forms of the documents: the guide's, and that of the published API.
+Representation: TypeAlias = Literal["guide", "current"]
+
 #: The type of a Connection's resource object, as the guide has it. This one is written.
 RESOURCE_TYPE: Final = "connect/connections"
-#: The types that are read: the guide's, and the one in the API's own pages.
+#: The same in the published API's form.
+CURRENT_TYPE: Final = "connect/connection"
+#: The types that are read.
 _ResourceType = Literal["connect/connections", "connect/connection"]
 
 
-def _kebab(field: str) -> str:
+def kebab(field: str) -> str:
+    """The name of a member, from the name of its field."""
     return field.replace("_", "-")
 
 
 class _Member(BaseModel):
     """A JSON object with kebab-case members, and no others."""
 
-    model_config = ConfigDict(extra="forbid", defer_build=True, alias_generator=_kebab)
+    model_config = ConfigDict(extra="forbid", defer_build=True, alias_generator=kebab)
 
 
-class _CreateAttributes(_Member):
+class CurrentTerms(_Member):
+    """What a create request of the published form asks for."""
+
     destination_organization_id: OrganizationId
+
+
+class GuideTerms(CurrentTerms):
+    """What a create request of the guide's form asks for."""
+
     name: Name | None = None
+
+
+class CreateTerms(GuideTerms):
+    """What a create request can ask for, with our extension: the scopes."""
+
     scopes: ScopeSet = DEFAULT_SCOPES
 
 
-class _CreateData(_Member):
-    type: _ResourceType = RESOURCE_TYPE
-    attributes: _CreateAttributes
+@cache
+def create_document(representation: Representation, *, extensions: bool) -> Any:
+    """The model of the body of a create request, whose terms are in ``data.attributes``.
 
-
-class CreateDocument(_Member):
-    """The body of a create request."""
-
-    data: _CreateData
+    It has every member that we know, or those that are published. Each of the models has the same
+    name in a schema.
+    """
+    terms = GuideTerms if representation == "guide" else CurrentTerms
+    attributes = (CreateTerms if extensions else terms, ...)
+    resource = (_ResourceType, RESOURCE_TYPE)
+    fields: Any = {"type": resource, "attributes": attributes}
+    data: Any = create_model("CreateData", __base__=_Member, **fields)
+    return create_model("CreateDocument", __base__=_Member, data=(data, ...))
 
 
 class _ConnectionAttributes(_Member):

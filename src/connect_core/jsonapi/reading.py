@@ -6,9 +6,10 @@ Pointer of its place. The input is never changed.
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from reprlib import repr as shortened
-from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -19,8 +20,10 @@ from connect_core.identifiers import OrganizationId
 from connect_core.jsonapi.models import (
     ConnectionData,
     ConnectionDocument,
-    CreateDocument,
+    CurrentTerms,
     RecordDocument,
+    Representation,
+    create_document,
 )
 from connect_core.parties import Actor
 from connect_core.scopes import DEFAULT_SCOPES, MAX_SCOPES, Scope
@@ -47,19 +50,92 @@ class CreateRequest(NamedTuple):
     scopes: frozenset[Scope] = DEFAULT_SCOPES
 
 
-def parse_create(body: Document) -> CreateRequest:
+def parse_create(
+    body: Document,
+    *,
+    representation: Representation = "guide",
+    extensions: bool = True,
+    any_spelling: bool = False,
+) -> CreateRequest:
     """Read the body of a create request. The body is not changed.
 
     ``type`` may be left out, as the guide's own example does.
 
     Args:
         body: the JSON as bytes (UTF-8) or text, or the object already read from it.
+        representation: the form of the body. The published one has no name.
+        extensions: whether the name and the scopes may be there in either form.
+        any_spelling: whether the names of members may be in camel or snake case, too.
 
     Raises:
         InvalidDocumentError: with every problem and its place; `malformed` if it is not JSON.
     """
-    attributes = _validated(CreateDocument, body).data.attributes
-    return CreateRequest(attributes.destination_organization_id, attributes.name, attributes.scopes)
+    model = create_document(representation, extensions=extensions)
+    sent = _DESTINATION
+    if any_spelling:
+        body, repeated, sent = _respelled(body)
+        with _as_sent(sent):
+            validated: Any = _valid(model, body, repeated)
+    else:
+        validated = _validated(model, body)
+    attributes: CurrentTerms = validated.data.attributes
+    return CreateRequest(
+        attributes.destination_organization_id,
+        getattr(attributes, "name", None),
+        getattr(attributes, "scopes", DEFAULT_SCOPES),
+    )
+
+
+#: The only member of a create request that has several words, and its spellings.
+_DESTINATION: Final = "destination-organization-id"
+_SPELLINGS: Final = (_DESTINATION, "destinationOrganizationId", "destination_organization_id")
+_ATTRIBUTES: Final = "/data/attributes/"
+
+
+def _respelled(body: Document) -> tuple[Document, list[Problem], str]:
+    """The document in kebab case, its repeated members, and the spelling that was sent.
+
+    Of two spellings of one member, both are kept: the second is a problem.
+    """
+    value: object = body
+    repeated: list[Problem] = []
+    if isinstance(body, (bytes, bytearray, str)):
+        value, repeated = load_json(body)
+    data = _member(value, "data")
+    attributes = _member(data, "attributes")
+    given = cast("Mapping[str, object]", attributes if isinstance(attributes, Mapping) else {})
+    found = [name for name in _SPELLINGS if name in given]
+    if not found:
+        return cast("Document", value), repeated, _DESTINATION
+    sent, *others = found
+    repeated += [
+        Problem(_ATTRIBUTES + name, f"the member {shortened(_DESTINATION)} stands twice")
+        for name in others
+    ]
+    kept = {
+        _DESTINATION if name == sent else name: member
+        for name, member in given.items()
+        if name not in others
+    }
+    outer, inner = cast("Mapping[str, object]", value), cast("Mapping[str, object]", data)
+    return {**outer, "data": {**inner, "attributes": kept}}, repeated, sent
+
+
+@contextmanager
+def _as_sent(spelling: str) -> Generator[None]:
+    """Let problems with the destination point at the member as it was sent."""
+    try:
+        yield
+    except InvalidDocumentError as error:
+        place = _ATTRIBUTES + _DESTINATION
+        raise InvalidDocumentError(
+            tuple(
+                Problem(_ATTRIBUTES + spelling, problem.detail)
+                if problem.pointer == place
+                else problem
+                for problem in error.problems
+            )
+        ) from None
 
 
 def parse_connection(document: Document, *, version: int = 1) -> Connection:
