@@ -130,12 +130,17 @@ class ConnectionId(ValidatedText):
         backwards. At least 100 bits come from the system's secure random source: knowing one id
         does not help to guess another. Threads may call this at the same time.
         """
-        number = _next_prefix() << _RANDOM_BITS | _random_number()
-        characters: list[str] = []
-        for _ in range(MINTED_LENGTH):
-            number, index = divmod(number, len(BASE58))
-            characters.append(BASE58[index])
-        return cls("cxn_" + "".join(reversed(characters)))
+        return cls(minted("cxn_"))
+
+
+def minted(prefix: str) -> str:
+    """A new id with this prefix, made as `ConnectionId.mint` describes it."""
+    number = _next_prefix() << _RANDOM_BITS | _random_number()
+    characters: list[str] = []
+    for _ in range(MINTED_LENGTH):
+        number, index = divmod(number, len(BASE58))
+        characters.append(BASE58[index])
+    return prefix + "".join(reversed(characters))
 
 
 #: The prefix of the last minted id. The library keeps no other state.

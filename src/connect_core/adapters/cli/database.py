@@ -5,7 +5,6 @@ This module needs SQLAlchemy, so commands import it when they run.
 
 import os
 import re
-import sqlite3
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +19,6 @@ from sqlalchemy.exc import (
     DBAPIError,
     InvalidRequestError,
     NoSuchTableError,
-    OperationalError,
     SAWarning,
     SQLAlchemyError,
 )
@@ -39,6 +37,7 @@ from connect_core import (
 from connect_core.adapters.cli.options import acting, sentence, unusable
 from connect_core.adapters.cli.output import labelled, next_steps, shown, write, write_json
 from connect_core.adapters.sql import SqlConnectionStore, open_engine
+from connect_core.adapters.sql.availability import Trouble, first_of, trouble_of
 
 _Answer = TypeVar("_Answer")
 
@@ -65,7 +64,7 @@ def opened(
     url = _url(database)
     if _is_in_memory(url):
         raise unusable("a database in memory would be gone when the command ends")
-    place = _in_words(url)
+    place = in_words(url)
     try:
         engine = _engine(url, place, on_creation)
         try:
@@ -73,7 +72,7 @@ def opened(
         finally:
             engine.dispose()
     except DBAPIError as last:
-        error = _first(last)
+        error = first_of(last)
         reason = sentence(str(error.orig))
         if (advice := _advice(error, changes=changes)) is not None:
             write(f"{place} is not available: {reason}", advice, err=True)
@@ -125,7 +124,7 @@ def _is_in_memory(url: URL) -> bool:
     return url.get_backend_name() == "sqlite" and (named or url.query.get("mode") == "memory")
 
 
-def _in_words(url: URL) -> str:
+def in_words(url: URL) -> str:
     """The database for people to read, without a password."""
     if url.get_backend_name() == "sqlite":
         return shown(str(url.database))
@@ -152,7 +151,8 @@ def _engine(url: URL, place: str, on_creation: Callable[[str], None] | None) -> 
                 if on_creation is None:
                     reason = "it does not exist" if is_new else str(error)
                     raise unusable(
-                        f"{place}: {reason}. Only connect-core create and import would create it"
+                        f"{place}: {reason}. Only connect-core create, import, keys create and"
+                        " serve would create it"
                     ) from None
             _make_default_directory(url)
             engine = open_engine(url)
@@ -182,68 +182,30 @@ def _make_default_directory(url: URL) -> None:
 
 # --- What is not available -----------------------------------------------------------------------
 
-_TRY_AGAIN: Final = "Another process is at work on it: try again when that has ended."
-_LOOK_AT_THE_SERVER: Final = "Look at what the server's log says."
-
-#: What to check, by SQLite's code.
-_SQLITE_ADVICE: Final = {
-    sqlite3.SQLITE_BUSY: _TRY_AGAIN,
-    sqlite3.SQLITE_LOCKED: _TRY_AGAIN,
-    sqlite3.SQLITE_PROTOCOL: _TRY_AGAIN,
-    sqlite3.SQLITE_IOERR: "Check its disk.",
-    sqlite3.SQLITE_FULL: "Make room on its disk.",
-}
-#: What to check, by the class of a server's SQLSTATE, or by the SQLSTATE itself.
-_SERVER_ADVICE: Final = {
-    "40": _TRY_AGAIN,
-    "53": _LOOK_AT_THE_SERVER,
-    "55P03": _TRY_AGAIN,
-    "57": _LOOK_AT_THE_SERVER,
-    "58": _LOOK_AT_THE_SERVER,
-}
-#: What libpq says if a server refuses a user, or if the client cannot meet its terms: its severity,
-#: in any language, and two spaces.
-_REFUSED: Final = re.compile(
-    r"failed: \w+:  |fe_sendauth|SSL was required|certificate|authentication", re.IGNORECASE
+_UNCHANGED: Final = " Nothing was changed."
+#: What is not known after a change, if the connection was lost.
+_UNKNOWN: Final = (
+    " Whether the change was stored is not known: look with connect-core show, or repeat a command"
+    " that had an --idempotency-key."
 )
-#: What a server says if it does not refuse this user, but everybody.
-_REFUSES_ALL: Final = re.compile(r"starting up|shutting down|recovery mode|too many|remaining conn")
-
-
-def _first(error: DBAPIError) -> DBAPIError:
-    """The first of the errors that followed one another.
-
-    If a disk is full, SQLite undoes the transaction, and then SQLAlchemy misses its savepoint.
-    """
-    found, earlier = error, error.__context__
-    while earlier is not None:
-        found = earlier if isinstance(earlier, DBAPIError) else found
-        earlier = earlier.__context__
-    return found
+#: What to check.
+_ADVICE: Final = {
+    Trouble.OTHERS: "Another process is at work on it: try again when that has ended.",
+    Trouble.DISK: "Check its disk.",
+    Trouble.FULL: "Make room on its disk.",
+    Trouble.SERVER: "Look at what the server's log says.",
+    Trouble.LOST: "The connection was lost: check that the server runs.",
+    Trouble.UNREACHABLE: "Check that the server runs, and that its host and port are right.",
+}
 
 
 def _advice(error: DBAPIError, *, changes: bool) -> str | None:
     """What to check if the database is not available; None if something else is wrong."""
-    unchanged = " Nothing was changed." if changes else ""
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    if code is not None:
-        advice = _SQLITE_ADVICE.get(code & 0xFF)
-        return None if advice is None else advice + unchanged
-    state = getattr(error.orig, "sqlstate", None)
-    if error.connection_invalidated or str(state).startswith(("08", "57P")):
-        lost = (
-            " Whether the change was stored is not known: look with connect-core show, or repeat a"
-            " command that had an --idempotency-key."
-        )
-        return "The connection was lost: check that the server runs." + (lost if changes else "")
-    if state is not None:
-        advice = _SERVER_ADVICE.get(state) or _SERVER_ADVICE.get(state[:2])
-        return None if advice is None else advice + unchanged
-    text = str(error.orig)
-    refused = _REFUSED.search(text) and not _REFUSES_ALL.search(text)
-    if refused or not isinstance(error, OperationalError):
+    trouble = trouble_of(error)
+    if trouble is None:
         return None
-    return "Check that the server runs, and that its host and port are right." + unchanged
+    known = _UNKNOWN if trouble is Trouble.LOST else _UNCHANGED
+    return _ADVICE[trouble] + (known if changes else "")
 
 
 # --- Asking --------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from typing import Any, Final
 from sqlalchemy import (
     URL,
     Engine,
+    MetaData,
     NullPool,
     QueuePool,
     Table,
@@ -90,7 +91,7 @@ def open_engine(url: str | URL, *, create: bool = True) -> Engine:
         if absent and not create:
             raise NoSuchTableError(f"there is no table {', '.join(each.name for each in absent)}")
         if absent:
-            _create_tables(engine)
+            create_tables(engine, metadata)
     except BaseException:
         engine.dispose()
         raise
@@ -120,10 +121,19 @@ def _require_url(url: object) -> None:
         raise TypeError(f"url: expected a str or a sqlalchemy.URL, got {kind_of(url)}{advice}")
 
 
-def _require_engine(engine: object) -> None:
+def require_engine(engine: object, *, if_async: str = "pass its sync_engine") -> None:
+    """Refuse what is not an Engine.
+
+    Args:
+        engine: what was given as one.
+        if_async: what to do about an ``AsyncEngine``.
+
+    Raises:
+        TypeError: `engine` is no `Engine`; the message says what to pass instead.
+    """
     if not isinstance(engine, Engine):
         is_async = hasattr(engine, "sync_engine")
-        advice = "; of an AsyncEngine, pass its sync_engine" if is_async else ""
+        advice = f"; of an AsyncEngine, {if_async}" if is_async else ""
         raise TypeError(f"engine: expected a sqlalchemy.Engine, got {kind_of(engine)}{advice}")
 
 
@@ -156,11 +166,12 @@ def _require_ours(table: Table, columns: set[str]) -> None:
         )
 
 
-def _create_tables(engine: Engine) -> None:
+def create_tables(engine: Engine, tables: MetaData) -> None:
+    """Create those of the tables that are absent, also when several processes do so at once."""
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":  # where two processes could both find them absent
             connection.execute(select(func.pg_advisory_xact_lock(_CREATION_LOCK)))
-        metadata.create_all(connection)
+        tables.create_all(connection)
 
 
 def configure_engine(engine: Engine) -> Engine:
@@ -184,7 +195,7 @@ def configure_engine(engine: Engine) -> Engine:
     Raises:
         TypeError: `engine` is no `Engine`.
     """
-    _require_engine(engine)
+    require_engine(engine)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)

@@ -68,7 +68,7 @@ def connection_of(row: Row[Any]) -> Connection:
     values: dict[str, Any] = dict(zip(_CONNECTION_COLUMNS, row, strict=True))
     source = values["source_organization_id"]
     values["creator"] = {"id": values.pop("creator_id"), "organization_id": source}
-    return _valid(Connection, values, f"connections {values['id']}")
+    return valid(Connection, values, f"connections {values['id']}")
 
 
 def event_of(row: Row[Any]) -> ConnectionEvent:
@@ -79,11 +79,15 @@ def event_of(row: Row[Any]) -> ConnectionEvent:
         "organization_id": values.pop("actor_organization_id"),
     }
     record = f"connection_events {values['connection_id']} version {values['version']}"
-    return _valid(ConnectionEvent, values, record)
+    return valid(ConnectionEvent, values, record)
 
 
-def _valid(model: type[_Model], values: dict[str, Any], record: str) -> _Model:
-    """The row as a model; a stored value may be anything."""
+def valid(model: type[_Model], values: dict[str, Any], record: str) -> _Model:
+    """The row as a model; a stored value may be anything.
+
+    Raises:
+        InvalidRecordError: it is not what was written.
+    """
     for name, value in values.items():
         if name.endswith("_at") and not isinstance(value, datetime):
             raise InvalidRecordError(record, f"{name} is {value!r}, no UTC time in milliseconds")

@@ -1,0 +1,98 @@
+"""What a database error says: whether the database is not available, and why.
+
+Everything else, such as a missing table or a constraint of the host's, is no matter of
+availability.
+"""
+
+import re
+import sqlite3
+from enum import Enum, auto
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from connect_core.adapters.sql.sessions import violated
+
+
+class Trouble(Enum):
+    """Why a database is not available."""
+
+    #: Another transaction is in the way: the database gave this one up, or it waited for too long.
+    OTHERS = auto()
+    #: The disk failed.
+    DISK = auto()
+    #: The disk is full.
+    FULL = auto()
+    #: The server has a problem of its own: it has no room, or is shutting down.
+    SERVER = auto()
+    #: The connection was lost after it had been made.
+    LOST = auto()
+    #: There is no connection to a server.
+    UNREACHABLE = auto()
+
+
+#: By SQLite's code.
+_SQLITE: Final = {
+    sqlite3.SQLITE_BUSY: Trouble.OTHERS,
+    sqlite3.SQLITE_LOCKED: Trouble.OTHERS,
+    sqlite3.SQLITE_PROTOCOL: Trouble.OTHERS,
+    sqlite3.SQLITE_IOERR: Trouble.DISK,
+    sqlite3.SQLITE_FULL: Trouble.FULL,
+}
+#: By the class of a server's SQLSTATE, or by the SQLSTATE itself.
+_SERVER: Final = {
+    "40": Trouble.OTHERS,
+    "53": Trouble.SERVER,
+    "55P03": Trouble.OTHERS,
+    "57": Trouble.SERVER,
+    "58": Trouble.SERVER,
+}
+#: The SQLSTATEs of a transaction that was given up for others' sake, and can be run again.
+_GIVEN_UP: Final = frozenset({"40001", "40P01"})
+#: The constraint that a stricter isolation violates if another transaction has just used a key.
+_KEY: Final = "pk_connection_idempotency_keys"
+#: What libpq says if a server refuses a user, or if the client cannot meet its terms: its severity,
+#: in any language, and two spaces.
+_REFUSED: Final = re.compile(
+    r"failed: \w+:  |fe_sendauth|SSL was required|certificate|authentication", re.IGNORECASE
+)
+#: What a server says if it does not refuse this user, but everybody.
+_REFUSES_ALL: Final = re.compile(r"starting up|shutting down|recovery mode|too many|remaining conn")
+
+
+def first_of(error: DBAPIError) -> DBAPIError:
+    """The first of the errors that followed one another.
+
+    If a disk is full, SQLite undoes the transaction, and then SQLAlchemy misses its savepoint.
+    """
+    found, earlier = error, error.__context__
+    while earlier is not None:
+        found = earlier if isinstance(earlier, DBAPIError) else found
+        earlier = earlier.__context__
+    return found
+
+
+def trouble_of(error: DBAPIError) -> Trouble | None:
+    """Why the database is not available; None if something else is wrong."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return _SQLITE.get(code & 0xFF)
+    state = getattr(error.orig, "sqlstate", None)
+    if error.connection_invalidated or str(state).startswith(("08", "57P")):
+        return Trouble.LOST
+    if state is not None:
+        return _SERVER.get(state) or _SERVER.get(state[:2])
+    text = str(error.orig)
+    refused = _REFUSED.search(text) and not _REFUSES_ALL.search(text)
+    if refused or not isinstance(error, OperationalError):
+        return None
+    return Trouble.UNREACHABLE
+
+
+def can_be_run_again(error: DBAPIError) -> bool:
+    """Whether the database gave the transaction up for others' sake, so that nothing was done."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    given_up = getattr(error.orig, "sqlstate", None) in _GIVEN_UP
+    return given_up or _KEY in violated(error.orig)
