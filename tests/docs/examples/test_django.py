@@ -1,12 +1,10 @@
 """The Django example: its views, its filters compared with the policy, its constraints, its page.
 
-Django is set up in this process, for this file alone, on a database of its own.
+Django is set up in this process, on a database of its own.
 """
 
 import json
-import os
 import re
-import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,9 +15,9 @@ from itertools import chain, product
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
-import django
 import pytest
 from databases import postgresql
+from django_settings import set_up
 from etags import NO_VERSION, SAME_VERSION
 from servers import DEADLINE, blocks, started, typed
 from support import OUR_KEY, PARTNER, REFUSED_STEPS, STEPS_TO, STRANGER
@@ -36,18 +34,6 @@ from connect_core import (
     roles_of,
 )
 from connect_core.identifiers import MAX_ID_LENGTH
-
-
-def set_up() -> None:
-    """Make Django ready, and leave the process's time zone as it was."""
-    zone = os.environ.get("TZ")
-    os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
-    django.setup()
-    del os.environ["DJANGO_SETTINGS_MODULE"], os.environ["TZ"]
-    if zone is not None:
-        os.environ["TZ"] = zone
-    time.tzset()
-
 
 set_up()
 

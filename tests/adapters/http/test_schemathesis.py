@@ -1,0 +1,87 @@
+"""Schemathesis on the description: every operation, and sequences of them. No check fails.
+
+It draws requests, valid and invalid ones, from the document alone, and compares the answers with
+it: status, media type, schema, headers, refusals of what is invalid, and no 5xx. It is in the group
+`openapi`.
+"""
+
+import os
+from typing import Any
+
+import pytest
+from http_api import MemoryTransactions, authenticate
+from hypothesis import HealthCheck, settings
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
+
+from connect_core.adapters.http import create_api, openapi_document
+from connect_core.jsonapi import Representation
+
+try:
+    import schemathesis
+except ImportError:
+    if os.environ.get("CONNECT_CORE_REQUIRE_SCHEMATHESIS"):
+        raise
+    pytest.skip("schemathesis is not installed", allow_module_level=True)
+
+OURS = {"Authorization": "Bearer ours"}
+BOUNDED = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    stateful_step_count=8,
+)
+
+
+def schema_of(transactions: MemoryTransactions, representation: Representation) -> Any:
+    app = create_api(
+        authenticate=authenticate,
+        transactions=transactions,
+        representation=representation,
+    )
+    document: Any = openapi_document(representation=representation)
+    document["components"]["parameters"]["KeyInflection"]["schema"]["enum"] = ["kebab"]
+
+    async def described(scope: Scope, receive: Receive, send: Send) -> None:
+        is_description = scope["type"] == "http" and scope["path"] == "/described"
+        await (JSONResponse(document) if is_description else app)(scope, receive, send)
+
+    schema = schemathesis.openapi.from_asgi("/described", described)
+    # A key that is used again is 422 in the guide's form.
+    schema.config.checks.positive_data_acceptance.expected_statuses.append("422")
+    return schema
+
+
+#: One store each, emptied before each case or sequence.
+stored = {"guide": MemoryTransactions(), "current": MemoryTransactions()}
+guide = schema_of(stored["guide"], "guide")
+current = schema_of(stored["current"], "current")
+
+
+@guide.parametrize()  # type: ignore[untyped-decorator]  # made at run time
+@BOUNDED
+def test_guide(case: Any) -> None:
+    stored["guide"].empty()
+    case.call_and_validate(headers=OURS)
+
+
+@current.parametrize()  # type: ignore[untyped-decorator]  # made at run time
+@BOUNDED
+def test_current(case: Any) -> None:
+    stored["current"].empty()
+    case.call_and_validate(headers=OURS)
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize(("form", "schema"), [("guide", guide), ("current", current)])
+def test_sequences(form: str, schema: Any) -> None:
+    """What was created is retrieved, activated, ended: by the links of the document."""
+
+    class Sequences(schema.as_state_machine()):  # type: ignore[misc]  # made at run time
+        def setup(self) -> None:
+            stored[form].empty()
+
+        def get_call_kwargs(self, case: Any) -> dict[str, Any]:  # noqa: ARG002  # the base's
+            return {"headers": OURS}
+
+    Sequences.run(settings=BOUNDED)
