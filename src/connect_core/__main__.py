@@ -8,6 +8,7 @@ from collections.abc import Callable
 _EXTRAS: dict[str | None, str] = {
     **dict.fromkeys(("platformdirs", "rich", "sqlalchemy", "typer"), "cli"),
     **dict.fromkeys(("hypothesis", "jinja2", "pytest"), "cli,testing"),
+    **dict.fromkeys(("anyio", "starlette", "swagger_ui_bundle", "uvicorn"), "serve"),
 }
 
 

@@ -31,6 +31,10 @@ OFFERED: list[tuple[list[str], list[str]]] = [
     (["create", "org_DEF456", "--scope", ""], sorted(DEFAULT_SCOPES)),
     (["check", "cxn_1", ""], sorted(DEFAULT_SCOPES)),
     (["show", "nonsense", "--js"], ["--json"]),
+    (["keys", ""], ["create", "list", "revoke"]),
+    (["keys", "create", "--actor", ""], ["user", "api-key"]),
+    (["keys", "create", "--representation", "c"], ["current"]),
+    (["serve", "--representation", ""], ["guide", "current"]),
     (["import", "--skip-"], ["--skip-invalid", "--skip-existing"]),
     # Where nothing is offered, the shell completes the names of files.
     (["export", ""], []),

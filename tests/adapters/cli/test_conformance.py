@@ -207,8 +207,9 @@ class TestTrouble:
         ],
     )
     def test_which_implementation(self, arguments: list[str]) -> None:
-        assert "give either --python MODULE:FACTORY or --stdio -- COMMAND." in squeezed(
-            complaint(*arguments)
+        assert (
+            "give one of --python MODULE:FACTORY, --http BASE and --stdio -- COMMAND."
+            in squeezed(complaint(*arguments))
         )
 
     @pytest.mark.parametrize(

@@ -346,8 +346,8 @@ class TestWhatIsAbsent:
         whole = [*arguments, *([] if arguments[0] == "export" else ["--as", OURS])]
         output = complaint(*whole, "--database", form.format(file))
         assert output.endswith(
-            f"{UNUSABLE}{file}: it does not exist. Only connect-core create and import would"
-            " create it.\n"
+            f"{UNUSABLE}{file}: it does not exist. Only connect-core create, import, keys create"
+            " and serve would create it.\n"
         )
         assert (tmp_path / "out.jsonl").read_text() == line(THREE[0])
         assert [each.name for each in tmp_path.iterdir()] == ["out.jsonl"]

@@ -64,6 +64,17 @@ class TestTheCommandItself:
         assert capsys.readouterr() == (f"connect-core {__version__}\n", "")
 
 
+class Absent:
+    """Lets Python find no module of this name, as if it were not installed."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == self._name:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
 class TestWithoutTheExtra:
     """Installed without the extra, the command says which one to install, and exits with 2."""
 
@@ -86,6 +97,23 @@ class TestWithoutTheExtra:
             "",
             f"The command line needs {missing}, which comes with an extra. "
             "Install it with: pip install 'connect-core[cli]'\n",
+        )
+
+    @pytest.mark.parametrize("missing", ["uvicorn", "starlette"])
+    def test_serve_needs_another_one(
+        self, missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for name in [name for name in sys.modules if name.partition(".")[0] == missing]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setattr(sys, "meta_path", [Absent(missing), *sys.meta_path])
+        monkeypatch.setattr(sys, "argv", ["connect-core", "serve", "--demo"])
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 2
+        assert capsys.readouterr() == (
+            "",
+            f"The command line needs {missing}, which comes with an extra. "
+            "Install it with: pip install 'connect-core[serve]'\n",
         )
 
     @pytest.mark.parametrize("name", ["table", "diagram"])

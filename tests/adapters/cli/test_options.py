@@ -174,6 +174,40 @@ HELP = {
 }
 
 
+DATABASE_HELP = COMMON_HELP[2:5]
+#: The lines of the help of commands for operators, who need not say who acts.
+OPERATORS_HELP = {
+    "serve": [
+        "--host HOST The address to listen at. ",
+        "default: 127.0.0.1",
+        "--port PORT The port; 0 for any free one. ",
+        "default: 8000",
+        "--representation guide|current The form of the documents. ",
+        "default: guide",
+        "--workers N How many processes. ",
+        "default: 1",
+        "--root-path PATH The prefix that a proxy in front strips.",
+        "--tls-in-front Listen to other machines, too.",
+        "--no-extensions Serve the published operations only.",
+        "--demo On a temporary database, with keys and Connections.",
+    ],
+    "keys create": [
+        "--organization ORGANIZATION The organization for which its holder acts. ",
+        "required",
+        "--name TEXT A name to know it by.",
+        "--actor user|api-key Whether a person or a program acts with it. ",
+        "default: api-key",
+        "--expires TIME How long it can be used, such as 90d or 12h. ",
+        "default: (never)",
+        "--representation guide|current The form of its documents, if not that of the server.",
+        "If the token cannot be printed, the key is revoked again.",
+        COMMON_HELP[-1],
+    ],
+    "keys list": ["--organization ORGANIZATION Only the keys of this organization."],
+    "keys revoke": ["The key's id."],
+}
+
+
 class TestHelp:
     """The help of a command names its options, what they take, and what they are for."""
 
@@ -181,6 +215,12 @@ class TestHelp:
     def test_of_every_command(self, name: str) -> None:
         text = squeezed(run(name, "--help"))
         assert [each for each in (*HELP[name], *COMMON_HELP) if each not in text] == []
+
+    @pytest.mark.parametrize("name", OPERATORS_HELP)
+    def test_of_commands_for_operators(self, name: str) -> None:
+        text = squeezed(run(*name.split(), "--help"))
+        assert [each for each in (*OPERATORS_HELP[name], *DATABASE_HELP) if each not in text] == []
+        assert "--as" not in text
 
 
 class TestWhoActs:

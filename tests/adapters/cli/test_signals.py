@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP: what is unfinished is removed, and then the process ends."""
+"""Signals: what is unfinished is removed, or finished by a server; then the process ends."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ import pytest
 from exports import THREE, Place, line
 from terminal import environment
 
-from connect_core.adapters.cli.signals import cleaning_up
+from connect_core.adapters.cli.signals import cleaning_up, stopping
 
 BOTH = [signal.SIGTERM, signal.SIGHUP]
 
@@ -29,6 +29,8 @@ def handled() -> Iterator[list[int]]:
         received.append(number)
 
     before = {number: signal.signal(number, note) for number in BOTH}
+    # A shell lets its background jobs ignore this one, and the tests may be one of them.
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield received
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -85,6 +87,76 @@ class TestCleaningUp:
 
         def work() -> None:
             with cleaning_up():
+                done.append("in the block")
+
+        thread = Thread(target=work)
+        thread.start()
+        thread.join()
+        assert done == ["in the block"]
+
+
+def stopped(steps: list[str], first: int, *rest: int) -> None:
+    """The same for a server that handles no signal itself."""
+    with stopping():
+        try:
+            os.kill(os.getpid(), first)
+            steps.append("not reached")
+        except Exception:
+            steps.append("caught")
+        finally:
+            for number in rest:
+                os.kill(os.getpid(), number)
+            steps.append("cleaned up")
+
+
+class TestStopping:
+    """A server ends with 0: to be stopped is how it ends."""
+
+    @pytest.mark.parametrize("number", [*BOTH, signal.SIGINT])
+    def test_a_signal(self, handled: list[int], number: signal.Signals) -> None:
+        steps: list[str] = []
+        with pytest.raises(SystemExit) as left:
+            stopped(steps, number)
+        assert (left.value.code, steps, handled) == (0, ["cleaned up"], [])
+
+    @pytest.mark.parametrize("number", [*BOTH, signal.SIGINT])
+    def test_more_do_not_disturb(self, handled: list[int], number: signal.Signals) -> None:
+        steps: list[str] = []
+        with pytest.raises(SystemExit) as left:
+            stopped(steps, number, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+        assert (left.value.code, steps, handled) == (0, ["cleaned up"], [])
+
+    def test_the_handlers_come_back(self, handled: list[int]) -> None:
+        """Also after an exception."""
+        interrupt = signal.getsignal(signal.SIGINT)
+        with pytest.raises(KeyError), stopping():
+            raise KeyError
+        for number in BOTH:
+            os.kill(os.getpid(), number)
+        assert handled == BOTH
+        assert signal.getsignal(signal.SIGINT) is interrupt
+
+    @pytest.mark.usefixtures("handled")
+    def test_a_server_handles_sigterm_itself(self) -> None:
+        """A SIGHUP comes to it as one."""
+        received: list[int] = []
+        with stopping():
+            signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert received == [signal.SIGTERM]
+
+    @pytest.mark.usefixtures("handled")
+    def test_an_ignored_signal_stays_ignored(self) -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with stopping():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+    def test_another_thread_may_not_set_handlers(self) -> None:
+        done: list[str] = []
+
+        def work() -> None:
+            with stopping():
                 done.append("in the block")
 
         thread = Thread(target=work)

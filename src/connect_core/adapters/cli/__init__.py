@@ -20,8 +20,9 @@ from typing import Annotated, Final
 import typer
 
 from connect_core import __version__
-from connect_core.adapters.cli import commands, demo, listing, rules, transfer
+from connect_core.adapters.cli import commands, demo, listing, rules, serve, transfer
 from connect_core.adapters.cli.conformance import conformance
+from connect_core.adapters.cli.keys import keys
 from connect_core.adapters.cli.output import write_text
 
 #: The command line. Help and usage errors are plain text, not Rich's panels.
@@ -52,6 +53,7 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "check": commands.check,
     "import": transfer.import_,
     "export": transfer.export,
+    "serve": serve.serve,
     "demo": demo.demo,
     "table": rules.table,
     "diagram": rules.diagram,
@@ -61,4 +63,5 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
 
+app.add_typer(keys, name="keys")
 app.add_typer(conformance, name="conformance")

@@ -76,7 +76,12 @@ def ask(
 # --- Commands ------------------------------------------------------------------------------------
 
 
-def _name(text: str) -> str:
+def checked_name(text: str) -> str:
+    """A name for people to read.
+
+    Raises:
+        ValueError: it is too long, or holds a character that some systems cannot store or show.
+    """
     try:
         return TypeAdapter[str](Name).validate_python(text)
     except ValidationError as error:
@@ -95,7 +100,9 @@ def create(
     ],
     name: Annotated[
         str | None,
-        typer.Option(parser=checked(_name), metavar="TEXT", help="A name for people to read."),
+        typer.Option(
+            parser=checked(checked_name), metavar="TEXT", help="A name for people to read."
+        ),
     ] = None,
     scope: Annotated[
         list[Scope] | None,

@@ -9,11 +9,10 @@ import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import count
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Annotated, Final, cast
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -32,9 +31,10 @@ from connect_core.adapters.cli.output import (
     write_text,
 )
 from connect_core.adapters.cli.signals import cleaning_up
+from connect_core.adapters.cli.subjects import Subject, Tested
 
 if TYPE_CHECKING:
-    from connect_core.conformance import Profile, Report, System, Vector
+    from connect_core.conformance import Profile, Report, Vector
 
 conformance: Final = typer.Typer(
     help="Test an implementation against the specification.",
@@ -104,6 +104,27 @@ def run(
     stdio: Annotated[
         bool, typer.Option("--stdio", help="Test a process that speaks the line protocol.")
     ] = False,
+    http: Annotated[
+        str,
+        typer.Option(
+            "--http",
+            metavar="BASE",
+            show_default=False,
+            help="Test a service: the URL below which /api/v1 stands.",
+        ),
+    ] = "",
+    keys: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --http: organizations and their tokens, as JSON."),
+    ] = None,
+    key_command: Annotated[
+        str,
+        typer.Option(
+            metavar="CMD",
+            show_default=False,
+            help="With --http: prints a token for the organization in place of {organization}.",
+        ),
+    ] = "",
     profile: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="What is claimed; everything if omitted."),
@@ -148,8 +169,8 @@ def run(
     """
     from connect_core.conformance import BrokenSystemError, report_html, report_json, report_junit
 
-    if bool(python) is stdio or bool(command) is not stdio:
-        raise typer.BadParameter("give either --python MODULE:FACTORY or --stdio -- COMMAND.")
+    subject = Subject(python, command or [], http, keys, key_command, timeout)
+    subject.require_one(stdio=stdio)
     reports = {
         option: (file, text)
         for option, file, text in (
@@ -161,13 +182,13 @@ def run(
     }
     _require_other_files(
         {option: file for option, (file, _) in reports.items()},
-        [each for each in (profile, vectors) if each is not None],
+        [each for each in (profile, vectors, keys) if each is not None],
     )
-    claimed = _claims(profile, python or " ".join(command or []))
+    claimed = _claims(profile, subject.name)
     chosen = _chosen(vectors, only or [])
     try:
-        with cleaning_up(), _system(python, command or [], timeout) as make_system:
-            done = _run(make_system, claimed, chosen, explore, seed)
+        with cleaning_up(), subject.opened(claimed) as tested:
+            done = _run(tested, chosen, explore, seed)
     except BrokenSystemError as error:
         write(Text(f"harness error: {shown(str(error))}"), err=True)
         raise typer.Exit(2) from None
@@ -218,42 +239,8 @@ def _chosen(path: Path | None, only: Sequence[str]) -> "tuple[Vector, ...]":
     return chosen
 
 
-@contextmanager
-def _system(
-    python: str, command: Sequence[str], timeout: float
-) -> "Generator[Callable[[], System]]":
-    """A callable that makes systems; a process lives as long as the context."""
-    from connect_core.conformance import StdioPeer
-
-    if python:
-        yield _factory(python)
-    else:
-        with StdioPeer(command, timeout) as peer:
-            yield lambda: peer
-
-
-def _factory(text: str) -> "Callable[[], System]":
-    """The factory that ``module:factory`` names; modules of the current folder are found, too."""
-    module, _, name = text.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise typer.BadParameter(
-            f"{text!r} cannot be imported: {error}.", param_hint="'--python'"
-        ) from error
-    finally:
-        sys.path.pop(0)
-    if not callable(found):
-        raise typer.BadParameter(f"{text!r} cannot be called.", param_hint="'--python'")
-    return cast("Callable[[], System]", found)
-
-
 def _run(
-    make_system: "Callable[[], System]",
-    profile: "Profile",
+    tested: Tested,
     chosen: "tuple[Vector, ...]",
     size: _Size | None,
     seed: int | None,
@@ -264,12 +251,12 @@ def _run(
     from connect_core.conformance import explore, run
     from connect_core.conformance.profile import Answers
 
-    answers = Answers(profile.answers)
+    answers = Answers(tested.profile.answers)
     with _progress("vectors", len(chosen)) as show:
         number = count(1)
         done = run(
-            make_system,
-            profile,
+            tested.make_system,
+            tested.profile,
             among=chosen,
             on_result=lambda _: show(next(number)),
             answers=answers,
@@ -278,8 +265,8 @@ def _run(
         return done
     with _progress("exploring", size.examples) as show:
         found = explore(
-            make_system,
-            profile,
+            tested.make_explored,
+            tested.profile,
             examples=size.examples,
             steps=size.steps,
             seed=seed,
