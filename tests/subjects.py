@@ -1,6 +1,7 @@
 """Subjects that fail in some way, and the vectors to run against them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from connect_core.conformance import (
@@ -31,6 +32,42 @@ class Unable(ReferenceSystem):
     def share(self, *, by: str, connection: str, scope: str) -> Answer:
         super().share(by=by, connection=connection, scope=scope)
         return Answer(Outcome.UNSUPPORTED)
+
+
+#: Why a transport cannot make a call.
+NO_WAY = "There is no way to ask."
+
+
+class CannotShare(ReferenceSystem):
+    """Behind a transport that cannot ask to read data."""
+
+    def share(self, **_: str) -> Answer:
+        return Answer(Outcome.UNSUPPORTED, reason=NO_WAY)
+
+
+class CannotReactivate(ReferenceSystem):
+    """Behind a transport that cannot reactivate."""
+
+    def act(
+        self, *, by: str, connection: str, action: str, expected_version: int | None = None
+    ) -> Answer:
+        if action == "reactivate":
+            return Answer(Outcome.UNSUPPORTED, reason=NO_WAY)
+        return super().act(
+            by=by, connection=connection, action=action, expected_version=expected_version
+        )
+
+
+class ShowsNoScopes(ReferenceSystem):
+    """Behind a transport that shows no scopes and no names."""
+
+    def read(self, *, by: str, connection: str) -> Answer:
+        answer = super().read(by=by, connection=connection)
+        if answer.state is None:
+            return answer
+        hidden = frozenset({"scopes", "name"})
+        seen = {name: value for name, value in answer.state.items() if name not in hidden}
+        return replace(answer, state=seen, unseen=hidden, reason=NO_WAY)
 
 
 class NoAnswer(ReferenceSystem):

@@ -22,6 +22,7 @@ from connect_core.conformance.execution import Execution, NotPermittedError, cal
 from connect_core.conformance.generators import GENERATORS
 from connect_core.conformance.profile import Answers
 from connect_core.conformance.results import FAILING
+from connect_core.conformance.subject import Reading
 from connect_core.conformance.vectors import (
     Alternative,
     Check,
@@ -409,3 +410,53 @@ def test_every_call_in_words() -> None:
 def test_long_values_are_shortened(scope: str, shown: str) -> None:
     step = ShareStep(by="org_A", connection="main", scope=scope, accept=ACCEPT[0].steps[0].accept)
     assert call_in_words(step) == f'org_A reads data of "{shown} through main'
+
+
+class TestReadings:
+    """An answer that can mean several outcomes is permitted if one of them is."""
+
+    ROLE = Reading(Outcome.WRONG_ROLE, {"CXN-OPEN-007": ("409",)})
+    STATUS = Reading(Outcome.WRONG_STATUS, {"CXN-OPEN-003": ("409",)})
+    CHECK = Check(
+        by="org_A",
+        connection="main",
+        accept=(
+            Alternative(outcome=Outcome.WRONG_ROLE, answers={"CXN-OPEN-001": ("role-first",)}),
+            Alternative(outcome=Outcome.WRONG_STATUS, answers={"CXN-OPEN-001": ("status-first",)}),
+        ),
+    )
+
+    def _judge(self, answers: Answers, *readings: Reading) -> Alternative:
+        answer = Answer(readings[0].outcome, http=409, readings=readings)
+        return Execution(ReferenceSystem(), answers).judge(self.CHECK, answer)
+
+    def test_either_is_possible(self) -> None:
+        answers = Answers({})
+        assert self._judge(answers, self.STATUS, self.ROLE).outcome is Outcome.WRONG_ROLE  # ours
+        assert len(answers.left()["CXN-OPEN-001"]) == 2
+        answers.narrow({"CXN-OPEN-003": ("403",)})
+        assert answers.left()["CXN-OPEN-001"] == ["role-first"]
+        assert answers.left()["CXN-OPEN-007"] == ["409"]
+
+    def test_what_is_excluded_does_not_count(self) -> None:
+        answers = Answers({"CXN-OPEN-001": "role-first", "CXN-OPEN-007": "403"})
+        with pytest.raises(NotPermittedError) as refused:
+            self._judge(answers, self.STATUS, self.ROLE)
+        assert refused.value.observed.startswith("wrong-status or wrong-role (HTTP 409): ")
+        assert refused.value.observed.endswith("CXN-OPEN-001 is answered by role-first elsewhere")
+
+    def test_none_is_permitted(self) -> None:
+        with pytest.raises(NotPermittedError, match="the outcome is stale or not-found"):
+            self._judge(Answers({}), Reading(Outcome.STALE), Reading(Outcome.NOT_FOUND))
+
+    def test_both_say_something_of_a_point(self) -> None:
+        """Both have to agree."""
+        due = Alternative(
+            outcome=Outcome.WRONG_ROLE, answers={"CXN-OPEN-007": ("403", "409")}, http=409
+        )
+        check = self.CHECK.model_copy(update={"accept": (due,)})
+        answers = Answers({})
+        execution = Execution(ReferenceSystem(), answers)
+        answer = Answer(Outcome.WRONG_ROLE, http=409, readings=(self.ROLE, self.STATUS))
+        execution.judge(check, answer)
+        assert answers.left()["CXN-OPEN-007"] == ["409"]

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from faults import FAULTS, TableSystem, right_table
 from hypothesis.errors import Flaky
-from subjects import Watched
+from subjects import CannotReactivate, CannotShare, ShowsNoScopes, Watched
 
 from connect_core import Action, decision_table
 from connect_core.conformance import (
@@ -70,6 +70,41 @@ def test_an_exploration_that_is_too_small_does_not_pass() -> None:
     assert "inactive/reactivate/source" in found.unvisited
     assert f"did not reach {len(found.unvisited)} cells of the matrix" in found.sentence()
     assert found.describe().splitlines()[1:] == list(found.unvisited)
+
+
+@pytest.mark.parametrize("system", [CannotShare, ShowsNoScopes])
+def test_what_the_transport_cannot_do_is_left_out(system: type[ReferenceSystem]) -> None:
+    found = small(system)
+    assert found.finding is None
+    assert found.runs == 30
+
+
+def test_a_cell_that_the_transport_cannot_reach_does_not_count() -> None:
+    """Nothing is wrong, but not all was tried."""
+    found = small(CannotReactivate)
+    assert found.result is Result.COULD_NOT_TEST
+    assert found.finding is None
+    assert "inactive/reactivate/source" in found.unvisited
+    assert "pending/activate/destination" not in found.unvisited
+
+
+def test_a_fault_beside_what_is_left_out_is_found() -> None:
+    class Faulty(CannotShare):
+        """Nobody can deactivate."""
+
+        def act(
+            self, *, by: str, connection: str, action: str, expected_version: int | None = None
+        ) -> Answer:
+            if action == "deactivate":
+                return Answer(Outcome.STALE)
+            return super().act(
+                by=by, connection=connection, action=action, expected_version=expected_version
+            )
+
+    found = small(Faulty)
+    assert found.result is Result.FAIL
+    assert found.finding is not None
+    assert len(found.finding.vector.steps) == 2
 
 
 @pytest.mark.parametrize(("examples", "steps"), [(0, 1), (1, 0), (-1, 5)])

@@ -1,12 +1,25 @@
 """The runner: the results of vectors, of requirements and of a run."""
 
 import json
+from dataclasses import replace
 
 import pytest
-from faults import FAULTS, HOPELESS
-from subjects import ACCEPT, ONE_CELL, NoAnswer, Raises, Unable, results
+from faults import FAULTS, HOPELESS, SharesForEver
+from subjects import (
+    ACCEPT,
+    NO_WAY,
+    ONE_CELL,
+    CannotReactivate,
+    CannotShare,
+    NoAnswer,
+    Raises,
+    ShowsNoScopes,
+    Unable,
+    results,
+)
 
 from connect_core.conformance import (
+    Answer,
     BrokenSystemError,
     Profile,
     ReferenceSystem,
@@ -207,6 +220,64 @@ class TestRequirements:
         assert report.counts() == {Result.FAIL: 1}
         assert "OUR-001" in report.results[0].describe()
         assert {each.result for each in report.requirements()} == {Result.NOT_CLAIMED}
+
+
+class TestTransports:
+    """What a transport cannot do is left out, and does not count."""
+
+    def test_a_call_that_changes_nothing_is_left_out(self) -> None:
+        """The others count: the story's first requirement is met, sharing is not tested."""
+        report = run(CannotShare, among=select(["story/accept"]))
+        (result,) = report.results
+        assert (result.result, result.reason) == (Result.NOT_CLAIMED, NO_WAY)
+        found = {each.requirement.id: each.result for each in report.requirements()}
+        assert found["CXN-LIFE-001"] is Result.PASS
+        assert found["CXN-SHAR-001"] is Result.NOT_CLAIMED
+
+    def test_a_call_that_changes_something_ends_the_vector(self) -> None:
+        report = run(
+            CannotReactivate, among=select(["transition/inactive/reactivate/source", "story"])
+        )
+        results = {each.vector.id: each.result for each in report.results}
+        assert results["transition/inactive/reactivate/source"] is Result.NOT_CLAIMED
+        assert results["story/accept"] is Result.PASS
+        assert report.conforms
+
+    def test_a_fault_before_it_counts(self) -> None:
+        class Faulty(CannotReactivate, SharesForEver):
+            """Two things are wrong, of which one is the transport's."""
+
+        (shares,) = select(["share/inactive/destination"])
+        (again,) = select(["transition/inactive/reactivate/source"])
+        step = next(each for each in again.steps if getattr(each, "action", "") == "reactivate")
+        vector = shares.model_copy(update={"steps": (*shares.steps, step)})
+        assert run(Faulty, among=[vector]).results[0].result is Result.FAIL
+        assert run(CannotReactivate, among=[vector]).results[0].result is Result.NOT_CLAIMED
+
+    def test_a_known_failure_excuses_nothing_there(self) -> None:
+        profile = Profile(known_failures={"story/accept": "why"})
+        report = run(CannotShare, profile, among=select(["story/accept"]))
+        assert report.results[0].result is Result.NOT_CLAIMED
+
+    def test_members_that_it_does_not_show_are_not_compared(self) -> None:
+        """What looks at nothing else is left out; an answer to an open point stays open."""
+        report = run(ShowsNoScopes, among=select(["scopes/one", "walk/*", "transition/*"]))
+        results = {each.vector.id: each.result for each in report.results}
+        assert results["scopes/one"] is Result.NOT_CLAIMED
+        assert results["transition/active/deactivate/source"] is Result.PASS
+        assert report.conforms
+        assert len(report.answers["CXN-OPEN-006"]) == 2
+
+    def test_members_that_it_shows_are_compared(self) -> None:
+        class Lies(ShowsNoScopes):
+            """The source is another."""
+
+            def read(self, *, by: str, connection: str) -> Answer:
+                answer = super().read(by=by, connection=connection)
+                return replace(answer, state={**(answer.state or {}), "source": "org_X"})
+
+        report = run(Lies, among=select(["transition/pending/activate/destination"]))
+        assert report.results[0].result is Result.FAIL
 
 
 class TestOpenPoints:

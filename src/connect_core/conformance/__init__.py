@@ -4,14 +4,19 @@ It has the specification as data, test vectors, a runner and a random exploratio
 how an implementation works inside: it sees a `System` with five verbs.
 
 In Python, subclass `ConnectionConformance` in your tests, or call `run` and `explore` yourself. In
-any other language, implement the line protocol and use ``connect-core conformance run``. The kit
-needs the extra ``testing``.
+any other language, implement the line protocol and use ``connect-core conformance run``. A service
+that has the published HTTP operations is called over HTTP. The kit needs the extra ``testing``.
 """
 
 from connect_core.conformance.execution import BrokenSystemError, Exchange
 from connect_core.conformance.exploration import explore
 from connect_core.conformance.kit import ConnectionConformance
-from connect_core.conformance.profile import InvalidProfileError, Profile, read_profile
+from connect_core.conformance.profile import (
+    HttpProfile,
+    InvalidProfileError,
+    Profile,
+    read_profile,
+)
 from connect_core.conformance.report import report_dict, report_html, report_json, report_junit
 from connect_core.conformance.results import (
     Exploration,
@@ -33,7 +38,11 @@ from connect_core.conformance.subject import (
     ServiceSystem,
     System,
 )
-from connect_core.conformance.transports.stdio import PeerError, StdioPeer
+from connect_core.conformance.transports.asgi import AsgiService
+from connect_core.conformance.transports.errors import PeerError
+from connect_core.conformance.transports.http import HttpService
+from connect_core.conformance.transports.organizations import KeyPool, key_command, read_keys
+from connect_core.conformance.transports.stdio import StdioPeer
 from connect_core.conformance.vectors import (
     InvalidVectorsError,
     Vector,
@@ -43,12 +52,16 @@ from connect_core.conformance.vectors import (
 
 __all__ = [
     "Answer",
+    "AsgiService",
     "BrokenSystemError",
     "ConnectionConformance",
     "Exchange",
     "Exploration",
+    "HttpProfile",
+    "HttpService",
     "InvalidProfileError",
     "InvalidVectorsError",
+    "KeyPool",
     "Outcome",
     "PeerError",
     "Profile",
@@ -64,8 +77,10 @@ __all__ = [
     "Vector",
     "VectorResult",
     "explore",
+    "key_command",
     "load_specification",
     "load_vectors",
+    "read_keys",
     "read_profile",
     "read_vectors",
     "report_dict",

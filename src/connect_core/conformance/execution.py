@@ -7,10 +7,11 @@ is the runner's task.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Final, NamedTuple, cast
 
 from connect_core.conformance.profile import Answers
-from connect_core.conformance.subject import Answer, Outcome, System
+from connect_core.conformance.subject import Answer, Choices, Outcome, Reading, System
 from connect_core.conformance.tracebacks import error_in_words
 from connect_core.conformance.vectors import (
     ID_PLACE,
@@ -83,11 +84,14 @@ class UnsupportedError(Exception):
 
     Attributes:
         check: the call and its permitted answers.
+        reason: why the transport cannot make it; empty if it is the implementation that does not
+            support it.
     """
 
-    def __init__(self, check: Check) -> None:
-        super().__init__(check)
+    def __init__(self, check: Check, reason: str = "") -> None:
+        super().__init__(check, reason)
         self.check = check
+        self.reason = reason
 
 
 class BrokenSystemError(Exception):
@@ -117,29 +121,43 @@ class Execution:
         self.exchanges: list[Exchange] = []
         #: The requirements of the calls that had a permitted answer.
         self.met: set[str] = set()
+        #: Why calls were left out that the transport cannot make.
+        self.left_out: list[str] = []
 
     def perform(self, step: AnyStep) -> Alternative:
         """Make the call of a step, and its read-backs; return the alternative that it matched.
 
+        A call that changes nothing is left out if the transport cannot make it: then ours, the
+        first, is returned.
+
         Raises:
             NotPermittedError: an answer is not permitted.
-            UnsupportedError: the system does not support a call.
+            UnsupportedError: the system does not support a call, or the transport cannot make it
+                and it would change something.
             BrokenSystemError: what the system returned is not an answer.
             Exception: whatever the system raised. The call is the last of the exchanges.
         """
         self._before |= self._since
-        matched = self.judge(step, self._call(step))
+        matched = self.read(step)
         for check in () if matched.ends else step.then:
             self.read(check)
         return matched
 
     def read(self, check: Check) -> Alternative:
-        """Read a Connection back; return the alternative that the answer matched.
+        """Make one call; return the alternative that the answer matched.
 
         Raises:
             NotPermittedError, UnsupportedError, BrokenSystemError: as `perform`.
         """
-        return self.judge(check, self._call(check))
+        try:
+            return self.judge(check, self._call(check))
+        except UnsupportedError as error:
+            if not error.reason:
+                raise
+            self.left_out.append(error.reason)
+            if isinstance(check, (CreateStep, ActStep)):
+                raise
+            return check.accept[0]
 
     def _call(self, check: Check) -> Answer:
         try:
@@ -154,8 +172,8 @@ class Execution:
                 f"{call_in_words(check)}: the answer is {quoted(answer)}, which is not an Answer"
             )
         self.exchanges.append(Exchange(check, answer))
-        if answer.outcome == Outcome.UNSUPPORTED:
-            raise UnsupportedError(check)
+        if answer.outcome == Outcome.UNSUPPORTED or _shows_nothing(check, answer):
+            raise UnsupportedError(check, answer.reason)
         return answer
 
     def _answer(self, check: Check) -> Answer:
@@ -183,22 +201,29 @@ class Execution:
         return self._system.read(by=check.by, connection=connection)
 
     def judge(self, check: Check, answer: Answer) -> Alternative:
-        """Find the permitted alternative that an answer matches.
+        """Find the permitted alternative that an answer matches; the first, if it matches several.
 
         Raises:
             NotPermittedError: the answer matches none.
         """
         closest: Sequence[str] | None = None
-        for alternative in check.accept:
-            differences = list(self._differences(check, alternative, answer))
+        matched: list[tuple[Alternative, Choices]] = []
+        for alternative, reading in product(check.accept, answer.readings or (None,)):
+            choices = _both(alternative.answers, reading)
+            outcome = answer.outcome if reading is None else reading.outcome
+            differences = list(self._differences(check, alternative, answer, outcome, choices))
             if not differences:
-                self._answers.narrow(alternative)
-                self._remember(check, answer)
-                self.met.update(check.requirements)
-                return alternative
+                matched.append((alternative, choices))
+                if reading is None and not answer.unseen:
+                    break  # it matches no other
             # The message is about the alternative with the same outcome, or else about the first.
-            if closest is None or alternative.outcome == answer.outcome:
+            elif closest is None or alternative.outcome == outcome:
                 closest = differences
+        if matched:
+            self._answers.narrow(*(choices for _, choices in matched))
+            self._remember(check, answer)
+            self.met.update(check.requirements)
+            return matched[0][0]
         expected = " or ".join(_alternative_in_words(each) for each in check.accept)
         observed = f"{_answer_in_words(answer)}: {'; '.join(closest or ())}"
         raise NotPermittedError(check, answer, expected, observed)
@@ -212,9 +237,16 @@ class Execution:
 
     # --- Comparing an answer with an alternative ---
 
-    def _differences(self, check: Check, expected: Alternative, answer: Answer) -> Iterator[str]:
-        if answer.outcome != expected.outcome:
-            yield f"the outcome is {answer.outcome}"
+    def _differences(
+        self,
+        check: Check,
+        expected: Alternative,
+        answer: Answer,
+        outcome: Outcome,
+        choices: Choices,
+    ) -> Iterator[str]:
+        if outcome != expected.outcome:
+            yield f"the outcome is {_outcome_in_words(answer)}"
             return
         if expected.outcome is Outcome.OK and isinstance(check, CreateStep):
             yield from self._wrong_id(check, expected, answer)
@@ -225,7 +257,7 @@ class Execution:
         ):
             yield f"it points to {list(answer.pointers or ())}, not to {list(expected.pointers)}"
         yield from self._wrong_state(check, expected, answer)
-        contradiction = self._answers.contradiction(expected)
+        contradiction = self._answers.contradiction(choices)
         if contradiction is not None:
             yield contradiction
 
@@ -249,6 +281,8 @@ class Execution:
             return
         last = self._before.get(check.connection, {})
         for name, value in expected.state.items():
+            if name in answer.unseen:
+                continue
             actual = state.get(name, _MISSING)
             if not self._matches(actual, value, name, check.connection):
                 yield f"{name} is {_json(actual)}, not {_json(value)}"
@@ -293,6 +327,29 @@ class Execution:
                 for one, other in zip(items, wanted, strict=True)
             )
         return type(actual) is type(expected) and actual == expected
+
+
+def _shows_nothing(check: Check, answer: Answer) -> bool:
+    """Whether the transport shows no member of the state that the check compares."""
+    if not answer.unseen:
+        return False
+    compared = {
+        member
+        for each in check.accept
+        for member in (*each.state, *each.unchanged, *each.not_before)
+    }
+    return bool(compared) and compared <= answer.unseen
+
+
+def _both(some: Choices, reading: Reading | None) -> Choices:
+    """The answers to open points that agree with these, and with a reading if there is one."""
+    if reading is None:
+        return some
+    agreeing = {
+        point: tuple(each for each in answers if each in some.get(point, answers))
+        for point, answers in reading.answers.items()
+    }
+    return {**some, **agreeing}
 
 
 def _is_time(value: object) -> bool:
@@ -353,7 +410,12 @@ def _alternative_in_words(alternative: Alternative) -> str:
 def _answer_in_words(answer: Answer) -> str:
     details = {"state": answer.state, "pointers": answer.pointers, "HTTP": answer.http}
     shown = [f"{name} {_json(value)}" for name, value in details.items() if value is not None]
-    return _with_details(answer.outcome, shown)
+    return _with_details(_outcome_in_words(answer), shown)
+
+
+def _outcome_in_words(answer: Answer) -> str:
+    """The outcome, or all that the answer can mean."""
+    return " or ".join(each.outcome for each in answer.readings) or str(answer.outcome)
 
 
 def _with_details(outcome: str, details: Sequence[str]) -> str:

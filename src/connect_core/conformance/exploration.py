@@ -194,10 +194,12 @@ class Explorer(RuleBasedStateMachine):
 
     def _do(self, step: AnyStep) -> None:
         cell = self._model.cell(step)
+        answer = self._trace.do(step)
+        if answer is None:
+            return
         if cell is not None:
             self.visited.add(cell)
             self._tried.add(cell)
-        answer = self._trace.do(step)
         # Without self-connections, the cells of an actor with both roles cannot be reached.
         if isinstance(step, CreateStep) and NEVER in answer.answers.get(SELF, ()):
             self.visited.update(cell for cell in decision_table() if len(cell.roles) > 1)

@@ -4,19 +4,90 @@
 module tests nothing.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from itertools import product
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, StrictBool, ValidationError, ValidationInfo, field_validator
 
 from connect_core.conformance.specification import load_specification
-from connect_core.conformance.vectors import Alternative, problems_of
+from connect_core.conformance.subject import Choices
+from connect_core.conformance.vectors import problems_of
+from connect_core.jsonapi import Representation
 from connect_core.parties import Immutable
 
 
 class InvalidProfileError(ValueError):
     """A profile is not valid. Nothing was run."""
+
+
+#: The header fields that the kit itself sets, or that would change how answers are spelled.
+_RESERVED: Final = frozenset(
+    {
+        *("accept", "accept-encoding", "authorization", "connection", "content-length"),
+        *("content-type", "cookie", "host", "idempotency-key", "if-match", "if-none-match"),
+        *("key-inflection", "transfer-encoding"),
+    }
+)
+#: The placeholders in a path, and what a path may consist of without them.
+_PLACES: Final = re.compile(r"\{(\w*)\}")
+_PATH: Final = re.compile(
+    r"(?!//|.*://)[0-9A-Za-z_.~!$&'()*+,;=:@%/-]+(?:\?[0-9A-Za-z_.~!$&'()*+,;=:@%/?-]*)?"
+)
+
+
+class HttpProfile(Immutable):
+    """What an implementation behind HTTP has beyond the published operations.
+
+    A path that begins with a slash is relative to the service's base URL, any other to the
+    collection, ``/api/v1/connect/connections/``. In it, ``{id}`` stands for the Connection's id.
+
+    Attributes:
+        activate: the path to which an activation is posted.
+        history: the path of the history; None if there is none. It is answered with a list of
+            resource objects in ``data``, oldest first, whose attributes are ``version``,
+            ``action``, ``previous-status``, ``status`` and ``organization-id``.
+        share: the path that asks whether data of the scope ``{scope}`` may be read now; None if
+            there is none. It is answered with 200 if so, and otherwise refused like everything.
+        scopes: False if a creation takes no scopes, so that every Connection has the default ones.
+        headers: header fields for every request, such as ``Persona-Version``. They are no place for
+            secrets.
+
+    Raises:
+        pydantic.ValidationError: a field is not valid.
+    """
+
+    activate: str = "{id}/activate"
+    history: str | None = None
+    share: str | None = None
+    scopes: StrictBool = True
+    headers: dict[str, str] = Field(default={})
+
+    @field_validator("activate", "history", "share")
+    @classmethod
+    def _is_a_path(cls, value: str | None, info: ValidationInfo) -> str | None:
+        due = {"id", "scope"} if info.field_name == "share" else {"id"}
+        if value is None:  # given so
+            return None
+        if set(_PLACES.findall(value)) != due or not _PATH.fullmatch(_PLACES.sub("x", value)):
+            places = " and ".join(f"{{{each}}}" for each in sorted(due))
+            raise ValueError(f"{value!r} is not a path with {places} in it")
+        return value
+
+    @field_validator("headers")
+    @classmethod
+    def _are_headers(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            if not re.fullmatch(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+", name):
+                raise ValueError(f"{name!r} is not the name of a header")
+            if name.lower() in _RESERVED:
+                raise ValueError(f"{name} cannot be set in a profile")
+            if not re.fullmatch(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?", text):
+                raise ValueError(f"the value of {name} is not printable ASCII")
+        return value
 
 
 def _every_capability() -> tuple[str, ...]:
@@ -33,6 +104,7 @@ class Profile(Immutable):
             to them. Where none is declared, it has to give the same answer every time.
         known_failures: the ids of vectors that it is known to fail, each with a reason. If one of
             them passes, that counts as a failure: remove it from the list.
+        http: what it has beyond the published operations, if it is tested over HTTP.
 
     Raises:
         pydantic.ValidationError: a field is not valid.
@@ -44,6 +116,26 @@ class Profile(Immutable):
     claims: tuple[str, ...] = Field(default_factory=_every_capability)
     answers: dict[str, str] = Field(default={})
     known_failures: dict[str, str] = Field(default={})
+    http: HttpProfile = HttpProfile()
+
+    def over_http(self, representation: Representation = "guide") -> Self:
+        """This profile without the capabilities that HTTP cannot carry.
+
+        These are ``named-source``, since the source is whoever acts; ``history``, unless the
+        profile names its path; and ``documents`` in the published form, which is not the guide's.
+
+        Args:
+            representation: the form of the documents.
+        """
+        lost = {"named-source"}
+        lost |= set() if self.http.history else {"history"}
+        lost |= {"documents"} if representation == "current" else set()
+        changed = self.model_copy(
+            update={"claims": tuple(each for each in self.claims if each not in lost)}
+        )
+        if "claims" not in self.model_fields_set:
+            changed.model_fields_set.discard("claims")
+        return changed
 
     def checked(self, vector_ids: Iterable[str]) -> Self:
         """This profile, if everything that it names exists.
@@ -126,35 +218,56 @@ def read_profile(path: Path) -> Profile:
 class Answers:
     """The answers to open points that agree with everything observed so far. Mutable.
 
+    It knows which answers are possible together: where an answer of the implementation can mean
+    one thing or another, it narrows several points at once.
+
     Args:
         chosen: the answers that the profile declares.
     """
 
     def __init__(self, chosen: Mapping[str, str]) -> None:
-        self._left = {
-            point: frozenset({chosen[point]}) if point in chosen else frozenset(answers)
-            for point, answers in load_specification().answers().items()
-        }
+        points = load_specification().answers()
+        self._points = tuple(points)
+        each = [(chosen[point],) if point in chosen else points[point] for point in points]
+        #: Every possible combination of answers, one for each point. It is replaced, never changed.
+        self._possible = frozenset(product(*each))
+        #: What holds in all of them, to save time.
+        self._known: set[tuple[tuple[str, tuple[str, ...]], ...]] = set()
 
     def copy(self) -> "Answers":
         """A copy that changes independently."""
-        copied = Answers({})
-        copied._left = dict(self._left)
+        copied = copy(self)
+        copied._known = set(self._known)
         return copied
 
-    def contradiction(self, alternative: Alternative) -> str | None:
-        """Why earlier answers exclude this alternative; None if they do not."""
-        for point, answers in alternative.answers.items():
-            left = self._left[point]
-            if not left & set(answers):
-                return f"{point} is answered by {' or '.join(sorted(left))} elsewhere"
-        return None
+    def contradiction(self, choices: Choices) -> str | None:
+        """Why earlier answers exclude these; None if they do not."""
+        if not choices or tuple(choices.items()) in self._known or self._agreeing(choices):
+            return None
+        left = self.left()
+        for point, answers in choices.items():
+            if not set(answers) & set(left[point]):
+                return f"{point} is answered by {' or '.join(left[point])} elsewhere"
+        return f"{' and '.join(choices)} are answered otherwise elsewhere"
 
-    def narrow(self, alternative: Alternative) -> None:
-        """Keep only the answers that agree with this alternative."""
-        for point, answers in alternative.answers.items():
-            self._left[point] &= set(answers)
+    def narrow(self, *choices: Choices) -> None:
+        """Keep only the answers that agree with at least one of these."""
+        if not all(choices) or (known := tuple(choices[0].items())) in self._known:
+            return
+        self._possible = frozenset(each for some in choices for each in self._agreeing(some))
+        if len(choices) == 1:
+            self._known.add(known)
+
+    def _agreeing(self, choices: Choices) -> frozenset[tuple[str, ...]]:
+        """The combinations that agree with these answers."""
+        places = [(self._points.index(point), answers) for point, answers in choices.items()]
+        return frozenset(
+            each for each in self._possible if all(each[place] in due for place, due in places)
+        )
 
     def left(self) -> dict[str, list[str]]:
         """The answers to each open point that are still possible, sorted."""
-        return {point: sorted(answers) for point, answers in self._left.items()}
+        return {
+            point: sorted({each[place] for each in self._possible})
+            for place, point in enumerate(self._points)
+        }

@@ -164,8 +164,10 @@ def _perform(execution: Execution, vector: Vector, profile: Profile) -> VectorRe
         result = result_of(performed.faults[0], vector, performed.exchanges, profile)
         blamed = [each for fault in performed.faults for each in fault.check.requirements]
         return replace(result, blamed=tuple(dict.fromkeys(blamed)), met=frozenset(execution.met))
-    excluded = performed.excluded
-    return VectorResult(vector, Result.NOT_CLAIMED if excluded else Result.PASS, excluded)
+    excluded = performed.excluded or " ".join(dict.fromkeys(execution.left_out))
+    if excluded:
+        return VectorResult(vector, Result.NOT_CLAIMED, excluded, met=frozenset(execution.met))
+    return VectorResult(vector, Result.PASS)
 
 
 class _Performed(NamedTuple):
@@ -192,6 +194,10 @@ def _perform_steps(execution: Execution, vector: Vector) -> _Performed:
             if fault.check is not step or not isinstance(step, ShareStep | ReadStep):
                 break
             continue
+        except UnsupportedError as error:
+            if not error.reason:
+                raise
+            break
         if answer.ends:
             points = ", ".join(
                 f"{point} by {' or '.join(each)}" for point, each in answer.answers.items()

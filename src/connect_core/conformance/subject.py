@@ -3,7 +3,8 @@
 Every implementation is tested as a `System`: create, act, share, read and close. `ReferenceSystem`
 is the core alone; `ServiceSystem` is a `ConnectionService` on any store. Implementations in other
 languages receive the same five verbs over a line protocol, through
-`connect_core.conformance.transports.stdio`.
+`connect_core.conformance.transports.stdio`; those behind HTTP are called through
+`connect_core.conformance.transports.http`.
 
 This module does not judge answers. What is permitted is in `connect_core.conformance.model` and in
 the vectors.
@@ -14,7 +15,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache, partial
-from typing import Final, Protocol
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
 
 from pydantic import ValidationError
 
@@ -70,6 +72,20 @@ class Outcome(StrEnum):
 
 #: A Connection as seen from outside: the members of `state` in the line protocol.
 State = Mapping[str, object]
+#: Answers to open points of the specification: for each point, those that are possible.
+Choices = Mapping[str, tuple[str, ...]]
+
+
+class Reading(NamedTuple):
+    """One of several outcomes that an answer can mean.
+
+    Attributes:
+        outcome: the outcome.
+        answers: the answers to open points that the implementation has chosen if it means this.
+    """
+
+    outcome: Outcome
+    answers: Choices = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +100,12 @@ class Answer:
             `document`.
         pointers: for an invalid document, the JSON Pointer of each problem, if that is claimed.
         http: the HTTP status, if that is claimed.
+        readings: if the transport cannot tell which of several outcomes the implementation means,
+            all of them, `outcome` among them. The answer is permitted if one of them is.
+        unseen: the members of the state that the transport cannot show. They are not compared.
+        reason: why the transport cannot make this call or show these members; empty if it can, so
+            that `UNSUPPORTED` is the answer of the implementation itself. Calls and reads that it
+            cannot make are left out, and what only they test counts as not claimed.
     """
 
     outcome: Outcome
@@ -91,6 +113,9 @@ class Answer:
     state: State | None = None
     pointers: Sequence[str] | None = None
     http: int | None = None
+    readings: Sequence[Reading] = ()
+    unseen: frozenset[str] = frozenset()
+    reason: str = ""
 
     @classmethod
     def to(cls, error: ConnectError | ValidationError) -> "Answer":
@@ -101,7 +126,7 @@ class Answer:
         """
         if isinstance(error, ValidationError):
             return cls(Outcome.INVALID, http=422)
-        outcome = next((_OUTCOMES[base] for base in type(error).__mro__ if base in _OUTCOMES), None)
+        outcome = next((ERRORS[base] for base in type(error).__mro__ if base in ERRORS), None)
         if outcome is None:
             raise TypeError(f"{type(error).__name__} is not the outcome of an attempt") from error
         if isinstance(error, AccessDeniedError) and error.denial is Denial.NOT_A_PARTY:
@@ -112,7 +137,8 @@ class Answer:
         return cls(outcome, pointers=pointers, http=error_document(error)[0])
 
 
-_OUTCOMES: Final[dict[type, Outcome]] = {
+#: The outcome of each error; a subclass that is not listed has that of its base.
+ERRORS: Final[dict[type[ConnectError], Outcome]] = {
     NotAPartyError: Outcome.NOT_A_PARTY,
     ForbiddenTransitionError: Outcome.WRONG_ROLE,
     InvalidTransitionError: Outcome.WRONG_STATUS,

@@ -168,8 +168,10 @@ class Trace:
             raise search.end() from error
         self._execution = Execution(self._system, search.answers.copy())
 
-    def do(self, step: AnyStep) -> Alternative:
+    def do(self, step: AnyStep) -> Alternative | None:
         """Make a call, follow its answer, and read everything back.
+
+        Return the answer, or None if the transport cannot make the call, which is then left out.
 
         Raises:
             CounterexampleError: an answer is not permitted, or the implementation failed.
@@ -178,7 +180,10 @@ class Trace:
         """
         self._search.check_time()
         self._steps.append(step)
-        answer = self._or_counterexample(lambda: self._execution.perform(step))
+        answer = self._or_counterexample(lambda: self._performed(step))
+        if answer is None:
+            self._steps.pop()
+            return None
         self._steps[-1] = continued_with(step, answer)
         self.model.follow(step, answer)
         for check in self._read_backs():
@@ -186,6 +191,14 @@ class Trace:
             self._read_back(check)
         self._search.report_progress()
         return answer
+
+    def _performed(self, step: AnyStep) -> Alternative | None:
+        try:
+            return self._execution.perform(step)
+        except UnsupportedError as error:
+            if not error.reason:
+                raise
+            return None
 
     def close(self) -> None:
         """End the trace. A failure to close is a fault, unless something went wrong before.

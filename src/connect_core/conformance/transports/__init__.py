@@ -1,1 +1,4 @@
-"""Transports: how the kit calls systems that run in another process."""
+"""Transports: how the kit calls systems that are not Python objects: a process, an HTTP service.
+
+Each makes objects that are a `System`. None of them judges answers.
+"""

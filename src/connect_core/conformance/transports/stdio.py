@@ -25,8 +25,9 @@ from typing import IO, Final, Self, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from connect_core.conformance.execution import BrokenSystemError, ImplementationError
+from connect_core.conformance.execution import ImplementationError
 from connect_core.conformance.subject import Answer, Outcome
+from connect_core.conformance.transports.errors import PeerError
 
 #: The number of the protocol that this kit speaks.
 PROTOCOL: Final = 1
@@ -34,10 +35,6 @@ PROTOCOL: Final = 1
 _LONGEST: Final = 1_000_000
 #: How long a process may take to exit, in seconds.
 _PATIENCE: Final = 2.0
-
-
-class PeerError(BrokenSystemError):
-    """The process violated the line protocol. It has been stopped."""
 
 
 class _Reply(BaseModel):
