@@ -10,10 +10,12 @@ COMMANDS = [
     *QUESTIONS,
     "import",
     "export",
+    "serve",
     "demo",
     "table",
     "diagram",
     "decide",
+    "keys",
     "conformance",
 ]
 HELP = [["--help"], *([name, "--help"] for name in COMMANDS)]

@@ -29,7 +29,7 @@ NAMES = """
     InvalidHistoryError InvalidIdempotencyKeyError InvalidRecordError InvalidTransitionError
     NotAPartyError Organization OrganizationId Page Parties Position Problem Role Scope
     Selection SelfConnectionError SharingConnectionLike StaleConnectionError Standing Status
-    Step Terms TransitionError
+    Step StoreUnavailableError Terms TransitionError
     actions allowed_actions authorize authorize_access authorize_create can connection_document
     decide decide_access decide_create decision_table error_document list_document
     parse_connection parse_create permitting_statuses replay roles_of steps_to
@@ -46,11 +46,11 @@ def test_all_is_exact() -> None:
 
 #: The public names of the kit, in the same order.
 KIT = """
-    Answer BrokenSystemError ConnectionConformance Exchange Exploration InvalidProfileError
-    InvalidVectorsError Outcome PeerError Profile ReferenceSystem Report Requirement
-    RequirementResult Result ServiceSystem Specification StdioPeer System Vector VectorResult
-    explore load_specification load_vectors read_profile read_vectors report_dict report_html
-    report_json report_junit run select
+    Answer AsgiService BrokenSystemError ConnectionConformance Exchange Exploration HttpProfile
+    HttpService InvalidProfileError InvalidVectorsError KeyPool Outcome PeerError Profile
+    ReferenceSystem Report Requirement RequirementResult Result ServiceSystem Specification
+    StdioPeer System Vector VectorResult explore key_command load_specification load_vectors
+    read_keys read_profile read_vectors report_dict report_html report_json report_junit run select
 """
 
 
@@ -64,8 +64,9 @@ def test_the_kit_is_exact_and_documented() -> None:
 #: strategies. Modules may move; these stay.
 DOCUMENTED = {
     "connect_core.adapters.sql": """
-        History JsonValue SqlConnectionStore UtcTime actionable configure_engine connection_events
-        connections idempotency_keys metadata open_engine visible
+        ApiKey ApiKeys History JsonValue KeyStatus NewApiKey SqlConnectionStore UtcTime actionable
+        api_keys configure_engine connection_events connections idempotency_keys keys_metadata
+        metadata open_engine visible
     """,
     "connect_core.conformance.case": "Exchange",
     "connect_core.conformance.profile": "Answers",
@@ -185,13 +186,17 @@ def test_what_could_be_mixed_up_is_given_by_name() -> None:
         connect_core.decide_create: 4,
         connect_core.authorize_create: 4,
         connect_core.parse_connection: 1,
-        connect_core.list_document: 2,
+        connect_core.connection_document: 2,
+        connect_core.error_document: 1,
+        connect_core.list_document: 4,
+        connect_core.parse_create: 3,
         connect_core.ConnectionStore.page: 3,
         connect_core.ConnectionService: 2,
         connect_core.ConnectionService.create: 6,
         connect_core.ConnectionService.activate: 3,
         connect_core.ConnectionService.deactivate: 3,
         connect_core.ConnectionService.reactivate: 3,
+        connect_core.ConnectionService.refuse: 3,
         connect_core.ConnectionService.take: 3,
         connect_core.ConnectionService.get: 1,
         connect_core.ConnectionService.find: 3,
@@ -219,7 +224,8 @@ def test_a_star_import_without_extras() -> None:
     """It works in a fresh interpreter that can import nothing that an extra installs."""
     program = (
         "import sys\n"
-        "for name in ('typer', 'rich', 'sqlalchemy', 'platformdirs', 'hypothesis', 'pytest'):\n"
+        "for name in ('typer', 'rich', 'sqlalchemy', 'platformdirs', 'hypothesis', 'pytest',\n"
+        "             'starlette', 'httpx'):\n"
         "    sys.modules[name] = None\n"
         "from connect_core import *\n"
         "print(sorted(name for name in dir() if not name.startswith('_') and name != 'sys'))\n"
@@ -233,7 +239,8 @@ def test_a_star_import_without_extras() -> None:
 def test_two_places_read_a_clock() -> None:
     """`history.utc_now` and the minting of ids; everything else takes the time as an argument.
 
-    Two modules of the kit measure how long an exploration takes; they know no time of day.
+    Two modules of the kit measure how long an exploration takes, and the HTTP handler measures how
+    long a request takes; they know no time of day.
     """
     readers = sorted(
         path.name
@@ -247,8 +254,12 @@ def test_two_places_read_a_clock() -> None:
     assert readers == ["history.py", "identifiers.py"]
 
 
-#: The calls with which the kit measures how long an exploration takes.
-MEASURING = {("kit.py", "time.monotonic"), ("trace.py", "time.monotonic")}
+#: The calls with which an exploration and a request are measured.
+MEASURING = {
+    ("handler.py", "perf_counter"),
+    ("kit.py", "time.monotonic"),
+    ("trace.py", "time.monotonic"),
+}
 
 
 def test_only_the_lifecycle_names_a_transition() -> None:

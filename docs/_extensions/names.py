@@ -83,7 +83,9 @@ def resolve(
         )
         if found is not None:
             return found
-    return content if node.get("optional") or not target.startswith("connect_core") else None
+    is_variable = target.rpartition(".")[2].startswith("_")  # a type variable's name says nothing
+    stays = node.get("optional") or is_variable or not target.startswith("connect_core")
+    return content if stays else None
 
 
 def signature(

@@ -27,6 +27,7 @@ from rich.table import Table
 from .commands import activating
 from .conformance import judging
 from .decisions import asking
+from .http import serving
 from .imports import importing
 from .results import Figure, Section, verdict
 from .store import storing
@@ -47,6 +48,7 @@ _PARTS: Mapping[str, Callable[[], Sequence[Section]]] = {
     "wire": lambda: [answering(_ROUNDS)],
     "imports": lambda: [importing(_PROCESS_ROUNDS)],
     "store": lambda: storing(_ROUNDS),
+    "http": lambda: serving(_ROUNDS),
     "transfer": lambda: [transferring()],
     "conformance": lambda: [judging(5)],
 }

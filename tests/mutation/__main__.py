@@ -42,6 +42,11 @@ _CORE = [
     *("policy_laws", "connection_laws", "connection_stateful", "jsonapi/round_trip"),
 ]
 _SERVICE = ["surface", "service", "idempotency", "paging", "store", "arguments", "service_stateful"]
+_HTTP = [f"adapters/http/{each}" for each in ("requests", "handler", "application", "openapi")]
+_HTTP_MODULES = [
+    *("headers", "queries", "routing", "inflection", "operations"),
+    *("handler", "application", "refusals"),
+]
 _SQL = ["types", "tables", "filters", "engine", "rows", "store"]
 #: Modules whose tests are in files of other names.
 _SQL_TESTS = ["columns", "histories", "refusals", "sessions", "settings"]
@@ -67,7 +72,7 @@ MODULES = {
     # The service's tests cover `minds_version`.
     "decision": ([*_CORE, "service"], "not sqlite and not postgresql"),
     **dict.fromkeys(
-        ["store", "memory", "idempotency", "paging", "service"],
+        ["store", "memory", "idempotency", "paging", "commands", "service"],
         (_SERVICE, "not sqlite and not postgresql"),
     ),
     **{
@@ -77,6 +82,32 @@ MODULES = {
     **dict.fromkeys(
         ["adapters/cli/files", "adapters/cli/signals"],
         ([f"adapters/cli/{each}" for each in ("files", "signals", "transfer", "unwritten")], ""),
+    ),
+    **dict.fromkeys(
+        ["jsonapi/reading", "jsonapi/writing"],
+        ([f"jsonapi/{each}" for each in ("reading", "writing", "representations")], ""),
+    ),
+    **dict.fromkeys([f"adapters/http/{each}" for each in _HTTP_MODULES], (_HTTP, "not stress")),
+    **dict.fromkeys(
+        ["adapters/sql/transactions", "adapters/sql/availability"],
+        (["adapters/sql/transactions", "adapters/cli/database"], "not stress"),
+    ),
+    "adapters/sql/keys": (["adapters/sql/keys"], "not sqlite-file"),
+    "adapters/cli/keys": (["adapters/cli/keys"], "not postgresql"),
+    **dict.fromkeys(
+        ["adapters/cli/serve", "adapters/cli/serving"],
+        (["adapters/cli/serve", "adapters/cli/signals"], "not stress and not postgresql"),
+    ),
+    **dict.fromkeys(
+        [f"conformance/transports/{each}" for each in ("http", "client", "replies")],
+        (
+            [f"conformance/transports/{each}" for each in ("replies", "http", "api")],
+            "not stress",
+        ),
+    ),
+    "conformance/transports/organizations": (
+        [f"conformance/transports/{each}" for each in ("organizations", "http")],
+        "not stress",
     ),
     "conformance/execution": (
         [f"conformance/{each}" for each in ("execution", "runner", "adequacy", "exploration")],

@@ -111,8 +111,8 @@ def url(kind: str, tmp_path: Path) -> Iterator[URL]:
         yield empty
 
 
-#: Where every vector is run over synchronous transactions, and an exploration. Over asynchronous
-#: ones every vector is run where it is not over these. Elsewhere the vectors of some generators are run.
+#: Where every vector is run over synchronous transactions, and an exploration. Elsewhere every
+#: vector is run over asynchronous ones, and the vectors of some generators over these.
 EVERYTHING = {("sqlite-file", "guide"), ("postgresql", "current")}
 SOME = ["http", "transition", "outsider", "expected-version", "story"]
 
