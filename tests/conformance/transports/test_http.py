@@ -134,7 +134,7 @@ class TestRightServices:
     def test_every_vector(self, form: Representation, statuses: tuple[int, int] | None) -> None:
         report = report_of(Service(form, statuses), among=load_vectors())
         assert report.conforms, report.sentence()
-        assert report.counts()[Result.PASS] == (358 if form == "guide" else 212)
+        assert report.counts()[Result.PASS] == (358 if form == "guide" else 211)
 
     @pytest.mark.stress
     @every_form
@@ -198,7 +198,8 @@ class TestFaultyServices:
         with opened(FAULTY[name]()) as asked:
             done = explore(asked.system, asked.profile, examples=40, steps=50, seed=1)
         unseen = ("FailsOnMalformed", "CreatedIs200")
-        assert (done.result is Result.FAIL) is (name not in unseen), done.sentence()
+        # Some faults end in a 500: then it is an error that is found.
+        assert (done.finding is not None) is (name not in unseen), done.sentence()
 
 
 class TestKeys:
