@@ -1,5 +1,6 @@
 """The page for clients: its programs, run against the server that it starts."""
 
+import json
 import os
 import re
 import signal
@@ -11,13 +12,17 @@ from pathlib import Path
 
 import pytest
 from servers import DEADLINE, blocks, free_port
+from support import GUIDE_ANSWER
 
 pytestmark = pytest.mark.service
 
 
 @contextmanager
 def demo() -> Generator[Mapping[str, str]]:
-    """Run ``connect-core serve --demo``; give the variables that the page sets."""
+    """Run ``connect-core serve --demo``; give the variables that the page sets.
+
+    Beside them is the command that it prints.
+    """
     with free_port() as listening:
         port = listening.getsockname()[1]
     command = [sys.executable, "-m", "connect_core", "serve", "--demo", "--port", str(port)]
@@ -25,7 +30,7 @@ def demo() -> Generator[Mapping[str, str]]:
         try:
             assert server.stdout is not None
             printed = ""
-            while "curl http" not in printed:
+            while "curl http" not in printed:  # the last command that is printed
                 line = server.stdout.readline()
                 assert line, f"the server did not start: {printed}"
                 printed += line
@@ -34,6 +39,7 @@ def demo() -> Generator[Mapping[str, str]]:
                 "API": f"http://127.0.0.1:{port}/api/v1/connect/connections",
                 "SOURCE_KEY": tokens["org_ABC123"],
                 "DESTINATION_KEY": tokens["org_DEF456"],
+                "COMMAND": printed[printed.index("curl -X POST") :].partition("\n\n")[0],
             }
         finally:
             server.send_signal(signal.SIGTERM)
@@ -50,6 +56,23 @@ def printed_by(command: Sequence[str], variables: Mapping[str, str]) -> str:
         timeout=DEADLINE,
     )
     return done.stdout
+
+
+@pytest.mark.usefixtures("curl")
+def test_the_guides_command_as_it_is_printed() -> None:
+    """It is pasted into a shell; its answer has the guide's members in the guide's order."""
+    with demo() as variables:
+        answer = json.loads(printed_by(["bash", "-ec", variables["COMMAND"]], variables))
+    data, guides = answer["data"], json.loads(GUIDE_ANSWER)["data"]
+    assert list(answer) == ["data"]
+    assert list(data) == list(guides)
+    assert list(data["attributes"]) == list(guides["attributes"])
+    assert data["id"] == data["attributes"]["token"]
+    chosen = {"token", "created-at", "updated-at"}
+    due = guides["attributes"] | {"status": "pending", "scopes": ["account.read", "inquiry.read"]}
+    for name, value in due.items():
+        assert name in chosen or data["attributes"][name] == value
+    assert data["type"] == guides["type"]
 
 
 @pytest.mark.usefixtures("curl")
