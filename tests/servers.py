@@ -8,8 +8,11 @@ import subprocess
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from threading import Thread
 from time import monotonic, sleep
 
+import uvicorn
+from starlette.types import ASGIApp
 from support import ROOT
 
 #: How long any wait may take, in seconds.
@@ -61,6 +64,26 @@ def started(command: str, *port_options: str, **environment: str) -> Generator[s
         finally:
             server.terminate()
             server.wait(DEADLINE)
+
+
+@contextmanager
+def running(application: ASGIApp) -> Generator[str]:
+    """Run an application in a thread, without a lifespan; give its URL."""
+    server = uvicorn.Server(uvicorn.Config(application, log_config=None, ws="none", lifespan="off"))
+    with free_port() as listening:
+        thread = Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        try:
+            ends = monotonic() + DEADLINE
+            while not server.started:
+                assert thread.is_alive(), "the server did not start"
+                assert monotonic() < ends, "the server did not start in time"
+                sleep(0.01)
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(DEADLINE)
+            assert not thread.is_alive(), "the server did not stop in time"
 
 
 def _is_open(port: int) -> bool:

@@ -22,8 +22,9 @@ from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
+from http_api import asgi_scope
 from sqlalchemy import Engine, text
-from starlette.types import ASGIApp, Message, Scope
+from starlette.types import ASGIApp, Message
 
 from connect_core import Actor
 from connect_core.adapters.http import create_api
@@ -210,20 +211,7 @@ def _stepping(app: ASGIApp, other: ASGIApp, path: str) -> _Sample:
 
 
 async def _timed(app: ASGIApp, method: str, path: str, due: int) -> float:
-    scope: Scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": method,
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(b"host", b"127.0.0.1"), (b"authorization", b"Bearer ours")],
-        "client": ("127.0.0.1", 50000),
-        "server": ("127.0.0.1", 8000),
-    }
+    scope = asgi_scope(method, path, {"Host": "127.0.0.1", "Authorization": "Bearer ours"})
     statuses: list[int] = []
 
     async def receive() -> Message:

@@ -24,7 +24,7 @@ import uvicorn
 from databases import database
 from http_api import AsgiClient, asgi_scope
 from people import spoil
-from servers import DEADLINE, free_port
+from servers import DEADLINE, free_port, running
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
@@ -573,25 +573,6 @@ class TestDemo:
 
 
 # --- A server ------------------------------------------------------------------------------------
-
-
-@contextmanager
-def running(application: Any) -> Generator[str]:
-    """A server in a thread; its URL."""
-    server = uvicorn.Server(uvicorn.Config(application, log_config=None, ws="none", lifespan="off"))
-    with free_port() as listening:
-        thread = Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        try:
-            ends = monotonic() + DEADLINE
-            while not server.started:
-                assert monotonic() < ends, "the server did not start in time"
-                sleep(0.01)
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(DEADLINE)
-            assert not thread.is_alive(), "the server did not stop in time"
 
 
 def test_the_guides_request(in_memory: Engine) -> None:

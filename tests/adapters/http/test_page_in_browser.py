@@ -1,16 +1,11 @@
 """The page to try the API, in a browser: below a prefix, and with nothing from elsewhere."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from functools import partial
-from threading import Thread
-from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 import pytest
-import uvicorn
 from http_api import MemoryTransactions, authenticate
-from servers import DEADLINE, free_port
+from servers import running
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -22,26 +17,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.site
 
 
-@contextmanager
-def served() -> Generator[str]:
-    """The address of an application that has the API below a prefix."""
-    api = create_api(authenticate=authenticate, transactions=MemoryTransactions())
-    config = uvicorn.Config(Starlette(routes=[Mount("/x", api)]), log_config=None, ws="none")
-    server = uvicorn.Server(config)
-    with free_port() as listening:
-        thread = Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        try:
-            ends = monotonic() + DEADLINE
-            while not server.started:
-                assert monotonic() < ends, "the server did not start in time"
-                sleep(0.01)
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(DEADLINE)
-
-
 def note_error(wrong: list[str], said: "ConsoleMessage") -> None:
     """Keep what the browser reports as an error."""
     if said.type == "error":
@@ -50,7 +25,9 @@ def note_error(wrong: list[str], said: "ConsoleMessage") -> None:
 
 def test_a_request_is_tried(chromium: "Browser") -> None:
     """A reader gives a token, tries an operation, and sees its answer."""
-    with served() as address, chromium.new_context() as context:
+    api = create_api(authenticate=authenticate, transactions=MemoryTransactions())
+    host = Starlette(routes=[Mount("/x", api)])
+    with running(host) as address, chromium.new_context() as context:
         page = context.new_page()
         wrong: list[str] = []
         page.on("pageerror", lambda error: wrong.append(str(error)))

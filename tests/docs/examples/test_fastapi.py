@@ -7,18 +7,14 @@ guide's own curl command among them. What the API itself answers is tested with 
 import json
 import re
 import ssl
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
-from time import monotonic, sleep
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from databases import database
-from servers import ADDRESS, DEADLINE, blocks, free_port, started, typed
+from servers import ADDRESS, DEADLINE, blocks, running, started, typed
 from sharing import app as sharing_app
 from sharing.app import create_app
 from sharing.database import Notice
@@ -86,35 +82,14 @@ class Service:
             )
 
 
-@contextmanager
-def serving(database_url: str) -> Generator[str]:
-    """Run the service on this database in a thread; give its URL."""
-    config = uvicorn.Config(create_app(database_url), log_config=None, ws="none")
-    server = uvicorn.Server(config)
-    with free_port() as listening:
-        thread = Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        try:
-            ends = monotonic() + DEADLINE
-            while not server.started:
-                assert thread.is_alive(), "the server did not start"
-                assert monotonic() < ends, "the server did not start in time"
-                sleep(0.01)
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(DEADLINE)
-            assert not thread.is_alive(), "the server did not stop in time"
-
-
 @pytest.fixture(params=["sqlite-file", "postgresql"])
 def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
     with database(request.param, tmp_path) as url:
         engine = configure_engine(create_engine(url))
-        with serving(url.render_as_string(hide_password=False)) as address:
-            running = Service(address, engine)
-            yield running
-            running.close()
+        with running(create_app(url.render_as_string(hide_password=False))) as address:
+            made = Service(address, engine)
+            yield made
+            made.close()
         engine.dispose()
 
 
