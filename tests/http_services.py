@@ -6,13 +6,9 @@ with the vector that finds it.
 """
 
 import json
-import socket
-import threading
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -443,20 +439,3 @@ FAULTY: dict[str, type[Service]] = {
 
 
 # --- Serving -------------------------------------------------------------------------------------
-
-
-@contextmanager
-def served(app: Any) -> Generator[str]:
-    """Serve an application on a free port of this machine; give its URL."""
-    listening = socket.socket(proto=socket.IPPROTO_TCP)
-    listening.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, lifespan="off", log_level="error", ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        listening.close()

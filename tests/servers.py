@@ -68,8 +68,8 @@ def started(command: str, *port_options: str, **environment: str) -> Generator[s
 
 @contextmanager
 def running(application: ASGIApp) -> Generator[str]:
-    """Run an application in a thread, without a lifespan; give its URL."""
-    server = uvicorn.Server(uvicorn.Config(application, log_config=None, ws="none", lifespan="off"))
+    """Run an application in a thread; give its URL."""
+    server = uvicorn.Server(uvicorn.Config(application, log_config=None, ws="none"))
     with free_port() as listening:
         thread = Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from http_services import FAULTY, Service, key_for, served
+from http_services import FAULTY, Service, key_for
+from servers import running
 from terminal import complaint, outcome, run, run_json, squeezed
 
 RUN = ["conformance", "run"]
@@ -23,7 +24,7 @@ def keys_in(folder: Path, number: int = 20) -> str:
 @pytest.fixture(scope="module")
 def base() -> Iterator[str]:
     """A service."""
-    with served(Service().app) as url:
+    with running(Service().app) as url:
         yield url
 
 
@@ -64,7 +65,7 @@ class TestRun:
         assert exploration["finding"] is None
 
     def test_one_that_does_not_conform(self, tmp_path: Path) -> None:
-        with served(FAULTY["ActivationBySource"]("current").app) as url:
+        with running(FAULTY["ActivationBySource"]("current").app) as url:
             options = ["--http", url, "--keys", keys_in(tmp_path)]
             code, written, _ = outcome(*RUN, *options, "--only", "transition/pending/activate")
         assert code == 1
@@ -124,7 +125,7 @@ class TestTrouble:
         assert "secret-key" in Path(keys).read_text()
 
     def test_a_service_that_is_not_there(self, tmp_path: Path) -> None:
-        with served(Service().app) as url:
+        with running(Service().app) as url:
             pass
         options = ["--http", url, "--keys", keys_in(tmp_path), "--only", "story"]
         code, written, complained = outcome(*RUN, *options)

@@ -7,7 +7,8 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from http_services import CONNECTIONS, FAULTY, Service, key_for, served
+from http_services import CONNECTIONS, FAULTY, Service, key_for
+from servers import free_port, running
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -145,7 +146,7 @@ class TestRightServices:
         assert done.result is Result.PASS, done.describe()
 
     def test_over_a_socket(self) -> None:
-        with served(Service().app) as base, HttpService(f"{base}/", key_for) as asked:
+        with running(Service().app) as base, HttpService(f"{base}/", key_for) as asked:
             report = run(asked.system, asked.profile, among=select(["story", "self"]))
             assert report.exit_code == 0
             asked.stop()  # and again at the end
@@ -590,8 +591,8 @@ class TestNetwork:
         assert "http_services.py" in result.traceback
 
     def test_a_port_where_nothing_listens(self) -> None:
-        with served(Service().app) as base:
-            pass
+        with free_port() as listening:
+            base = f"http://127.0.0.1:{listening.getsockname()[1]}"
         with HttpService(base, key_for) as asked, pytest.raises(PeerError, match="cannot be reach"):
             asked.system()
 

@@ -208,8 +208,14 @@ class TestFile:
             ("", "is not a list of keys: the whole document: Invalid JSON"),
             ("{}", "is not a list of keys: the whole document: "),
             ('[{"organization": "org_A"}]', "0/token: Field required"),
-            ('[{"organization": "hidden", "token": "org_A"}]', "0/organization: String should"),
-            ('[{"organization": "org_A", "token": "hid den"}]', "0/token: String should match"),
+            (
+                '[{"organization": "hidden", "token": "org_A"}]',
+                "0/organization: Value error, this is not an organization id",
+            ),
+            (
+                '[{"organization": "org_A", "token": "hid den"}]',
+                "0/token: Value error, a key is printable ASCII",
+            ),
             ('[{"organization": "org_A", "token": 1}]', "0/token: Input should be a valid string"),
             ('[{"organization": "org_A", "token": "x", "hidden": 1}]', "Extra inputs"),
             ('[{"organization": "org_A", "token": "hidden"}]', "there are keys of 1 organizations"),

@@ -6,6 +6,8 @@ Run it from the root of the repository::
 """
 
 import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -25,8 +27,15 @@ INQUIRIES: Final = {"org_ABC123": [{"type": "inquiry", "id": "inq_1"}]}
 def create_app(database_url: str | None = None) -> FastAPI:
     """The service on this database, by default the one that the environment names."""
     url = database_url or os.environ.get("DATABASE_URL", "sqlite:///connections.db")
-    transactions = Transactions(opened(url), on_change=notify)
-    app = FastAPI(title="Sharing", version="1")
+    engine = opened(url)
+    transactions = Transactions(engine, on_change=notify)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        yield
+        engine.dispose()
+
+    app = FastAPI(title="Sharing", version="1", lifespan=lifespan)
 
     @app.get("/inquiries/{connection_id}", tags=["Inquiries"])
     def inquiries(connection_id: str, caller: Caller) -> list[dict[str, str]]:

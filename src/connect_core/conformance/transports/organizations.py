@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Annotated, Final, Protocol, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from connect_core.conformance.transports.errors import PeerError
 from connect_core.conformance.vectors import problems_of
@@ -34,7 +34,7 @@ _PREFIX: Final = "org_"
 #: A name that is longer tests the length of ids.
 _LONG: Final = 100
 #: What a key may consist of: it is sent in a header.
-_KEY: Final = r"^[\x21-\x7e]+$"
+_KEY: Final = re.compile(r"[\x21-\x7e]+")
 #: How long a command may take to make a key, in seconds.
 _PATIENCE: Final = 60.0
 
@@ -175,7 +175,7 @@ def key_command(command: str) -> KeyMaker:
         if done.returncode != 0:
             raise PeerError(f"{failed}its exit code is {done.returncode}")
         key = done.stdout.decode("utf-8", "replace").strip()
-        if not re.match(_KEY, key):
+        if not _KEY.fullmatch(key):
             raise PeerError(f"{failed}it has to print the key, and nothing else")
         return key
 
@@ -185,13 +185,26 @@ def key_command(command: str) -> KeyMaker:
 # --- A fixed number of organizations -------------------------------------------------------------
 
 
+def _organization(text: str) -> OrganizationId:
+    try:
+        return OrganizationId(text)
+    except ValueError:  # its message shows the text, which may be a key in the wrong place
+        raise ValueError(f"this is not {OrganizationId.expected}") from None
+
+
+def _key(text: str) -> str:
+    if not _KEY.fullmatch(text):
+        raise ValueError("a key is printable ASCII without spaces")
+    return text
+
+
 class _Entry(BaseModel):
     """An organization and its key in a file."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
-    organization: Annotated[str, Field(pattern=f"^{OrganizationId.pattern}$", max_length=255)]
-    token: Annotated[str, Field(pattern=_KEY)]
+    organization: Annotated[str, AfterValidator(_organization)]
+    token: Annotated[str, AfterValidator(_key)]
 
 
 class KeyPool:
