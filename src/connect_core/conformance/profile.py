@@ -116,7 +116,7 @@ class Profile(Immutable):
     claims: tuple[str, ...] = Field(default_factory=_every_capability)
     answers: dict[str, str] = Field(default={})
     known_failures: dict[str, str] = Field(default={})
-    http: HttpProfile = HttpProfile()
+    http: HttpProfile = Field(default_factory=HttpProfile)
 
     def over_http(self, representation: Representation = "guide") -> Self:
         """This profile without the capabilities that HTTP cannot carry.
