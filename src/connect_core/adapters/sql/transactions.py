@@ -88,8 +88,8 @@ def in_transaction(
 class Transactions:
     """Runs work with a `ConnectionService` in transactions of its own.
 
-    On SQLite, changes of one process take turns before they begin, so that each waits no longer
-    than the others take; SQLite itself would let them try again after growing pauses.
+    On SQLite, changes of one process wait for each other here. SQLite itself would let them try
+    again after pauses, which takes longer on the whole.
 
     It holds no session, and threads may share it.
 
