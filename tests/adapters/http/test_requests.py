@@ -311,7 +311,12 @@ ROWS = {
         "fields[connect/connection]", "fields[connect/connection]=status"
     ),
     "a query that is not UTF-8": refused(400, "invalid_query", "GET", "{c}?filter[status]=%FF"),
-    "a query of many members": refused(400, "invalid_query", "GET", "{c}?" + "a=1&" * 101),
+    "a query of many members": refused(
+        400, "invalid_query", "GET", "{c}?" + "&".join(["a=1"] * 101)
+    ),
+    "a query of as many as are read": refused(
+        400, "invalid_parameter", "GET", "{c}?" + "&".join(["a=1"] * 100)
+    ),
     "fields of one": Row(200, "GET", "{c}/{id}?fields[connect/connections]=status"),
     "a filter of one": refused(400, "invalid_parameter", "GET", "{c}/{id}?filter[status]=active"),
     "fields of what is created": Row(
@@ -375,6 +380,14 @@ def test_request(row: Row, way: Any) -> None:
     if row.status >= 400:
         now = parse_connection(send("GET", path).body)
         assert now.status == "pending", "a refusal changed something"
+
+
+def test_a_refusal_says_what_there_is() -> None:
+    send = by_handler(MemoryTransactions())
+    step = send("POST", f"{CONNECTIONS}/cxn_1/activate?a=1").json["errors"][0]
+    assert step["details"] == "There is no a here; this operation takes no query."
+    one = send("GET", f"{CONNECTIONS}/cxn_1?a=1").json["errors"][0]
+    assert one["details"] == "There is no a here; there are fields[connect/connections]."
 
 
 def test_there_are_enough_of_them() -> None:
