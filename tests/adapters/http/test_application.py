@@ -69,6 +69,11 @@ class TestArguments:
             ({"transactions": object()}, TypeError),
             ({"representation": "guides"}, ValueError),
             ({"extensions": 1}, TypeError),
+            ({"limiter": 1}, TypeError),
+            ({"max_body": "1"}, TypeError),
+            ({"max_body": 0}, ValueError),
+            ({"body_timeout": 0}, ValueError),
+            ({"body_timeout": "1"}, ValueError),
         ],
     )
     def test_refused(self, options: Mapping[str, object], error: type[Exception]) -> None:

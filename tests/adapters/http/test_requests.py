@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import pytest
 from http_api import (
-    GUIDES_BODY,
     Answered,
     AsgiClient,
     MemoryTransactions,
@@ -393,4 +392,3 @@ def test_a_refusal_says_what_there_is() -> None:
 def test_there_are_enough_of_them() -> None:
     """The table is about every part of a request."""
     assert len(ROWS) >= 80
-    assert GUIDES_BODY

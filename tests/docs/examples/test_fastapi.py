@@ -15,7 +15,6 @@ import httpx
 import pytest
 from databases import database
 from servers import ADDRESS, DEADLINE, blocks, running, started, typed
-from sharing import app as sharing_app
 from sharing.app import create_app
 from sharing.database import Notice
 from sqlalchemy import Engine, create_engine, func, select
@@ -152,7 +151,6 @@ def test_its_description(service: Service) -> None:
         "/inquiries/{connection_id}",
     } == set(described["paths"])
     assert service.anybody.get("/docs").status_code == 200
-    assert sharing_app.INQUIRIES
 
 
 def codes(answer: httpx.Response) -> list[str]:

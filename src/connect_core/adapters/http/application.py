@@ -5,6 +5,7 @@ It has no lifespan: a mounted application's never runs. Everything that it needs
 request.
 """
 
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from inspect import iscoroutinefunction
@@ -17,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as WebRequest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from connect_core import Actor
+from connect_core import Actor, arguments
 from connect_core.adapters.http.handler import Exchange, setting_of
 from connect_core.adapters.http.messages import Caller, Request, Response
 from connect_core.adapters.http.operations import Answer, Job, Setting
@@ -94,6 +95,11 @@ class _Api:
         if not callable(authenticate):
             raise TypeError(f"authenticate is {authenticate!r}; it must be a function")
         require_transactions(transactions)
+        if limiter is not None:
+            arguments.function(limiter, "limiter")
+        arguments.number(max_body, "max_body", 1, sys.maxsize)
+        if not isinstance(body_timeout, int | float) or not body_timeout > 0:  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise ValueError(f"body_timeout is {body_timeout!r}; it must be a number above 0")
         self._authenticate = authenticate
         self._transactions = transactions
         self._limiter = limiter
