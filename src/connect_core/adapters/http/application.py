@@ -98,8 +98,7 @@ class _Api:
         if limiter is not None:
             arguments.function(limiter, "limiter")
         arguments.number(max_body, "max_body", 1, sys.maxsize)
-        if not isinstance(body_timeout, int | float) or not body_timeout > 0:  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
-            raise ValueError(f"body_timeout is {body_timeout!r}; it must be a number above 0")
+        _require_seconds(body_timeout)
         self._authenticate = authenticate
         self._transactions = transactions
         self._limiter = limiter
@@ -175,6 +174,11 @@ class _Api:
         """Do the work of a request, in a thread if the transactions are synchronous."""
         run = self._transactions.change if job.changes else self._transactions.ask
         return cast("Answer", await _called(run, job.work))
+
+
+def _require_seconds(timeout: object) -> None:
+    if not isinstance(timeout, int | float) or not timeout > 0:
+        raise ValueError(f"body_timeout is {timeout!r}; it must be a number above 0")
 
 
 def _is_async(function: object) -> bool:
