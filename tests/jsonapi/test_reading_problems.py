@@ -349,6 +349,17 @@ class TestOneProblem:
         assert problem.pointer == "/data/attributes/scopes"
         assert problem.detail == "Array should have at most 64 items"
 
+    def test_too_many_items(self) -> None:
+        """A request may name a scope twice, but not more often than its schema allows items."""
+        right = edited(CREATE, ("/data/attributes/scopes", ["a.read", *["b.read"] * 63]))
+        assert parse_create(right).scopes == {"a.read", "b.read"}
+        wrong = edited(CREATE, ("/data/attributes/scopes", ["a.read", *["b.read"] * 64]))
+        with pytest.raises(InvalidDocumentError) as caught:
+            parse_create(wrong)
+        assert problems_of(caught.value) == [
+            ("/data/attributes/scopes", "Array should have at most 64 items")
+        ]
+
     def test_a_time_that_says_nothing(self) -> None:
         """A datetime is read from plain data; a naive one is refused."""
         aware = datetime(2018, 6, 1, 5, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, create_model, field_validator
+from pydantic_core import PydanticKnownError
 
 from connect_core.history import (
     ConnectionEvent,
@@ -14,7 +15,7 @@ from connect_core.history import (
 from connect_core.identifiers import ActorId, ConnectionId, OrganizationId
 from connect_core.lifecycle import Status
 from connect_core.parties import Actor, ActorType, Name
-from connect_core.scopes import DEFAULT_SCOPES, ScopeSet
+from connect_core.scopes import DEFAULT_SCOPES, MAX_SCOPES, ScopeSet
 from connect_core.text import quoted
 
 if TYPE_CHECKING:
@@ -58,6 +59,18 @@ class CreateTerms(GuideTerms):
     """What a create request can ask for, with our extension: the scopes."""
 
     scopes: ScopeSet = DEFAULT_SCOPES
+
+    @field_validator("scopes", mode="before")
+    @classmethod
+    def _as_many_as_described(cls, value: object) -> object:
+        """The schema of a request counts items, so one that names a scope twice has two."""
+        if not isinstance(value, list):
+            return value
+        items = cast("list[object]", value)
+        if len(items) > MAX_SCOPES:
+            count = {"max_length": MAX_SCOPES, "actual_length": len(items)}
+            raise PydanticKnownError("too_long", {"field_type": "List", **count})
+        return items
 
 
 @cache

@@ -9,7 +9,9 @@ from fastapi import FastAPI
 from http_api import GUIDES_BODY, AsgiClient, MemoryTransactions, authenticate
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from connect_core import IdempotencyKey, InvalidIdempotencyKeyError
 from connect_core.adapters.http import create_api, merge_openapi, openapi_document, pages
+from connect_core.adapters.http.headers import idempotency_key
 from connect_core.adapters.http.routing import CONNECTIONS
 from connect_core.jsonapi import Representation
 
@@ -72,6 +74,20 @@ class TestDocument:
                     validator.validate(content["example"])
                     checked += 1
         assert checked >= 6
+
+    def test_idempotency_keys(self, representation: Representation, extensions: bool) -> None:
+        """The described pattern allows what is read, and spaces within it, not around it."""
+        document = described(representation=representation, extensions=extensions)
+        schema = document["components"]["parameters"]["IdempotencyKey"]["schema"]
+        keys: Any = jsonschema.Draft202012Validator(schema)
+        for text in ("a", "a b", "!  ~", "k" * 255):
+            assert keys.is_valid(text)
+            assert idempotency_key([("Idempotency-Key", f" {text} ")]) == IdempotencyKey(text)
+        for text in ("", "ä", "a\tb", "k" * 256):
+            assert not keys.is_valid(text)
+            with pytest.raises(InvalidIdempotencyKeyError):
+                idempotency_key([("Idempotency-Key", text)])
+        assert not keys.is_valid("a ")
 
     def test_links_name_operations(self, representation: Representation, extensions: bool) -> None:
         document = described(representation=representation, extensions=extensions)

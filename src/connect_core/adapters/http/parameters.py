@@ -13,6 +13,8 @@ Part = dict[str, object]
 #: What is said of everything that is not published.
 EXTENSION: Final = "An extension: the published API does not have it."
 
+#: An idempotency key as the value of a header: spaces around it would not belong to it.
+_KEY: Final = "^[!-~](?:[ -~]*[!-~])?$"
 #: The entity tag of a version, and several of them.
 _TAG: Final = '(?:W/)?"[1-9][0-9]{0,8}"'
 _TAGS: Final = f"{_TAG}(?:, {_TAG})*"
@@ -25,10 +27,6 @@ def parameters_of(representation: Representation, *, extensions: bool) -> Part:
         representation: the form of the documents.
         extensions: whether there are filters beyond the published ones.
     """
-    tags: Part = {
-        "type": "string",
-        "anyOf": [{"const": "*"}, {"pattern": f"^{_TAGS}$"}],
-    }
     return {
         "ConnectionId": _path("connection-id", "The Connection's id.", _id("cxn")),
         "Filter": _members(
@@ -50,15 +48,17 @@ def parameters_of(representation: Representation, *, extensions: bool) -> Part:
         "IdempotencyKey": _header(
             "Idempotency-Key",
             "A name for the request, so that it can be repeated safely: it gets its first answer.",
-            {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+            {"type": "string", "minLength": 1, "maxLength": 255, "pattern": _KEY},
         ),
         "IfMatch": _header(
             "If-Match",
             "The `ETag` that the caller has seen, several with commas, or `*`.",
-            tags,
+            {"type": "string", "anyOf": [{"const": "*"}, {"pattern": f"^{_TAGS}$"}]},
         ),
         "IfNoneMatch": _header(
-            "If-None-Match", "The `ETag` that the client has; then the answer is 304.", tags
+            "If-None-Match",
+            "The `ETag` that the client has; then the answer is 304. Anything else has no effect.",
+            {"type": "string"},
         ),
     }
 
