@@ -1,22 +1,28 @@
-"""Hypothesis profiles, and the stores, databases and programs that tests use."""
+"""Hypothesis profiles, the option ``--every``, and the stores, databases and programs of tests."""
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from compiler import compiler
 from databases import DATABASES, STORES, Backend, backend
 from hypothesis import settings
+from sampling import pytest_addoption, pytest_collection_modifyitems, pytest_terminal_summary
 from sqlalchemy import Engine
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_terminal_summary"]
+
 settings.register_profile("default", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=20, derandomize=True)
-settings.register_profile("brief", deadline=None, max_examples=50)
+settings.register_profile("sample", deadline=None, max_examples=5, derandomize=True)
+settings.register_profile("brief", deadline=None, max_examples=30)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.register_profile("mutation", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
@@ -27,18 +33,31 @@ def installed(program: str, name: str, required: str) -> str:
 
     Otherwise skip the test.
     """
-    found = shutil.which(program)
-    if found is None:
-        if os.environ.get(required):
-            pytest.fail(f"{name} is not installed")
-        pytest.skip(f"{name} is not installed")
-    return found
+    return shutil.which(program) or missing(f"{name} is not installed", required)
+
+
+def missing(reason: str, required: str) -> NoReturn:
+    """Fail if `required` is set in the environment; otherwise skip the test."""
+    if os.environ.get(required):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture
 def node() -> str:
     """Node.js. If it is not installed, the test is skipped; in ``.ci/run``, it fails."""
     return installed("node", "Node.js", "CONNECT_CORE_REQUIRE_NODE")
+
+
+@pytest.fixture(scope="module")
+def tsc() -> list[str]:
+    """TypeScript's compiler, as a command. If it cannot be had, the tests are skipped or fail."""
+    required = "CONNECT_CORE_REQUIRE_NODE"
+    node = installed("node", "Node.js", required)
+    try:
+        return [node, str(compiler(installed("npm", "npm", required)))]
+    except subprocess.SubprocessError as error:
+        missing(f"npm could not fetch typescript: {error}", required)
 
 
 @pytest.fixture(scope="module")

@@ -7,20 +7,29 @@ is set, as in ``.ci/run``, they fail.
 
 import os
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy import URL, ClauseElement, Engine, MetaData, create_engine, make_url
+from sqlalchemy import Connection as Database
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateSchema, DropSchema
 
 from connect_core import ConnectionId, ConnectionService, ConnectionStore, InMemoryStore
-from connect_core.adapters.sql import SqlConnectionStore, open_engine
+from connect_core.adapters.sql import (
+    SqlConnectionStore,
+    Tables,
+    configure_engine,
+    open_engine,
+    tables_for,
+)
 from connect_core.history import utc_now
 
 POSTGRESQL = make_url(
@@ -30,6 +39,8 @@ POSTGRESQL = make_url(
 DATABASES = ("sqlite-memory", "sqlite-file", "postgresql")
 #: The kinds of store: in memory, and on each database.
 STORES = ("memory", *DATABASES)
+#: Stores on tables that a host has chosen: with a prefix, and on PostgreSQL in a schema.
+CHOSEN = ("sqlite-file-chosen", "postgresql-chosen")
 
 
 @cache
@@ -59,16 +70,22 @@ def postgresql(*, durable: bool = False) -> Generator[URL]:
         durable: whether a commit waits until it is on disk, which is a server's default.
             Tests need not survive a crash of the server, so they do not wait; benchmarks do.
     """
+    with new_schema(f"connect_core_{uuid4().hex}") as schema:
+        options = f"-csearch_path={schema}" + ("" if durable else " -csynchronous_commit=off")
+        yield POSTGRESQL.update_query_dict({"options": options})
+
+
+@contextmanager
+def new_schema(name: str) -> Generator[str]:
+    """A new, empty schema on PostgreSQL, by this name."""
     need_postgresql()
-    schema = f"connect_core_{uuid4().hex}"
     engine = create_engine(POSTGRESQL, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE SCHEMA {schema}"))
+        connection.execute(CreateSchema(name))
         try:
-            options = f"-csearch_path={schema}" + ("" if durable else " -csynchronous_commit=off")
-            yield POSTGRESQL.update_query_dict({"options": options})
+            yield name
         finally:
-            connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+            connection.execute(DropSchema(name, cascade=True))
 
 
 @contextmanager
@@ -86,13 +103,16 @@ class Backend:
     """A store, and transactions on it.
 
     Attributes:
-        kind: one of `STORES`.
+        kind: one of `STORES` or `CHOSEN`.
         engine: the database's engine; a store in memory has none.
     """
 
-    def __init__(self, kind: str, engine: Engine | None = None) -> None:
+    def __init__(
+        self, kind: str, engine: Engine | None = None, tables: Tables | None = None
+    ) -> None:
         self.kind = kind
         self._engine = engine
+        self._tables = tables
         self._memory = InMemoryStore()
 
     @property
@@ -107,7 +127,10 @@ class Backend:
             yield self._memory
         else:
             with Session(self._engine) as session, session.begin():
-                yield SqlConnectionStore(session)
+                if self._tables is None:
+                    yield SqlConnectionStore(session)
+                else:
+                    yield SqlConnectionStore(session, self._tables)
 
     @contextmanager
     def service(
@@ -121,10 +144,24 @@ class Backend:
 
 
 @contextmanager
+def connection_of_a_host(kind: str, directory: Path) -> Generator[Database]:
+    """A connection to an empty database of this kind, in which a host makes its own tables."""
+    with database(kind, directory) as url:
+        engine = configure_engine(create_engine(url))
+        with engine.connect() as connection:
+            yield connection
+        engine.dispose()
+
+
+@contextmanager
 def backend(kind: str, directory: Path) -> Generator[Backend]:
-    """An empty store of this kind, one of `STORES`."""
+    """An empty store of this kind, one of `STORES` or `CHOSEN`."""
     if kind == "memory":
         yield Backend(kind)
+        return
+    if kind in CHOSEN:
+        with chosen_tables(kind.removesuffix("-chosen"), directory) as (engine, tables):
+            yield Backend(kind, engine, tables)
         return
     with database(kind, directory) as url:
         engine = open_engine(url)
@@ -132,3 +169,40 @@ def backend(kind: str, directory: Path) -> Generator[Backend]:
             yield Backend(kind, engine)
         finally:
             engine.dispose()
+
+
+@contextmanager
+def chosen_tables(
+    kind: str, directory: Path, prefix: str = "acme_"
+) -> Generator[tuple[Engine, Tables]]:
+    """Tables with a prefix, and on PostgreSQL in a schema, in a database of this kind.
+
+    They are part of the host's metadata, which has a naming convention. Tables without the prefix
+    are absent, and the schema's name must be quoted.
+    """
+    metadata = MetaData(naming_convention={"pk": "%(table_name)s_pkey", "ck": "x_%(table_name)s"})
+    with ExitStack() as stack:
+        schema = None
+        if kind == "postgresql":
+            schema = stack.enter_context(new_schema(f"Acme's {uuid4().hex}"))
+        url = stack.enter_context(database(kind, directory))
+        engine = configure_engine(create_engine(url))
+        stack.callback(engine.dispose)
+        tables = tables_for(metadata, schema=schema, prefix=prefix)
+        tables.metadata.create_all(engine)
+        yield engine, tables
+
+
+# --- DuckDB ---------------------------------------------------------------------------------------
+
+
+class DuckDialect(DefaultDialect):
+    """DuckDB's, as far as the text of a filter needs one."""
+
+    name = "duckdb"
+    supports_native_uuid = True
+
+
+def in_duckdb(query: ClauseElement) -> str:
+    """The text of a query with its values in it."""
+    return str(query.compile(dialect=DuckDialect(), compile_kwargs={"literal_binds": True}))

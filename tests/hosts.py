@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from typing import Any
 
+from clocks import Clock
 from databases import Backend
 from support import OUR_KEY, PARTNER, STRANGER, T0
 
@@ -26,19 +26,6 @@ OUR_COLLEAGUE = Actor(id="usr_Other", organization_id=OUR_KEY.organization_id)
 THEIRS = PARTNER.organization_id
 
 
-class Clock:
-    """A clock that stands still until a test advances it."""
-
-    def __init__(self) -> None:
-        self.now = T0
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def ticks(self, **units: float) -> None:
-        self.now += timedelta(**units)
-
-
 class Host:
     """Runs each request in a transaction of its own, and commits it.
 
@@ -47,7 +34,7 @@ class Host:
 
     def __init__(self, stored: Backend) -> None:
         self.stored = stored
-        self.clock = Clock()
+        self.clock = Clock(T0)
         self.minted = 0
 
     def new_id(self) -> str:

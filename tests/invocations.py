@@ -2,7 +2,8 @@
 
 DECIDE = ["decide", "--status", "active", "--action", "reactivate", "--role", "source"]
 DIAGRAMS = [["diagram", "--format", name] for name in ("text", "mermaid", "dot")]
-ANSWERS = [["demo"], ["table"], ["diagram"], *DIAGRAMS, DECIDE, ["--version"]]
+MODULE = ["table", "--format", "typescript"]
+ANSWERS = [["demo"], ["table"], MODULE, ["diagram"], *DIAGRAMS, DECIDE, ["--version"]]
 CHANGES = ["create", "activate", "deactivate", "reactivate"]
 QUESTIONS = ["list", "show", "history", "check"]
 COMMANDS = [

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from hypothesis import strategies as st
 
@@ -15,6 +15,7 @@ from connect_core import (
     Actor,
     Change,
     Connection,
+    ConnectionStore,
     Role,
     Scope,
     Status,
@@ -177,6 +178,23 @@ class Row:
             str(connection.status.value),
             sorted(connection.scopes),
         )
+
+
+class _WithoutCount:
+    """What a store has, but for `count`."""
+
+    def __init__(self, store: ConnectionStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "count":
+            raise AttributeError(name)
+        return getattr(self._store, name)
+
+
+def without_count(store: ConnectionStore) -> ConnectionStore:
+    """A store with the methods of the port only."""
+    return cast("ConnectionStore", _WithoutCount(store))
 
 
 def without_address(value: object) -> str:

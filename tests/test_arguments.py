@@ -1,5 +1,6 @@
 """Wrong arguments: each is named in the error, and nothing is done."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -120,6 +121,19 @@ CALLS: list[tuple[str, Call, list[Any]]] = [
     ("actionable", lambda v: service().list(by=OUR_KEY, actionable=v), ["expire", *NO_TEXT]),
     ("after", lambda v: service().list(by=OUR_KEY, after=v), NO_TEXT),
     ("before", lambda v: service().list(by=OUR_KEY, before=v), NO_TEXT),
+    ("name", lambda v: service().list(by=OUR_KEY, name=v), ["", "x" * 256, *NO_TEXT]),
+    ("by", lambda v: service().count(by=v), NO_ACTOR),
+    ("status", lambda v: service().count(by=OUR_KEY, status=v), ["frozen", *NO_TEXT]),
+    ("source", lambda v: service().count(by=OUR_KEY, source=v), ["DEF456", *NO_TEXT]),
+    ("destination", lambda v: service().count(by=OUR_KEY, destination=v), ["DEF456", *NO_TEXT]),
+    ("direction", lambda v: service().count(by=OUR_KEY, direction=v), ["sideways", *NO_TEXT]),
+    ("actionable", lambda v: service().count(by=OUR_KEY, actionable=v), ["expire", *NO_TEXT]),
+    ("name", lambda v: service().count(by=OUR_KEY, name=v), ["", "x" * 256, *NO_TEXT]),
+    (
+        "most",
+        lambda v: service().count(by=OUR_KEY, most=v),
+        [None, True, "5", 5.0, 0, -1, 1001, 10**5000],
+    ),
     (
         "limit",
         lambda v: service().list(by=OUR_KEY, limit=v),
@@ -174,6 +188,46 @@ def test_a_wrong_argument_is_named(argument: str, call: Call, value: Any) -> Non
         call(value)
     assert argument in str(caught.value).lower()
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("filters", "error", "message"),
+    [
+        ({"name": ""}, ValueError, "name is ''; it must be a part of a name, 1 to 255 characters"),
+        ({"name": "x" * 256}, ValueError, "it must be a part of a name, 1 to 255 characters"),
+        ({"name": 17}, TypeError, "name is 17 (int); it must be text"),
+        ({"name": b"x"}, TypeError, "name is b'x' (bytes); it must be text"),
+        ({"colour": "x"}, TypeError, "() got an unexpected keyword argument 'colour'"),
+    ],
+)
+def test_what_to_do_about_a_wrong_filter(
+    filters: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    """Whether Connections are listed or counted."""
+    for called in (service().list, service().count):
+        with pytest.raises(error, match=re.escape(message) + "$") as caught:
+            called(by=OUR_KEY, **filters)
+        assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(
+    ("most", "error", "message"),
+    [
+        (0, ValueError, "most is 0; it must be 1 to 1000"),
+        (1001, ValueError, "most is 1001; it must be 1 to 1000"),
+        (True, TypeError, "most is True (bool); it must be a whole number"),
+        ("5", TypeError, "most is '5' (str); it must be a whole number"),
+    ],
+)
+def test_what_to_do_about_a_wrong_bound(most: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=f"^{re.escape(message)}$") as caught:
+        service().count(by=OUR_KEY, most=most)
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize("most", [1, 1000])
+def test_the_bounds_of_a_count(most: int) -> None:
+    assert service().count(by=OUR_KEY, most=most) == 1
 
 
 @pytest.mark.parametrize("version", [2**31 - 1, 0, -(2**31 - 1)])

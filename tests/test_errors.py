@@ -152,7 +152,7 @@ TEXTS = {
         "while it is pending, and this one is inactive. First the source must reactivate it."
     ),
     "duplicate_connection": (
-        "A Connection from this source to this destination exists already and is inactive; there "
+        "A Connection from the source to the destination exists already and is inactive; there "
         "is only ever one for an ordered pair. It is cxn_ABC123. Reactivate the existing one "
         "instead."
     ),
@@ -248,7 +248,7 @@ def test_a_self_connection() -> None:
     assert caught.value.decision.target is None
     assert str(caught.value) == (
         "The source and the destination are the same organization. Both are org_ABC123. "
-        "Name another destination or, in a sandbox, ask for a self-connection."
+        "Name another organization or, in a sandbox, ask for a self-connection."
     )
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from clocks import Clock
 from databases import Backend
-from hosts import OUR_COLLEAGUE, OUTSIDE, REFUSED, THEIRS, Clock, Host, Overtaken
+from hosts import OUR_COLLEAGUE, OUTSIDE, REFUSED, THEIRS, Host, Overtaken
 from pydantic import ValidationError
 from support import OUR_KEY, PARTNER, T0
 
@@ -63,7 +64,7 @@ class TestIdempotency:
 
     def test_a_create(self, host: Host) -> None:
         first = host.asks("create", by=OUR_KEY, destination=THEIRS, idempotency_key="k")
-        host.clock.ticks(hours=1)
+        host.clock.move(hours=1)
         again = host.asks("create", by=OUR_KEY, destination=THEIRS, idempotency_key="k")
         assert isinstance(first, Change)
         assert again == first
@@ -263,10 +264,10 @@ class TestIdempotency:
 
     def test_forgetting(self, host: Host) -> None:
         connection = host.create(idempotency_key="old")
-        host.clock.ticks(hours=24)
+        host.clock.move(hours=24)
         host.asks("activate", connection.id, by=PARTNER, idempotency_key="young")
         assert host.asks("forget_idempotency_keys", timedelta(hours=24)) == 0
-        host.clock.ticks(milliseconds=1)
+        host.clock.move(milliseconds=1)
         assert host.asks("forget_idempotency_keys", timedelta(hours=24)) == 1
         anew = host.asks("create", by=OUR_KEY, destination=THEIRS, idempotency_key="old")
         assert type(anew) is DuplicateConnectionError
@@ -379,7 +380,7 @@ class TestReplays:
         self, changes: dict[str, Any], reason: str
     ) -> None:
         store = Damaged()
-        service = ConnectionService(store, clock=Clock(), new_id=lambda: "cxn_1")
+        service = ConnectionService(store, clock=Clock(T0), new_id=lambda: "cxn_1")
         service.create(by=OUR_KEY, destination=THEIRS)
         service.activate("cxn_1", by=PARTNER, idempotency_key="k")
         store.edit_event(2, **changes)
@@ -411,7 +412,7 @@ class TestDamage:
 
     @pytest.fixture
     def service(self, store: Damaged) -> ConnectionService:
-        service = ConnectionService(store, clock=Clock(), new_id=lambda: "cxn_1")
+        service = ConnectionService(store, clock=Clock(T0), new_id=lambda: "cxn_1")
         service.create(by=OUR_KEY, destination=THEIRS, idempotency_key="k")
         service.activate("cxn_1", by=PARTNER)
         return service

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import OUR_KEY, PARTNER, T0
+from support import OUR_KEY, PARTNER, T0, without_count
 
 from connect_core import (
     Connection,
@@ -23,6 +23,8 @@ from connect_core import (
     Selection,
     list_document,
 )
+from connect_core.paging import count_of
+from connect_core.store import Filters, selection_for
 
 
 def service_with(count: int, store: InMemoryStore) -> ConnectionService:
@@ -201,3 +203,49 @@ class TestUnreadable:
                 by=OUR_KEY, limit=limit, **{"after" if forwards else "before": cursor}
             )
         assert seen == due
+
+
+class Silent(InMemoryStore):
+    """A store that must not be asked."""
+
+    def page(self, *_: object, **__: object) -> Any:
+        raise AssertionError("a page was asked for")
+
+    def count(self, selection: Selection, most: int) -> int:
+        raise AssertionError(f"a count to {most} was asked for: {selection}")
+
+
+class TestCount:
+    """Counting, with the store's own means or without."""
+
+    @pytest.mark.parametrize("most", [1, 3, 4, 1000])
+    def test_a_store_that_cannot_count(self, most: int) -> None:
+        """Its records are read, no more than are to be counted; the unreadable ones count, too."""
+        store = Damaged(["cxn_2"])
+        service_with(4, store)
+        service = ConnectionService(without_count(store))
+        assert service.count(by=OUR_KEY, most=most) == min(most, 4)
+        assert store.asked == [most]
+
+    def test_a_store_that_can(self) -> None:
+        store = Damaged(["cxn_2"])
+        assert service_with(4, store).count(by=OUR_KEY) == 4
+        assert store.asked == []
+
+    @pytest.mark.parametrize(
+        "filters",
+        [
+            {"actionable": "create"},
+            {"actionable": "activate", "status": "active"},
+            {"direction": "outbound", "source": "org_DEF456"},
+            {"name": "\x00"},
+        ],
+        ids=lambda filters: " ".join(filters),
+    )
+    def test_nothing_is_asked_if_nothing_can_be_selected(self, filters: Filters) -> None:
+        store = Silent()
+        selection = selection_for(OUR_KEY, **filters)
+        assert selection.standings == ()
+        assert count_of(store, selection, 100) == 0
+        assert ConnectionService(store).count(by=OUR_KEY, **filters) == 0
+        assert ConnectionService(without_count(store)).count(by=OUR_KEY, **filters) == 0

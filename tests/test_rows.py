@@ -42,7 +42,7 @@ from connect_core import (
     roles_of,
     steps_to,
 )
-from connect_core.parties import same_organization
+from connect_core.text import same_value
 
 
 class Agreeing:
@@ -339,15 +339,15 @@ def test_text_of_the_hosts_own_counts_by_its_characters() -> None:
 
 def test_ids_that_are_no_text() -> None:
     """They are the same if they have one type and ``==`` says True."""
-    assert same_organization(17, 17)
-    assert same_organization(UUID(int=1), UUID(int=1))
-    assert not same_organization(1, True)
-    assert not same_organization(1, 1.0)
-    assert not same_organization(UUID(int=1), str(UUID(int=1)))
-    assert not same_organization(str(UUID(int=1)), UUID(int=1))
-    assert not same_organization(Comparing(), Comparing())
-    assert not same_organization(Raising(), Raising())
-    assert not same_organization(Impostor(), 17)
+    assert same_value(17, 17)
+    assert same_value(UUID(int=1), UUID(int=1))
+    assert not same_value(1, True)
+    assert not same_value(1, 1.0)
+    assert not same_value(UUID(int=1), str(UUID(int=1)))
+    assert not same_value(str(UUID(int=1)), UUID(int=1))
+    assert not same_value(Comparing(), Comparing())
+    assert not same_value(Raising(), Raising())
+    assert not same_value(Impostor(), 17)
 
 
 @given(

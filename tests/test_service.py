@@ -5,8 +5,9 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from clocks import Clock
 from databases import Backend
-from hosts import OUR_COLLEAGUE, OUTSIDE, REFUSED, THEIRS, Clock, Host, Overtaken
+from hosts import OUR_COLLEAGUE, OUTSIDE, REFUSED, THEIRS, Host, Overtaken
 from pydantic import ValidationError
 from support import OUR_KEY, PARTNER, STRANGER, T0
 
@@ -156,7 +157,7 @@ class TestSteps:
         self, host: Host, action: str, actor: Actor, status: Status, target: Status
     ) -> None:
         before = host.brings_to(status, host.create())
-        host.clock.ticks(seconds=5)
+        host.clock.move(seconds=5)
         connection, event = host.asks(action, before.id, by=actor)
         assert (connection.status, connection.version) == (target, before.version + 1)
         assert (connection.updated_at, event.occurred_at) == (host.clock.now, host.clock.now)
@@ -172,7 +173,7 @@ class TestSteps:
     ) -> None:
         """Nothing changes, and the refusal is that of the policy."""
         before = host.brings_to(status, host.create())
-        host.clock.ticks(seconds=5)
+        host.clock.move(seconds=5)
         refusal = host.asks(action, before.id, by=actor)
         assert type(refusal) is error
         assert host.asks("get", before.id, by=OUR_KEY) == before
@@ -217,7 +218,7 @@ class TestSteps:
 
     def test_a_clock_that_goes_backwards(self, host: Host) -> None:
         offered = host.create()
-        host.clock.ticks(days=-1)
+        host.clock.move(days=-1)
         connection, _ = host.asks("activate", offered.id, by=PARTNER)
         assert connection.updated_at == offered.updated_at
         assert host.asks("get", offered.id, by=PARTNER) == connection
@@ -240,7 +241,7 @@ class TestLostRaces:
             assert store.save(connection.deactivate(by=OUR_KEY, at=T0))
 
         store = Overtaken(withdraw)
-        service = ConnectionService(store, clock=Clock(), new_id=lambda: "cxn_1")
+        service = ConnectionService(store, clock=Clock(T0), new_id=lambda: "cxn_1")
         service.create(by=OUR_KEY, destination=THEIRS)
         with pytest.raises(StaleConnectionError) as lost:
             service.activate("cxn_1", by=PARTNER)
@@ -454,7 +455,7 @@ class TestList:
         others = [Actor(id=f"usr_{n}", organization_id=f"org_{n}") for n in range(7)]
         for other in others:
             host.create(OUR_KEY, other.organization_id)
-            host.clock.ticks(milliseconds=1)
+            host.clock.move(milliseconds=1)
         host.create(OUR_KEY, OUR_KEY.organization_id, allow_self=True)
         host.create(others[0], OUR_KEY.organization_id)
         host.create(others[1], OUR_KEY.organization_id)
@@ -620,7 +621,7 @@ class TestList:
 
     def test_rows_inserted_meanwhile(self, host: Host, population: list[Connection]) -> None:
         first = host.asks("list", by=OUR_KEY, limit=4)
-        host.clock.ticks(seconds=1)
+        host.clock.move(seconds=1)
         newer = host.create(OUR_KEY, "org_new")
         second = host.asks("list", by=OUR_KEY, limit=100, after=first.next)
         assert [*first.connections, *second.connections] == population

@@ -5,12 +5,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import product
+from typing import Final
 
 import pytest
 from databases import STORES, Backend, backend
 from hypothesis import given
 from hypothesis import strategies as st
-from support import ORGANIZATIONS, T0, take
+from support import ORGANIZATIONS, OUR_KEY, PARTNER, STRANGER, T0, take, without_count
 
 from connect_core import (
     Action,
@@ -26,6 +27,7 @@ from connect_core import (
     can,
     roles_of,
 )
+from connect_core.store import Filters
 
 ACTORS = [Actor(id="api_1", organization_id=each) for each in ORGANIZATIONS]
 
@@ -40,6 +42,7 @@ class Listing:
     destination: str | None
     direction: Direction | None
     actionable: Action | None
+    name: str | None
 
     def admits(self, connection: Connection) -> bool:
         """Whether a Connection belongs to the list, by the policy and by its fields."""
@@ -52,7 +55,21 @@ class Listing:
             and self.destination in (None, connection.destination_organization_id)
             and (self.direction is None or role[self.direction] in roles)
             and (self.actionable is None or can(self.by, self.actionable, connection))
+            and (self.name is None or contains(connection.name, self.name))
         )
+
+
+def contains(name: str | None, text: str) -> bool:
+    """Whether a text is in a name. In UTF-8, `bytes.lower` changes A to Z and nothing else."""
+    return name is not None and in_bytes(text) in in_bytes(name)
+
+
+def in_bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass").lower()
+
+
+#: Short texts of few characters, so that many are in each other.
+_short = st.text("aAbÜü%_\\'", max_size=4)
 
 
 @st.composite
@@ -71,6 +88,7 @@ def _changes(draw: st.DrawFn, id: str, source: str, destination: str) -> list[Ch
         by=Actor(id="api_1", organization_id=source),
         destination=destination,
         allow_self=True,
+        name=draw(st.none() | _short),
         id=id,
         at=T0 + timedelta(milliseconds=draw(st.integers(0, 2))),
     )
@@ -93,6 +111,7 @@ listings = st.builds(
     destination=st.none() | st.sampled_from(ORGANIZATIONS),
     direction=st.none() | st.sampled_from(Direction),
     actionable=st.none() | st.sampled_from(Action),
+    name=st.none() | _short.map(lambda text: text[:2]).filter(bool),
 )
 
 
@@ -148,7 +167,194 @@ class TestLists:
         everything.sort(key=lambda each: (each.created_at, each.id), reverse=True)
         with suppress(_UndoneError), fresh.store() as store:
             keep(store, population)
+            service, without = ConnectionService(store), ConnectionService(without_count(store))
             for listing in asked:
                 expected = list(filter(listing.admits, everything))
-                assert pages(ConnectionService(store), listing, limit) == expected
+                assert pages(service, listing, limit) == expected
+                for most in (1, limit, 1000):
+                    due = min(most, len(expected))
+                    assert service.count(**vars(listing), most=most) == due
+                    assert without.count(**vars(listing), most=most) == due
             raise _UndoneError
+
+
+#: Names, and texts to look for, that a database might read in its own way: as a pattern, as the end
+#: of a statement, or as equal to another text.
+HOSTILE: Final = (
+    *("%", "_", "100% sure", "100 sure", "a_b", "aXb", "a%b", "[a-b]*?", "^a.b$", "back\\slash"),
+    *(
+        "'",
+        '"',
+        "''",
+        "O'Brien",
+        "'; DROP TABLE connections; --",
+        ":name",
+        "%s",
+        "%(name)s",
+        "\\x00",
+    ),
+    *("Über", "über", "ÜBER", "U\u0308ber", "Uber", "Straße", "STRASSE", "strasse", "ß", "ẞ"),
+    *(
+        "İstanbul",
+        "istanbul",
+        "ISTANBUL",
+        "\u0131stanbul",
+        "i\u0307",
+        "K",
+        "\u212a",
+        "\u017f",
+        "s",
+        "Σ",
+        "ς",
+    ),
+    *("🎉", "🎉 Party 👩‍👩‍👧", "party", "\u200d", "\ufeff", "ﷺ", "ﬁ", "fi", "①", "1"),
+    *(" ", "  ", " a", "a ", "\u00a0", "null", "None", "x" * 255, "x" * 254 + "Y", "🎉" * 255),
+)
+#: Names that nothing is in.
+NOTHING_IN_THEM: Final = (None, "")
+#: Texts that are in no name, and those that no name can hold.
+IN_NO_NAME: Final = ("100% sure thing", "aZb", "Übers", "%%", "__", "\\\\", "y" * 255)
+NOT_TO_BE_HELD: Final = ("\x00", "a\x00", "\n", "\t", "\x7f", "\ud800", "🎉\udc00")
+NAMES: Final = (*NOTHING_IN_THEM, *HOSTILE)
+
+
+def named(number: int, name: str | None) -> list[Change]:
+    """A Connection of ours with this name, in one direction or the other, in some status."""
+    partner = Actor(id="usr_1", organization_id=f"org_{number}")
+    source, destination = (OUR_KEY, partner) if number % 2 else (partner, OUR_KEY)
+    first = Connection.create(
+        by=source,
+        destination=destination.organization_id,
+        id=f"cxn_{number * 7 % 100:02}",
+        name=name,
+        at=T0 + timedelta(milliseconds=number // 3),
+    )
+    steps = [(), ((Action.ACTIVATE, destination),), ((Action.DEACTIVATE, source),)]
+    return [first, *(take(first.connection, *step, T0) for step in steps[number // 2 % 3])]
+
+
+POPULATION: Final = [named(number, name) for number, name in enumerate(NAMES)]
+EVERYTHING: Final = sorted(
+    (changes[-1].connection for changes in POPULATION),
+    key=lambda each: (each.created_at, each.id),
+    reverse=True,
+)
+TEXTS: Final = tuple(
+    dict.fromkeys(
+        text
+        for each in (*HOSTILE, *IN_NO_NAME, *NOT_TO_BE_HELD)
+        for text in (each, each.swapcase()[:255], each[1:3] or each)
+    )
+)
+
+
+@pytest.fixture(scope="module", params=STORES)
+def named_store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Backend]:
+    """A store of each kind with the Connections of these names."""
+    with backend(request.param, tmp_path_factory.mktemp("names")) as found:
+        with found.store() as store:
+            keep(store, POPULATION)
+        yield found
+
+
+class TestNames:
+    """A name is found by any text in it; of A to Z the case is ignored, and no other difference."""
+
+    @pytest.mark.parametrize("text", TEXTS, ids=ascii)
+    def test_hostile_names_and_texts(self, named_store: Backend, text: str) -> None:
+        listing = Listing(OUR_KEY, None, None, None, None, None, text)
+        due = list(filter(listing.admits, EVERYTHING))
+        with named_store.service() as service:
+            assert list(service.list(by=OUR_KEY, name=text, limit=100)) == due
+            assert pages(service, listing, 2) == due
+            assert [service.count(by=OUR_KEY, name=text, most=most) for most in (1, 2, 1000)] == [
+                min(most, len(due)) for most in (1, 2, 1000)
+            ]
+
+    @pytest.mark.parametrize("text", ["a", "%", "_", "ü", "'", " "])
+    def test_with_other_filters(self, named_store: Backend, text: str) -> None:
+        everybody: list[str | None] = [None, "org_ABC123", "org_2", "org_3"]
+        with named_store.service() as service:
+            for status, direction, action, source, destination in product(
+                (None, *Status), (None, *Direction), (None, *Action), everybody, everybody
+            ):
+                listing = Listing(OUR_KEY, status, source, destination, direction, action, text)
+                due = list(filter(listing.admits, EVERYTHING))
+                assert list(service.list(**vars(listing), limit=100)) == due
+                assert service.count(**vars(listing)) == len(due)
+
+    @pytest.mark.parametrize(
+        ("text", "found"),
+        [
+            ("%", {"%", "100% sure", "a%b", "%s", "%(name)s"}),
+            ("_", {"_", "a_b"}),
+            ("A_B", {"a_b"}),
+            ("\\", {"back\\slash", "\\x00"}),
+            ("ü", {"über"}),
+            ("Ü", {"Über", "ÜBER"}),
+            ("İ", {"İstanbul"}),
+            ("ISTANBUL", {"istanbul", "ISTANBUL"}),
+            ("ß", {"Straße", "ß"}),
+            ("k", {"K", "back\\slash"}),
+            ("PARTY", {"🎉 Party 👩‍👩‍👧", "party"}),
+            ("NULL", {"null"}),
+            ("x" * 255, {"x" * 255}),
+            ("x" * 254 + "y", {"x" * 254 + "Y"}),
+            *((text, set[str]()) for text in (*IN_NO_NAME, *NOT_TO_BE_HELD)),
+        ],
+        ids=ascii,
+    )
+    def test_what_is_found(self, named_store: Backend, text: str, found: set[str]) -> None:
+        """Written out, and not by the rule."""
+        with named_store.service() as service:
+            page = service.list(by=OUR_KEY, name=text, limit=100)
+            assert {each.name for each in page} == found
+            assert service.count(by=OUR_KEY, name=text) == len(found)
+
+    def test_an_outsider_finds_none(self, named_store: Backend) -> None:
+        with named_store.service() as service:
+            assert not service.list(by=STRANGER, name="a")
+            assert service.count(by=STRANGER, name="a") == 0
+
+    def test_turning_the_pages_while_looking_for_a_name(self, named_store: Backend) -> None:
+        """A page begins after a Connection that has the name, or one that has not."""
+        due = [each for each in EVERYTHING if contains(each.name, "s")]
+        with named_store.service() as service:
+            for place, cursor in enumerate(EVERYTHING):
+                older = [each for each in EVERYTHING[place + 1 :] if each in due]
+                newer = [each for each in EVERYTHING[:place] if each in due]
+                after = service.list(by=OUR_KEY, name="S", after=cursor.id, limit=3)
+                before = service.list(by=OUR_KEY, name="S", before=cursor.id, limit=3)
+                assert list(after) == older[:3]
+                assert list(before) == newer[-3:]
+                assert (after.next is None) == (len(older) <= 3)
+                assert (before.prev is None) == (len(newer) <= 3)
+
+
+class TestCounts:
+    """A count is that of the list, as far as is asked."""
+
+    def test_a_self_connection_counts_once(self, stored: Backend) -> None:
+        with stored.service() as service:
+            service.create(by=OUR_KEY, destination="org_ABC123", allow_self=True, name="Ours")
+            filters: list[Filters] = [
+                {},
+                {"direction": "outbound"},
+                {"direction": "inbound"},
+                {"status": "pending"},
+                {"source": "org_ABC123", "destination": "org_ABC123"},
+                {"actionable": "activate"},
+                {"actionable": "deactivate"},
+                {"name": "OURS"},
+            ]
+            assert [service.count(by=OUR_KEY, **each) for each in filters] == [1] * len(filters)
+
+    def test_one_hundred_unless_said_otherwise(self, stored: Backend) -> None:
+        with stored.service() as service:
+            for number in range(101):
+                service.create(by=OUR_KEY, destination=f"org_{number}")
+            assert service.count(by=OUR_KEY) == 100
+            assert service.count(by=OUR_KEY, most=1000) == 101
+            assert service.count(by=PARTNER) == 0

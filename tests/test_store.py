@@ -1,12 +1,14 @@
 """The contract of a store: the same for every `ConnectionStore`, in memory and in databases."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from inspect import signature
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import pytest
-from databases import Backend
+from databases import CHOSEN, STORES, Backend, backend
 from support import OUR_KEY, PARTNER, STRANGER, T0, take
 
 from connect_core import (
@@ -28,6 +30,7 @@ from connect_core import (
     Status,
 )
 from connect_core.adapters.sql import SqlConnectionStore
+from connect_core.paging import count_of
 from connect_core.store import selection_of_all
 
 OURS, THEIRS = OUR_KEY.organization_id, PARTNER.organization_id
@@ -47,6 +50,13 @@ NAMES = [
     "é" * 255,
     "🎉" * 255,
 ]
+
+
+@pytest.fixture(params=(*STORES, *CHOSEN))
+def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """An empty store of any kind, also on tables that a host has chosen."""
+    with backend(request.param, tmp_path) as found:
+        yield found
 
 
 def offer(
@@ -78,6 +88,12 @@ def test_the_port(store: type[ConnectionStore]) -> None:
     for name in methods:
         due = signature(getattr(ConnectionStore, name)).parameters
         assert signature(getattr(store, name)).parameters == due, name
+
+
+@pytest.mark.parametrize("store", [InMemoryStore, SqlConnectionStore])
+def test_beyond_the_port(store: Any) -> None:
+    """Both stores count by their own means."""
+    assert list(signature(store.count).parameters) == ["self", "selection", "most"]
 
 
 class TestAdding:
@@ -309,6 +325,7 @@ class TestPages:
             for limit in (1, 2, 5, 100):
                 assert turned(store, selection, newest_first=True, limit=limit) == due
                 assert turned(store, selection, newest_first=False, limit=limit) == due[::-1]
+                assert count_of(store, selection, limit) == min(limit, len(due))
 
     @pytest.mark.parametrize("standings", [ANY, ANY[:1], ANY[1:]], ids=["any", "out", "in"])
     def test_of_given_parties(
@@ -322,6 +339,8 @@ class TestPages:
                 due = sorted(filter(selection.admits, population), key=Position.of, reverse=True)
                 page = store.page(selection, beyond=None, newest_first=True, limit=100)
                 assert list(page) == due
+                assert count_of(store, selection, 2) == min(2, len(due))
+                assert count_of(store, selection, 100) == len(due)
 
     @pytest.mark.parametrize("status", [None, *Status])
     def test_of_every_organization(
@@ -346,6 +365,16 @@ class TestPages:
                 for limit in (2, 100):
                     assert turned(store, selection, newest_first=True, limit=limit) == due
                     assert turned(store, selection, newest_first=False, limit=limit) == due[::-1]
+                    assert count_of(store, selection, limit) == min(limit, len(due))
+
+    def test_by_name_of_every_organization(self, stored: Backend) -> None:
+        keep(stored, *(offer(f"org_{n}", id=f"cxn_{n}", name=name) for n, name in enumerate(NAMES)))
+        with stored.store() as store:
+            for text, found in {"%": 1, "'": 1, "🎉": 2, "é": 1, "É": 0, "null": 1}.items():
+                selection = selection_of_all()._replace(name=text)
+                page = page_of(store, selection, None, newest_first=True, limit=100)
+                assert all(text in (each.name or "") for each in page)
+                assert len(page) == count_of(store, selection, 100) == found
 
     def test_from_a_place_where_nothing_is(
         self, stored: Backend, population: list[Connection]

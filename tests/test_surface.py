@@ -16,20 +16,22 @@ from support import ROOT
 
 import connect_core
 from connect_core import conformance, strategies
+from connect_core.adapters import sql
 
 SOURCE = ROOT / "src" / "connect_core"
 
 #: Constants, classes, functions: ``__all__`` holds them in this order.
 NAMES = """
-    DEFAULT_SCOPES AccessDeniedError Action Actor ActorId ActorType Cell Change ConnectError
-    Connection ConnectionEvent ConnectionId ConnectionLifecycle ConnectionLike
+    DEFAULT_SCOPES READING_ROLE SHARING_STATUS AccessDeniedError Action Actor ActorId ActorLike
+    ActorType Cell Change ConnectError Connection ConnectionEvent ConnectionId ConnectionLifecycle
+    ConnectionLike
     ConnectionNotFoundError ConnectionService ConnectionStore CreateRequest Decision Denial
     Direction DuplicateConnectionError DynamicRow ForbiddenTransitionError IdempotencyKey
     IdempotencyKeyReusedError IdempotencyRecord InMemoryStore InvalidDocumentError
     InvalidHistoryError InvalidIdempotencyKeyError InvalidRecordError InvalidTransitionError
-    NotAPartyError Organization OrganizationId Page Parties Position Problem Role Scope
+    NotAPartyError Organization OrganizationId Page Parties Position Problem Role RowPolicy Scope
     Selection SelfConnectionError SharingConnectionLike StaleConnectionError Standing Status
-    Step StoreUnavailableError Terms TransitionError
+    Step StoreUnavailableError Terms TransitionError Wording
     actions allowed_actions authorize authorize_access authorize_create can connection_document
     decide decide_access decide_create decision_table error_document list_document
     parse_connection parse_create permitting_statuses replay roles_of steps_to
@@ -63,10 +65,12 @@ def test_the_kit_is_exact_and_documented() -> None:
 #: What the documentation imports, or names by its path, besides the package, the kit and the
 #: strategies. Modules may move; these stay.
 DOCUMENTED = {
+    "connect_core.adapters.arrow": "ArrowStreamLike Decisions decide_access_many decide_many",
     "connect_core.adapters.sql": """
-        ApiKey ApiKeys History JsonValue KeyStatus NewApiKey SqlConnectionStore UtcTime actionable
-        api_keys configure_engine connection_events connections idempotency_keys keys_metadata
-        metadata open_engine visible
+        ApiKey ApiKeys BrowserSession BrowserSessions History JsonValue KeyStatus NewApiKey
+        NewBrowserSession SqlConnectionStore Tables UtcTime actionable api_keys browser_sessions
+        configure_engine connection_events connections idempotency_keys keys_metadata metadata
+        open_engine tables_for visible
     """,
     "connect_core.conformance.case": "Exchange",
     "connect_core.conformance.profile": "Answers",
@@ -95,6 +99,7 @@ def test_the_core_imports_two_libraries() -> None:
         "pydantic",
         "pydantic_core",
         "statemachine",
+        "typing_extensions",  # for type checkers; pydantic needs it anyway
         *sys.stdlib_module_names,
     }
     for path in core_modules():
@@ -185,6 +190,9 @@ def test_what_could_be_mixed_up_is_given_by_name() -> None:
         connect_core.Connection.reactivate: 2,
         connect_core.decide_create: 4,
         connect_core.authorize_create: 4,
+        connect_core.RowPolicy: 8,
+        connect_core.RowPolicy.decide_create: 4,
+        connect_core.RowPolicy.authorize_create: 4,
         connect_core.parse_connection: 1,
         connect_core.connection_document: 2,
         connect_core.error_document: 1,
@@ -200,9 +208,13 @@ def test_what_could_be_mixed_up_is_given_by_name() -> None:
         connect_core.ConnectionService.take: 3,
         connect_core.ConnectionService.get: 1,
         connect_core.ConnectionService.find: 3,
-        connect_core.ConnectionService.list: 9,
+        connect_core.ConnectionService.list: 10,
+        connect_core.ConnectionService.count: 2,
         connect_core.ConnectionService.history: 1,
         connect_core.ConnectionService.authorize_access: 1,
+        sql.Transactions: 4,
+        sql.AsyncTransactions: 4,
+        sql.tables_for: 3,
     }
     for function, count in by_name.items():
         parameters = inspect.signature(function).parameters.values()
@@ -225,7 +237,7 @@ def test_a_star_import_without_extras() -> None:
     program = (
         "import sys\n"
         "for name in ('typer', 'rich', 'sqlalchemy', 'platformdirs', 'hypothesis', 'pytest',\n"
-        "             'starlette', 'httpx'):\n"
+        "             'starlette', 'httpx', 'pyarrow'):\n"
         "    sys.modules[name] = None\n"
         "from connect_core import *\n"
         "print(sorted(name for name in dir() if not name.startswith('_') and name != 'sys'))\n"
@@ -258,20 +270,25 @@ def test_two_places_read_a_clock() -> None:
 MEASURING = {
     ("handler.py", "perf_counter"),
     ("kit.py", "time.monotonic"),
+    ("logs.py", "perf_counter"),
     ("trace.py", "time.monotonic"),
+    ("visit.py", "perf_counter"),
 }
 
 
 def test_only_the_lifecycle_names_a_transition() -> None:
     """No other module of the core has a rule of its own about a role, an action or a status.
 
-    These may name single members: the policy and its wording, which treat creation separately, the
-    commands, which are named after actions, and the directions of a list, which stand for roles.
+    These may name single members: the policy, its answers and their wording, which treat creation
+    separately, the commands, which are named after actions, and the directions of a list, which
+    stand for roles.
     """
     allowed = {
         "lifecycle.py": None,
         "wording.py": {"Action.REACTIVATE"},
+        "answers.py": {"Action.CREATE"},
         "policy.py": {"Action.CREATE", "Status.ACTIVE"},
+        "row_policy.py": {"Status.ACTIVE"},
         "connection.py": {
             "Action.CREATE",
             "Action.ACTIVATE",

@@ -1,20 +1,27 @@
 """The words of a decision: its explanation and its advice."""
 
-from dataclasses import replace
+import re
+from dataclasses import FrozenInstanceError, fields, replace
 from itertools import chain
+from typing import Any
 
 import pytest
+from german import GERMAN
 from support import OUR_KEY, PARTNER, STRANGER, Row, connection_in
 
 from connect_core import (
     Action,
     Actor,
+    Denial,
+    RowPolicy,
     Status,
+    Wording,
     decide,
     decide_access,
     decide_create,
     decision_table,
 )
+from connect_core.answers import ENGLISH
 
 PENDING = connection_in(Status.PENDING)
 ACTIVE = connection_in(Status.ACTIVE)
@@ -156,7 +163,7 @@ class TestAdvice:
         if status is not None:
             due = [*ON_ACTIONS[status, "create"], CHECK]
         elif not allow_self:
-            due[2] = "Name another destination or, in a sandbox, ask for a self-connection."
+            due[2] = "Name another organization or, in a sandbox, ask for a self-connection."
         advice = [
             decide_create(
                 actor,
@@ -174,3 +181,160 @@ class TestAdvice:
         said = {*chain(*ON_ACTIONS.values(), *ON_ACCESS.values())}
         said |= {decision.explanation for decision in decision_table().values()}
         assert not [text for text in said if "=" in text or "_" in text]
+
+
+# --- The words of a host -------------------------------------------------------------------------
+
+#: Every decision that there is, with a status that is not known as well.
+EVERY = [
+    *ENGLISH.decisions.values(),
+    *ENGLISH.access.values(),
+    *ENGLISH.creations.values(),
+]
+UNKNOWN = [
+    (decision, "'archived'")
+    for actor, row in TestAdvice.rows("archived")
+    for decision in (
+        decide(actor, "activate", row),
+        decide(actor, "reactivate", row),
+        decide_access(actor, "inquiry.read", row),
+    )
+]
+#: The name of each phrase.
+PHRASES = [each.name for each in fields(Wording)]
+
+
+class TestWords:
+    """A host says what it calls things, and may say everything otherwise."""
+
+    def test_the_policy_speaks_english(self) -> None:
+        """A decision that is put into words again says the same."""
+        for decision in EVERY:
+            assert Wording().advise(decision) == decision.advice
+            if Denial.UNKNOWN_STATUS not in decision.denials:
+                assert Wording().explain(decision) == decision.explanation
+        for decision, stored in UNKNOWN:
+            assert Wording().explain(decision, stored_status=stored) == decision.explanation
+
+    def test_steps_are_said_alike(self) -> None:
+        for decision in EVERY:
+            if decision.remedy:
+                said = Wording().advise(decision)
+                assert said.endswith(f"First {', then '.join(map(str, decision.remedy))}.")
+
+    @pytest.mark.parametrize("phrase", PHRASES)
+    def test_each_phrase_is_used(self, phrase: str) -> None:
+        """Another text in its place is found in what some decision says."""
+        other = Wording(**{phrase: "QQQ"})
+        said = [
+            *map(other.explain, EVERY),
+            *map(other.advise, EVERY),
+            *(other.explain(decision, stored_status=stored) for decision, stored in UNKNOWN),
+        ]
+        said += [ask(each) for each, _ in UNKNOWN for ask in (other.advise, other.explain)]
+        # A creation is never refused for the status alone.
+        assert any("QQQ" in each for each in said) is (phrase != "created")
+
+    def test_nouns(self) -> None:
+        words = Wording(connection="agreement", a_connection="an agreement", source="the giver")
+        assert words.explain(decide(OUR_KEY, Action.ACTIVATE, PENDING)) == (
+            "Only the destination may activate an agreement, and the actor acts for the giver."
+        )
+        assert words.explain(decide(PARTNER, Action.ACTIVATE, ACTIVE)) == (
+            "An agreement can be activated only while it is pending, and this one is active"
+            " already."
+        )
+        assert Wording(connection="partnership").a_connection == "a partnership"
+
+    @pytest.mark.parametrize("action", Action)
+    def test_participles(self, action: Action) -> None:
+        words = Wording(**{f"{action}d": "QQQ", "wrong_status": "{done}"})
+        said = {words.explain(d) for d in EVERY if d.action is action}
+        wrong = [d for d in EVERY if d.action is action and d.denial is Denial.WRONG_STATUS]
+        assert bool(wrong) is any("QQQ" in each for each in said)
+
+    @pytest.mark.parametrize(
+        ("phrases", "message"),
+        [
+            ({"wrong_role": "Only {taker} may."}, "^wrong_role: 'Only {taker} may.' may name only"),
+            ({"first": "First {}."}, "^first: "),
+            ({"first": "First {0}."}, "^first: "),
+            ({"first": "First {steps."}, "^first: "),
+            ({"first": "First {steps.__class__.x}."}, "^first: "),
+            ({"first": "First {steps!x}."}, "^first: "),
+            ({"step": "{statuses}"}, r"^step: '{statuses}' may name only {action}, {takers}: Key"),
+        ],
+    )
+    def test_braces(self, phrases: dict[str, str], message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            Wording(**phrases)
+
+    @pytest.mark.parametrize("value", [None, 5, b"the giver", ["x"]])
+    @pytest.mark.parametrize("phrase", ["source", "wrong_role", "a_connection"])
+    def test_no_text(self, phrase: str, value: Any) -> None:
+        with pytest.raises(
+            TypeError, match=f"^{phrase}: expected text, got {type(value).__name__}"
+        ):
+            Wording(**{phrase: value})
+
+    def test_words_may_hold_braces(self) -> None:
+        """They are put into sentences, and are none."""
+        said = Wording(source="{the giver}").explain(decide(OUR_KEY, Action.DEACTIVATE, ACTIVE))
+        assert said == "{the giver} may deactivate it, and it is then inactive."
+
+    def test_it_is_a_value(self) -> None:
+        assert Wording(source="x") == Wording(source="x") != Wording()
+        assert hash(Wording(source="x")) == hash(Wording(source="x"))
+        assert replace(Wording(source="x"), destination="y") == Wording(source="x", destination="y")
+        with pytest.raises(FrozenInstanceError):
+            Wording().source = "x"  # type: ignore[misc]
+
+
+class TestGerman:
+    """The documentation's German: nothing is left in English."""
+
+    def test_every_phrase_is_given(self) -> None:
+        for name in set(PHRASES) - {"connection", "a_connection"}:
+            assert getattr(GERMAN, name) != getattr(Wording(), name), name
+
+    def test_no_english_is_left(self) -> None:
+        english = set(re.findall(r"[a-z]+", " ".join(vars(Wording()).values()).lower()))
+        common = {"in", "die", "an", "status", "version", "then", "was"}
+        for decision in EVERY:
+            for said in (GERMAN.explain(decision), GERMAN.advise(decision)):
+                words = set(re.findall(r"[^\W\d_]+", said.lower()))
+                assert not words & english - common, said
+                assert "{" not in said
+
+    @pytest.mark.parametrize(
+        ("actor", "action", "connection", "explanation", "advice"),
+        [
+            (
+                PARTNER, Action.ACTIVATE, PENDING,
+                "Das Ziel darf sie annehmen; danach ist sie aktiv.", "",
+            ),
+            (
+                OUR_KEY, Action.ACTIVATE, PENDING,
+                "Nur das Ziel darf eine Verbindung annehmen, und die handelnde Organisation ist die"
+                " Quelle.",
+                "Das Ziel kann sie annehmen.",
+            ),
+            (
+                PARTNER, Action.ACTIVATE, ACTIVE,
+                "Eine Verbindung kann nur angenommen werden, solange sie angeboten ist, und diese"
+                " ist schon aktiv.",
+                "Wenn das beabsichtigt war, ist es schon geschehen. Zuerst muss die Quelle oder das"
+                " Ziel sie beenden, dann muss die Quelle sie wieder anbieten.",
+            ),
+            (
+                STRANGER, Action.ACTIVATE, ACTIVE,
+                "Die handelnde Organisation ist weder die Quelle noch das Ziel.",
+                "Zu prüfen sind die Verbindung und die Organisation, für die gehandelt wird.",
+            ),
+        ],
+    )  # fmt: skip
+    def test_sentences(
+        self, actor: Actor, action: Action, connection: Any, explanation: str, advice: str
+    ) -> None:
+        decision = RowPolicy(wording=GERMAN).decide(actor, action, connection)
+        assert (decision.explanation, decision.advice) == (explanation, advice)

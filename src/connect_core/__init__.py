@@ -30,9 +30,17 @@ from connect_core.errors import (
 )
 from connect_core.history import ConnectionEvent, Terms
 from connect_core.identifiers import ActorId, ConnectionId, IdempotencyKey, OrganizationId
-from connect_core.lifecycle import Action, ConnectionLifecycle, Role, Status
+from connect_core.lifecycle import (
+    READING_ROLE,
+    SHARING_STATUS,
+    Action,
+    ConnectionLifecycle,
+    Role,
+    Status,
+)
 from connect_core.parties import (
     Actor,
+    ActorLike,
     ActorType,
     DynamicRow,
     Organization,
@@ -55,7 +63,9 @@ from connect_core.policy import (
     permitting_statuses,
     steps_to,
 )
+from connect_core.row_policy import RowPolicy
 from connect_core.scopes import DEFAULT_SCOPES, Scope
+from connect_core.wording import Wording
 
 if TYPE_CHECKING:
     from connect_core.jsonapi import (
@@ -82,10 +92,13 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DEFAULT_SCOPES",
+    "READING_ROLE",
+    "SHARING_STATUS",
     "AccessDeniedError",
     "Action",
     "Actor",
     "ActorId",
+    "ActorLike",
     "ActorType",
     "Cell",
     "Change",
@@ -122,6 +135,7 @@ __all__ = [
     "Position",
     "Problem",
     "Role",
+    "RowPolicy",
     "Scope",
     "Selection",
     "SelfConnectionError",
@@ -133,6 +147,7 @@ __all__ = [
     "StoreUnavailableError",
     "Terms",
     "TransitionError",
+    "Wording",
     "actions",
     "allowed_actions",
     "authorize",

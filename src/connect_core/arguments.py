@@ -1,8 +1,8 @@
 """Arguments: what a caller gave, checked, with the name of the argument in the error.
 
 The commands of `connect_core.connection` and `connect_core.service` take their arguments through
-these functions, so that a wrong one is reported before anything is done. A value of the wrong type
-raises a TypeError, and a wrong value a ValueError.
+these functions, and so do adapters, so that a wrong one is reported before anything is done. A
+value of the wrong type raises a TypeError, and a wrong value a ValueError.
 """
 
 from datetime import datetime
@@ -15,7 +15,8 @@ from connect_core.errors import InvalidIdempotencyKeyError
 from connect_core.history import as_timestamp
 from connect_core.identifiers import ActorId, IdempotencyKey, OrganizationId
 from connect_core.parties import Actor, organization_id_of
-from connect_core.text import quoted, text_of
+from connect_core.row_policy import RowPolicy
+from connect_core.text import kind_of, quoted, text_of
 
 _Kind = TypeVar("_Kind")
 _Member = TypeVar("_Member", bound=StrEnum)
@@ -44,6 +45,22 @@ def actor(value: object, argument: str) -> Actor:
     except ValidationError as error:
         wrong = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())
         raise ValueError(f"{argument} is not a valid Actor: {wrong}") from None
+
+
+def acting_for(actor: object) -> object:
+    """The id of the organization that an actor acts for, of any type."""
+    ours: object = getattr(actor, "organization_id", None)
+    if ours is None or isinstance(actor, type):
+        raise TypeError(
+            f"actor: expected an Actor, or an object with an organization_id, got {kind_of(actor)}"
+        )
+    return ours
+
+
+def require_rows(rows: object) -> None:
+    """Refuse what is no `RowPolicy`."""
+    if not isinstance(rows, RowPolicy):
+        raise TypeError(f"rows: expected a RowPolicy, got {kind_of(rows)}")
 
 
 def organization_id(value: object, argument: str) -> OrganizationId:

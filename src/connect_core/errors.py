@@ -25,14 +25,14 @@ from typing import ClassVar, Final, NamedTuple
 from connect_core.decision import Decision, Denial, Step
 from connect_core.identifiers import IdempotencyKey
 from connect_core.lifecycle import Action, Role, Status
-from connect_core.parties import Actor
+from connect_core.parties import ActorLike
 from connect_core.text import shown
 
 #: How much of a record's name is shown: it names a table and up to two ids, and none is cut.
 _MOST_OF_A_RECORD: Final = 600
 
 
-def _who(actor: Actor) -> str:
+def _who(actor: ActorLike) -> str:
     return f"{shown(getattr(actor, 'id', 'an actor'))} of {shown(actor.organization_id)}"
 
 
@@ -60,7 +60,9 @@ class TransitionError(ConnectError):
 
     code = "transition_refused"
 
-    def __init__(self, decision: Decision, actor: Actor, connection_id: str | None = None) -> None:
+    def __init__(
+        self, decision: Decision, actor: ActorLike, connection_id: str | None = None
+    ) -> None:
         super().__init__(decision, actor, connection_id)
         self.decision = decision
         self.actor = actor
@@ -146,7 +148,7 @@ class SelfConnectionError(ConnectError):
 
     code = "self_connection"
 
-    def __init__(self, decision: Decision, organization_id: str) -> None:
+    def __init__(self, decision: Decision, organization_id: object) -> None:
         super().__init__(decision, organization_id)
         self.decision = decision
         self.organization_id = organization_id
@@ -173,7 +175,7 @@ class AccessDeniedError(ConnectError):
     def __init__(
         self,
         decision: Decision,
-        reader: Actor,
+        reader: ActorLike,
         scope: str,
         connection_id: str | None = None,
     ) -> None:

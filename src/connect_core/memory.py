@@ -6,6 +6,7 @@ Use it for tests and sandboxes, and to compare other stores with it. Nothing out
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from heapq import nlargest, nsmallest
+from itertools import islice
 from threading import RLock
 
 from connect_core.connection import Change, Connection
@@ -71,6 +72,12 @@ class InMemoryStore:
             found = [connection for connection in found if Position.of(connection) > beyond]
         first = nlargest if newest_first else nsmallest
         return first(limit, found, key=Position.of)
+
+    def count(self, selection: Selection, most: int) -> int:
+        """How many Connections are selected, counting no further than `most`."""
+        with self._lock:
+            selected = filter(selection.admits, self._connections.values())
+            return sum(1 for _ in islice(selected, most))
 
     def history(self, connection_id: ConnectionId) -> Sequence[ConnectionEvent]:
         """See `ConnectionStore.history`."""

@@ -5,7 +5,7 @@ one, so that pages neither skip nor repeat Connections while others are created.
 not decide who may see what: `connect_core.service` does.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, overload
 
@@ -16,6 +16,8 @@ from connect_core.store import ConnectionStore, Position, Selection
 
 #: The most Connections on one page.
 MAX_PAGE_SIZE: Final = 100
+#: The furthest that Connections are counted.
+MAX_COUNT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,19 @@ def page_of(
     if not newest_first:
         page, first, last, more, behind = page[::-1], last, first, behind, more
     return Page(tuple(page), first if behind else None, last if more else None, tuple(unreadable))
+
+
+def count_of(store: ConnectionStore, selection: Selection, most: int) -> int:
+    """How many Connections are selected, counting no further than `most`.
+
+    Records that cannot be read are counted.
+    """
+    if not selection.standings:
+        return 0
+    counted: Callable[[Selection, int], int] | None = getattr(store, "count", None)
+    if counted is not None:
+        return counted(selection, most)
+    return len(store.page(selection, beyond=None, newest_first=True, limit=most))
 
 
 def _readable(

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from connect_core.identifiers import ActorId, OrganizationId
 from connect_core.lifecycle import Role
-from connect_core.text import text_of
+from connect_core.text import same_value
 
 #: The longest name, in characters.
 MAX_NAME_LENGTH: Final = 255
@@ -27,6 +27,11 @@ def _readable(name: str) -> str:
     if (found := re.search(_UNREADABLE, name)) is not None:
         raise ValueError(f"a name cannot hold the character U+{ord(found.group()):04X}")
     return name
+
+
+def may_be_in_name(text: str) -> bool:
+    """Whether a name can hold every character of `text`."""
+    return re.search(_UNREADABLE, text) is None
 
 
 #: A name as a model's field. It is for people; no rule depends on it. At most 255 characters,
@@ -111,6 +116,19 @@ class Actor(Immutable):
         return ActorType.API_KEY if self.id.startswith("api_") else ActorType.USER
 
 
+class ActorLike(Protocol):
+    """Who asks: an `Actor`, or an object of yours, such as a user, with an organization's id.
+
+    The id may be text, a number, a `UUID` or any other value that compares with ``==``. If the
+    object has an `id` as well, errors name it.
+    """
+
+    @property
+    def organization_id(self) -> object:
+        """The id of the organization that it acts for. None acts for nobody."""
+        ...
+
+
 class Parties(Protocol):
     """Anything with two organization ids: a `Connection`, a database row or an object of yours."""
 
@@ -145,28 +163,13 @@ ROLES: dict[tuple[bool, bool], frozenset[Role]] = {
 }
 
 
-def same_organization(ours: object, theirs: object) -> bool:
-    """Whether two organization ids are the same: text by its characters, never folding case.
-
-    An id that comes from outside may be anything, and its class may define ``==`` as it likes. Text
-    is compared without asking that class. Other ids are the same if they have the same type, and
-    ``==`` says True. What raises is not the same.
-    """
-    if issubclass(type(ours), str):
-        return issubclass(type(theirs), str) and text_of(ours) == text_of(theirs)
-    try:
-        return type(ours) is type(theirs) and (ours == theirs) is True
-    except Exception:  # the code of the ids' own class may raise anything
-        return False
-
-
-def roles_of(actor: Actor, connection: Parties | DynamicRow) -> frozenset[Role]:
+def roles_of(actor: ActorLike, connection: Parties | DynamicRow) -> frozenset[Role]:
     """The roles that `actor` holds in `connection`: none, one, or both in a self-connection.
 
     Ids are compared exactly; case is never folded. Never raises on a well-typed call.
     """
     organization_id = actor.organization_id
     return ROLES[
-        same_organization(organization_id, connection.source_organization_id),
-        same_organization(organization_id, connection.destination_organization_id),
+        same_value(organization_id, connection.source_organization_id),
+        same_value(organization_id, connection.destination_organization_id),
     ]

@@ -1,22 +1,28 @@
 """The policy: who may do what, answered from a table.
 
-On import, this module makes every possible `Decision` once, from the lifecycle's answers
-(`connect_core.table`). A question is then a lookup.
+Every possible `Decision` was made once, from the lifecycle's answers (`connect_core.answers`). A
+question is a lookup.
 
 Questions return a value and never raise on a well-typed call (`decide`, `can`, `allowed_actions`);
 commands raise a typed error (`authorize`). Both read the same table.
 
 The functions take any object with `source_organization_id`, `destination_organization_id` and
 `status` (and `scopes`, for access): a `Connection`, or a row of your own whose status is a plain
-string. A status that is not a `Status` permits nothing.
+string. A status that is not a `Status` permits nothing. For rows with other attributes or other
+spellings there is `connect_core.RowPolicy`.
+
+An actor is any object with an `organization_id`, and an organization's id is text, a number, a
+`UUID` or any other value that compares with ``==``. Two ids are the same only if they are of the
+same type: the text of a UUID is not the UUID.
 
 What a row holds may be anything: see `connect_core.rows`.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple, NoReturn, TypeVar
+from typing import Final, NamedTuple, NoReturn
 
+from connect_core.answers import ENGLISH, Answers, Key, Standing, Unknown
 from connect_core.decision import Cell, Decision, Denial, Step
 from connect_core.errors import (
     AccessDeniedError,
@@ -27,181 +33,35 @@ from connect_core.errors import (
     SelfConnectionError,
 )
 from connect_core.identifiers import OrganizationId
-from connect_core.lifecycle import READING_ROLE, SHARING_STATUS, Action, Role, Status
-from connect_core.parties import ROLES, Actor, Organization, organization_id_of, same_organization
-from connect_core.rows import CHECKED, RowLike, SharingRowLike, facts_of, grants, id_of, status_of
+from connect_core.lifecycle import Action, Role, Status
+from connect_core.parties import ROLES, ActorLike, organization_id_of
+from connect_core.rows import (
+    CHECKED,
+    RowLike,
+    SharingRowLike,
+    facts,
+    facts_of,
+    grants,
+    id_of,
+    status_of,
+)
 from connect_core.rows import ConnectionLike as ConnectionLike
 from connect_core.rows import SharingConnectionLike as SharingConnectionLike
-from connect_core.table import PERMITTED_ROLES, PERMITTED_STATUSES, SHORTEST_WAYS, TARGETS
-from connect_core.text import quoted, shown, text_of
-from connect_core.wording import advise, explain, explain_permission
+from connect_core.table import SHORTEST_WAYS, TARGETS
+from connect_core.text import quoted, same_value, shown, text_of
 
-# --- Precomputed decisions -----------------------------------------------------------------------
-
-
-class _Unknown(NamedTuple):
-    """A status that this version does not know."""
-
-    #: What it is called, safe to show; empty if that makes no difference.
-    name: str = ""
-
-
-_UNKNOWN: Final = _Unknown()
-
-#: A Connection's status: a known one, or one that this version does not know.
-_Standing = Status | _Unknown
-
-
-def _decision(
-    action: Action | None,
-    status: Status | None,
-    roles: frozenset[Role],
-    denials: Collection[Denial],
-    target: Status | None = None,
-    remedy: tuple[Step, ...] = (),
-    unknown_status: str = "",
-) -> Decision:
-    """Sort the denials and add the wording. An outsider is told nothing."""
-    if not roles:
-        status, denials, target, remedy = None, {Denial.NOT_A_PARTY}, None, ()
-    if not denials:
-        explanation = explain_permission(action, roles, target)
-        return Decision(action, status, roles, target, explanation=explanation)
-    ordered = tuple(denial for denial in Denial if denial in denials)
-    return Decision(
-        action,
-        status,
-        roles,
-        denials=ordered,
-        remedy=remedy,
-        explanation=explain(ordered[0], action, status, roles, unknown_status),
-        advice=advise(ordered, action, status, roles, remedy),
-    )
-
-
-def _judge(
-    action: Action,
-    standing: _Standing | None,
-    roles: frozenset[Role],
-    *,
-    self_refused: bool = False,
-) -> Decision:
-    """The decision on an action, with every denial; None as `standing` means no Connection yet."""
-    status = standing if isinstance(standing, Status) else None
-    unknown = standing if isinstance(standing, _Unknown) else None
-    target = None if unknown is not None else TARGETS.get(Cell(status, action, roles))
-    may_ever = bool(roles & PERMITTED_ROLES[action])
-    possible_here = unknown is None and status in PERMITTED_STATUSES[action]
-    denials: set[Denial] = set()
-    if not may_ever:
-        denials.add(Denial.WRONG_ROLE)
-    if unknown is not None:
-        denials.add(Denial.UNKNOWN_STATUS)
-    if action is Action.CREATE and not possible_here:
-        denials.add(Denial.ALREADY_EXISTS)
-    elif unknown is None and target is None and (may_ever or not possible_here):
-        denials.add(Denial.WRONG_STATUS)
-    if self_refused:
-        denials.add(Denial.SELF_CONNECTION)
-    ways = {} if status is None else SHORTEST_WAYS[status]
-    enough = [way for end, way in ways.items() if Cell(end, action, roles) in TARGETS]
-    remedy = min(enough, key=len, default=())
-    name = "" if unknown is None else unknown.name
-    return _decision(action, status, roles, denials, target, remedy, name)
-
-
-def _judge_access(standing: _Standing, roles: frozenset[Role], *, granted: bool) -> Decision:
-    """The decision on reading data, with every denial."""
-    status = standing if isinstance(standing, Status) else None
-    denials: set[Denial] = set()
-    if status is None:
-        denials.add(Denial.UNKNOWN_STATUS)
-    elif status is not SHARING_STATUS:
-        denials.add(Denial.NOT_ACTIVE)
-    if not granted:
-        denials.add(Denial.SCOPE_NOT_GRANTED)
-    if READING_ROLE not in roles:
-        denials.add(Denial.WRONG_DIRECTION)
-    remedy: tuple[Step, ...] = ()
-    if status is not None and denials == {Denial.NOT_ACTIVE}:
-        remedy = SHORTEST_WAYS[status][SHARING_STATUS]
-    name = standing.name if isinstance(standing, _Unknown) else ""
-    return _decision(None, status, roles, denials, remedy=remedy, unknown_status=name)
-
-
-_Key = tuple[bool, bool, str, *tuple[object, ...]]
-_Answer = TypeVar("_Answer")
-
-#: How many answers each table has at most, and how long an unknown status in one of them may be.
-_MOST_KEPT: Final = 1024
-_LONGEST_KEPT: Final = 100
-
-
-def _kept(table: dict[_Key, _Answer], make: Callable[..., _Answer], key: _Key) -> _Answer:
-    """An answer about a status that is not known. It names the status; the first ones are kept."""
-    answer = make(*key)
-    if len(table) < _MOST_KEPT and len(key[2]) <= _LONGEST_KEPT:
-        table[key] = answer
-    return answer
-
-
-def _on_unknown(is_source: bool, is_destination: bool, status: str, action: str) -> Decision:
-    return _judge(Action(action), _Unknown(quoted(status)), ROLES[is_source, is_destination])
-
-
-def _decided(key: _Key) -> Decision:
-    try:
-        return _DECISIONS[key]
-    except (KeyError, TypeError):  # an unknown status, or no action
-        return _kept(_DECISIONS, _on_unknown, key)
-
-
-def _menu_on(is_source: bool, is_destination: bool, status: str) -> Mapping[Action, Decision]:
-    keys = {action: (is_source, is_destination, status, action) for action in Action}
-    return MappingProxyType({action: _decided(key) for action, key in keys.items()})
-
-
-def _access_on_unknown(
-    is_source: bool, is_destination: bool, status: str, granted: bool
-) -> Decision:
-    unknown = _Unknown(quoted(status))
-    return _judge_access(unknown, ROLES[is_source, is_destination], granted=granted)
-
-
-# Each answer has the key that is quickest to build: whether the actor's organization is the source,
-# whether it is the destination, the status, and what was asked.
-
-_DECISIONS: Final[dict[_Key, Decision]] = {
-    (*held, status, action): _judge(action, status, roles)
-    for held, roles in ROLES.items()
-    for action in Action
-    for status in Status
-}
-_MENUS: Final[dict[_Key, Mapping[Action, Decision]]] = {
-    (*held, status): _menu_on(*held, status) for held in ROLES for status in Status
-}
-_ALLOWED_ACTIONS: Final[Mapping[_Key, frozenset[Action]]] = {
+# The tables that the questions are looked up in.
+_DECISIONS: Final = ENGLISH.decisions
+_MENUS: Final = ENGLISH.menus
+_ACCESS: Final = ENGLISH.access
+_ALLOWED_ACTIONS: Final[Mapping[Key, frozenset[Action]]] = {
     key: frozenset(action for action, decision in menu.items() if decision)
     for key, menu in _MENUS.items()
 }
 _NONE: Final[frozenset[Action]] = frozenset()
-_ACCESS_DECISIONS: Final[dict[_Key, Decision]] = {
-    (*held, status, granted): _judge_access(status, roles, granted=granted)
-    for held, roles in ROLES.items()
-    for status in Status
-    for granted in (False, True)
-}
-_CREATE_DECISIONS: Final[dict[tuple[bool, bool, object, bool], Decision]] = {
-    (*held, standing, self_refused): _judge(
-        Action.CREATE, standing, roles, self_refused=self_refused
-    )
-    for held, roles in ROLES.items()
-    for standing in (None, *Status, _UNKNOWN)
-    for self_refused in (False, True)
-}
 _DECISION_TABLE: Final[Mapping[Cell, Decision]] = MappingProxyType(
     {
-        Cell(None, Action.CREATE, roles): _CREATE_DECISIONS[*held, None, False]
+        Cell(None, Action.CREATE, roles): ENGLISH.creations[*held, None, False]
         for held, roles in ROLES.items()
     }
     | {
@@ -212,16 +72,15 @@ _DECISION_TABLE: Final[Mapping[Cell, Decision]] = MappingProxyType(
     }
 )
 
-
 # --- Actions on a Connection ---------------------------------------------------------------------
 
 
-def decide(actor: Actor, action: str, connection: RowLike) -> Decision:
+def decide(actor: ActorLike, action: str, connection: RowLike) -> Decision:
     """Whether `actor` may take `action` on `connection`, and why.
 
     This is a lookup: the `Decision` was made when this module was imported, and equal questions
-    get the same object. A status that this version does not know is named in the explanation.
-    Nothing changes.
+    get the same object. Only a decision about a status that this version does not know is made
+    when it is asked for; its explanation names the status. Nothing changes.
 
     Args:
         actor: who asks.
@@ -238,14 +97,19 @@ def decide(actor: Actor, action: str, connection: RowLike) -> Decision:
         is_destination = ours == values["destination_organization_id"]
         status = values["status"]
     else:
-        is_source, is_destination, status = facts_of(actor, connection)
+        is_source, is_destination, status = facts(
+            ours,
+            connection.source_organization_id,
+            connection.destination_organization_id,
+            connection.status,
+        )
     try:
         return _DECISIONS[is_source, is_destination, status, action]
     except (KeyError, TypeError):  # an unknown status, or no action
-        return _decided((*facts_of(actor, connection), action))
+        return ENGLISH.on_action((*facts_of(actor, connection), action))
 
 
-def can(actor: Actor, action: str, connection: RowLike) -> bool:
+def can(actor: ActorLike, action: str, connection: RowLike) -> bool:
     """Whether `actor` may take `action` on `connection`: `decide` without the reasons.
 
     Raises:
@@ -254,7 +118,7 @@ def can(actor: Actor, action: str, connection: RowLike) -> bool:
     return decide(actor, action, connection).allowed
 
 
-def authorize(actor: Actor, action: str, connection: RowLike) -> Decision:
+def authorize(actor: ActorLike, action: str, connection: RowLike) -> Decision:
     """Return the `Decision` that permits `action`, or raise the typed error that refuses it.
 
     Nothing changes either way.
@@ -268,23 +132,42 @@ def authorize(actor: Actor, action: str, connection: RowLike) -> Decision:
     """
     decision = decide(actor, action, connection)
     if not decision.allowed:
-        _refuse(decision, actor, id_of(connection))
+        refuse(decision, actor, id_of(connection))
     return decision
 
 
-def allowed_actions(actor: Actor, connection: RowLike) -> frozenset[Action]:
+def allowed_by(facts: tuple[bool, bool, str]) -> frozenset[Action]:
+    """The actions that are allowed to an actor who has these facts of a row."""
+    return _ALLOWED_ACTIONS.get(facts, _NONE)
+
+
+def allowed_actions(actor: ActorLike, connection: RowLike) -> frozenset[Action]:
     """Every action that `actor` may take on `connection` now. Never raises on a well-typed call."""
-    return _ALLOWED_ACTIONS.get(facts_of(actor, connection), _NONE)
+    key = facts(
+        actor.organization_id,
+        connection.source_organization_id,
+        connection.destination_organization_id,
+        connection.status,
+    )
+    try:
+        return _ALLOWED_ACTIONS[key]
+    except KeyError:  # an unknown status
+        return _NONE
 
 
-def actions(actor: Actor, connection: RowLike) -> Mapping[Action, Decision]:
+def actions(actor: ActorLike, connection: RowLike) -> Mapping[Action, Decision]:
     """Every action with its `Decision`: a menu, with the reasons why entries are disabled.
 
     The mapping is read-only, complete and in the order of `Action`. Never raises on a well-typed
     call.
     """
-    key = facts_of(actor, connection)
-    return _MENUS.get(key) or _kept(_MENUS, _menu_on, key)
+    key = facts(
+        actor.organization_id,
+        connection.source_organization_id,
+        connection.destination_organization_id,
+        connection.status,
+    )
+    return _MENUS.get(key) or ENGLISH.on_all_actions(key)
 
 
 def steps_to(connection: RowLike, goal: str = Status.ACTIVE) -> tuple[Step, ...]:
@@ -327,16 +210,11 @@ def permitting_statuses(role: str, action: str) -> tuple[Status, ...]:
 # --- Creation ------------------------------------------------------------------------------------
 
 
-class _Pair(NamedTuple):
-    source_organization_id: str
-    destination_organization_id: str
-
-
 def decide_create(
-    actor: Actor,
+    actor: ActorLike,
     *,
-    source: str | Organization,
-    destination: str | Organization,
+    source: object,
+    destination: object,
     existing: RowLike | None = None,
     allow_self: bool = False,
 ) -> Decision:
@@ -344,34 +222,63 @@ def decide_create(
 
     Args:
         actor: who asks.
-        source: the organization that would share its data.
+        source: the organization that would share its data: its id, or an `Organization`.
         destination: the organization that would receive it.
         existing: the Connection for this ordered pair, whatever its status, if there is one.
         allow_self: permit source and destination to be the same, for sandboxes.
 
     Raises:
+        TypeError: `source` or `destination` is None.
         ValueError: `existing` is a Connection between other parties, or in the other direction.
     """
-    pair = _Pair(str(organization_id_of(source)), str(organization_id_of(destination)))
-    standing: _Standing | None = None
+    found = None
     if existing is not None:
-        found = existing.source_organization_id, existing.destination_organization_id
-        if not all(map(same_organization, pair, found)):
+        parties = existing.source_organization_id, existing.destination_organization_id
+        found = Existing(*parties, status_of(existing))
+    return creation_decision(ENGLISH, actor, source, destination, found, allow_self=allow_self)
+
+
+class Existing(NamedTuple):
+    """What matters for a creation of the Connection that exists already."""
+
+    source: object
+    destination: object
+    #: None if this version does not know it.
+    status: Status | None
+
+
+def creation_decision(
+    answers: Answers,
+    actor: ActorLike,
+    source: object,
+    destination: object,
+    existing: Existing | None,
+    *,
+    allow_self: bool,
+) -> Decision:
+    """What `decide_create` answers, in the words of `answers`."""
+    pair = organization_id_of(source), organization_id_of(destination)
+    if pair[0] is None or pair[1] is None:
+        raise TypeError("source and destination: expected an organization's id, got None")
+    standing: Standing | None = None
+    if existing is not None:
+        if not all(map(same_value, pair, existing[:2])):
             raise ValueError(
-                f"existing is a Connection from {shown(found[0])} to {shown(found[1])}, not from "
-                f"{shown(pair[0])} to {shown(pair[1])}; give the one for this ordered pair, or None"
+                f"existing is a Connection from {shown(existing.source)} to"
+                f" {shown(existing.destination)}, not from {shown(pair[0])} to {shown(pair[1])};"
+                " give the one for this ordered pair, or None"
             )
-        standing = status_of(existing) or _UNKNOWN
-    self_refused = pair[0] == pair[1] and not allow_self
-    is_source, is_destination = (same_organization(actor.organization_id, each) for each in pair)
-    return _CREATE_DECISIONS[is_source, is_destination, standing, self_refused]
+        standing = existing.status or Unknown()
+    self_refused = same_value(*pair) and not allow_self
+    is_source, is_destination = (same_value(actor.organization_id, each) for each in pair)
+    return answers.creations[is_source, is_destination, standing, self_refused]
 
 
 def authorize_create(
-    actor: Actor,
+    actor: ActorLike,
     *,
-    source: str | Organization,
-    destination: str | Organization,
+    source: object,
+    destination: object,
     existing: RowLike | None = None,
     allow_self: bool = False,
 ) -> Decision:
@@ -384,17 +291,18 @@ def authorize_create(
         ForbiddenTransitionError: the actor acts for the destination.
         DuplicateConnectionError: there is an `existing` one.
         SelfConnectionError: both are the same organization, and `allow_self` is not given.
+        TypeError: `source` or `destination` is None.
         ValueError: `existing` is a Connection between other parties.
     """
     decision = decide_create(
         actor, source=source, destination=destination, existing=existing, allow_self=allow_self
     )
     if not decision.allowed:
-        _refuse(decision, actor, id_of(existing))
+        refuse(decision, actor, id_of(existing))
     return decision
 
 
-def _refuse(decision: Decision, actor: Actor, connection_id: str | None) -> NoReturn:
+def refuse(decision: Decision, actor: ActorLike, connection_id: str | None) -> NoReturn:
     """Raise the error for the first denial. For create, only a duplicate names a Connection."""
     subject = None if decision.action is Action.CREATE else connection_id
     match decision.denial:
@@ -413,7 +321,7 @@ def _refuse(decision: Decision, actor: Actor, connection_id: str | None) -> NoRe
 # --- Access --------------------------------------------------------------------------------------
 
 
-def decide_access(reader: Actor, scope: str, connection: SharingRowLike) -> Decision:
+def decide_access(reader: ActorLike, scope: str, connection: SharingRowLike) -> Decision:
     """Whether `reader` may read data of `scope` through `connection` at this moment.
 
     Only the destination may, only while the Connection is active, and only within its scopes. Ask
@@ -427,16 +335,20 @@ def decide_access(reader: Actor, scope: str, connection: SharingRowLike) -> Deci
         is_destination = ours == values["destination_organization_id"]
         status, granted = values["status"], scope in values["scopes"]
     else:
-        is_source, is_destination, status = facts_of(reader, connection)
+        is_source, is_destination, status = facts(
+            ours,
+            connection.source_organization_id,
+            connection.destination_organization_id,
+            connection.status,
+        )
         granted = grants(connection.scopes, scope)
     try:
-        return _ACCESS_DECISIONS[is_source, is_destination, status, granted]
+        return _ACCESS[is_source, is_destination, status, granted]
     except (KeyError, TypeError):  # an unknown status
-        key = (*facts_of(reader, connection), granted)
-        return _kept(_ACCESS_DECISIONS, _access_on_unknown, key)
+        return ENGLISH.on_access((*facts_of(reader, connection), granted))
 
 
-def authorize_access(reader: Actor, scope: str, connection: SharingRowLike) -> Decision:
+def authorize_access(reader: ActorLike, scope: str, connection: SharingRowLike) -> Decision:
     """Return the `Decision` that permits the access, or raise the typed error that refuses it.
 
     Raises:

@@ -1,19 +1,21 @@
 """Rows: what the policy reads from a Connection, or from a row of your own.
 
 A row's values may be anything. Text counts by its characters, and the code of a value's own class
-(``__eq__``, ``__hash__``, ``__contains__``, ``__bool__``) is never asked: such a value leads to a
-denial, not to a permission and not to an error. This module decides nothing.
+(``__eq__``, ``__hash__``, ``__contains__``, ``__bool__``) is not asked: such a value leads to a
+denial, not to a permission and not to an error. Only ids of a type of the host's own are compared
+by their ``==``, if both have that very type. This module decides nothing.
 """
 
 from collections.abc import Collection
 from functools import lru_cache
 from typing import Any, Final, Protocol
+from uuid import UUID
 
 from connect_core.identifiers import OrganizationId
 from connect_core.lifecycle import Status
-from connect_core.parties import Actor, DynamicRow, Parties, same_organization
+from connect_core.parties import ActorLike, DynamicRow, Parties
 from connect_core.scopes import Scope
-from connect_core.text import text_of
+from connect_core.text import same_value, text_of
 
 
 class ConnectionLike(Parties, Protocol):
@@ -47,40 +49,55 @@ _STATUSES: Final[dict[str, Status]] = {status.value: status for status in Status
 CHECKED: Final[set[type]] = set()
 
 
-def facts_of(actor: Actor, connection: RowLike) -> tuple[bool, bool, str]:
-    """Whether the actor's organization is the source, whether the destination; and the status.
+def facts(ours: Any, source: Any, destination: Any, status: Any) -> tuple[bool, bool, str]:
+    """Whether an organization is the source, whether the destination; and the status as text.
 
-    A row's values may be anything. The status is plain text; one that is no text gets a name that
-    no status has.
+    The values come from outside and may be anything. A status that is no text gets a name that no
+    status has.
     """
-    ours, status = actor.organization_id, connection.status
-    source, destination = connection.source_organization_id, connection.destination_organization_id
-    # What almost every row holds: text whose class has the ``==`` and the ``hash`` of `str`.
-    if (type(ours) is OrganizationId or type(ours) is str) and (
-        (type(source) is str and type(destination) is str and type(status) is str)
-        or (
-            type(source) is OrganizationId
-            and type(destination) is OrganizationId
-            and type(status) is Status
-        )
-    ):
-        return ours == source, ours == destination, status
-    name = text_of(status)
-    if not issubclass(type(status), str):
-        name = f"{name} ({type(status).__name__})"
-    return same_organization(ours, source), same_organization(ours, destination), name
+    kind = type(source)  # pyright: ignore[reportUnknownVariableType]  # of anything
+    # What almost every row holds: values whose class has the ``==`` and the ``hash`` of its base.
+    if kind is type(destination) and (type(status) is str or type(status) is Status):
+        mine = type(ours)  # pyright: ignore[reportUnknownVariableType]
+        if kind is UUID:
+            if mine is UUID:
+                number = ours.int
+                return number == source.int, number == destination.int, status
+        elif kind is str or kind is OrganizationId:
+            if mine is str or mine is OrganizationId:
+                return ours == source, ours == destination, status
+        elif kind is int and mine is int:
+            return ours == source, ours == destination, status
+    return same_value(ours, source), same_value(ours, destination), name_of(status)
+
+
+def facts_of(actor: ActorLike, connection: RowLike) -> tuple[bool, bool, str]:
+    """The `facts` of an actor's organization in a Connection or a row."""
+    return facts(
+        actor.organization_id,
+        connection.source_organization_id,
+        connection.destination_organization_id,
+        connection.status,
+    )
+
+
+def name_of(status: object) -> str:
+    """A status as plain text. One that is no text gets a name that no status has."""
+    if issubclass(type(status), str):
+        return text_of(status)
+    return f"{text_of(status)} ({type(status).__name__})"
 
 
 def status_of(connection: RowLike) -> Status | None:
     """The status if it is known. The value comes from outside and may be anything."""
-    text = _text_or_none(connection.status)
+    text = text_or_none(connection.status)
     return None if text is None else _STATUSES.get(text)
 
 
-def id_of(connection: object) -> str | None:
+def id_of(row: object, attribute: str = "id") -> str | None:
     """The id of a Connection or a row as text, if it has one: an error can be stored and sent."""
-    connection_id = getattr(connection, "id", None)
-    return None if connection_id is None else text_of(connection_id)
+    row_id = getattr(row, attribute, None)
+    return None if row_id is None else text_of(row_id)
 
 
 #: The collections that may hold scopes.
@@ -93,12 +110,18 @@ def grants(scopes: Any, scope: object) -> bool:
     if type(scope) is str and (kind is list or kind is frozenset):
         for member in scopes:
             if type(member) is str and member == scope:  # what almost every row holds
-                return _is_scope(scope)
-    wanted = _text_or_none(scope)
-    return wanted in map(_text_or_none, _members(scopes)) and _is_scope(wanted)
+                return is_scope(scope)
+    wanted = text_or_none(scope)
+    return wanted is not None and has_member(scopes, wanted) and is_scope(wanted)
 
 
-def _text_or_none(value: object) -> str | None:
+def has_member(scopes: object, wanted: object) -> bool:
+    """Whether a collection has a value, which is not itself from outside."""
+    return any(same_value(wanted, member) for member in _members(scopes))
+
+
+def text_or_none(value: object) -> str | None:
+    """Text as a plain `str`; None for anything else."""
     return text_of(value) if issubclass(type(value), str) else None
 
 
@@ -111,9 +134,9 @@ def _members(scopes: object) -> Collection[object]:
 
 
 @lru_cache(maxsize=256)
-def _is_scope(text: str | None) -> bool:
+def is_scope(text: str) -> bool:
     """Whether it is well formed."""
     try:
-        return text is not None and bool(Scope(text))
+        return bool(Scope(text))
     except ValueError:
         return False

@@ -18,7 +18,7 @@ store for databases.
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NoReturn
+from typing import NoReturn, Unpack
 
 from connect_core import arguments, commands
 from connect_core.connection import Change, Connection
@@ -28,12 +28,13 @@ from connect_core.history import MAX_VERSION, ConnectionEvent, Terms, utc_now
 from connect_core.idempotency import once
 from connect_core.identifiers import ConnectionId
 from connect_core.lifecycle import Action
-from connect_core.paging import MAX_PAGE_SIZE, Page, page_of
+from connect_core.paging import MAX_COUNT, MAX_PAGE_SIZE, Page, count_of, page_of
 from connect_core.parties import Actor, Organization, roles_of
 from connect_core.policy import authorize_access
 from connect_core.scopes import DEFAULT_SCOPES
 from connect_core.store import (
     ConnectionStore,
+    Filters,
     selection_for,
     verified_history,
 )
@@ -280,6 +281,7 @@ class ConnectionService:
         destination: str | Organization | None = None,
         direction: str | None = None,
         actionable: str | None = None,
+        name: str | None = None,
         after: str | None = None,
         before: str | None = None,
         limit: int = 10,
@@ -296,6 +298,7 @@ class ConnectionService:
             destination: only Connections to this organization.
             direction: only Connections in this `Direction`, seen from the caller's organization.
             actionable: only Connections on which the caller may take this `Action` now.
+            name: only Connections with this text in their names, ignoring the case of A to Z.
             after: the id of a Connection; the page begins after it.
             before: the id of a Connection; the page ends before it. Not with `after`.
             limit: how many, 1 to 100.
@@ -316,10 +319,23 @@ class ConnectionService:
             destination=destination,
             direction=direction,
             actionable=actionable,
+            name=name,
         )
         cursor, argument = (after, "after") if before is None else (before, "before")
         beyond = None if cursor is None else self._visible(arguments.text(cursor, argument), by)
         return page_of(self._store, selection, beyond, newest_first=before is None, limit=limit)
+
+    def count(self, *, by: Actor, most: int = 100, **filters: Unpack[Filters]) -> int:
+        """How many Connections `list` gives with these filters, counting no further than `most`.
+
+        It costs the same however many there are, unless a name is looked for.
+
+        Raises:
+            ValueError: an argument is not valid; `most` is 1 to 1000.
+        """
+        by = arguments.actor(by, "by")
+        arguments.number(most, "most", 1, MAX_COUNT)
+        return count_of(self._store, selection_for(by, **filters), most)
 
     def history(self, connection_id: str, *, by: Actor) -> tuple[ConnectionEvent, ...]:
         """The events of a Connection, oldest first: one for each version.

@@ -10,7 +10,8 @@ This module stores nothing. `connect_core.memory` has the reference store, and
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, NamedTuple, Protocol
+from string import ascii_lowercase, ascii_uppercase
+from typing import Final, NamedTuple, Protocol, TypedDict
 
 from connect_core import arguments
 from connect_core.connection import Change, Connection, replay
@@ -18,8 +19,9 @@ from connect_core.errors import DuplicateConnectionError, InvalidHistoryError, I
 from connect_core.history import ConnectionEvent
 from connect_core.identifiers import ConnectionId, IdempotencyKey, OrganizationId
 from connect_core.lifecycle import Action, Role, Status
-from connect_core.parties import Actor, Organization
+from connect_core.parties import MAX_NAME_LENGTH, Actor, Organization, may_be_in_name
 from connect_core.policy import decide_create, permitting_statuses
+from connect_core.text import quoted
 
 
 class Direction(StrEnum):
@@ -32,6 +34,26 @@ class Direction(StrEnum):
 
 
 _ROLE_IN: Final = {Direction.OUTBOUND: Role.SOURCE, Direction.INBOUND: Role.DESTINATION}
+
+
+#: The letters whose case is ignored: every database folds these alike, and no other ones.
+_LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
+
+
+def lowered(name: str) -> str:
+    """A name with A to Z in lower case."""
+    return name.translate(_LOWER)
+
+
+class Filters(TypedDict, total=False):
+    """The arguments of `ConnectionService.list` that select Connections."""
+
+    status: str | None
+    source: str | Organization | None
+    destination: str | Organization | None
+    direction: str | None
+    actionable: str | None
+    name: str | None
 
 
 class Standing(NamedTuple):
@@ -67,18 +89,21 @@ class Selection(NamedTuple):
             statuses count.
         source: the source's id; None for any.
         destination: the destination's id; None for any.
+        name: a text in the Connection's name, with A to Z in lower case; None for any name.
     """
 
     organization_id: OrganizationId | None
     standings: tuple[Standing, ...]
     source: OrganizationId | None = None
     destination: OrganizationId | None = None
+    name: str | None = None
 
     def admits(self, connection: Connection) -> bool:
         """Whether `connection` is selected. A store gives the same answer by its own means."""
         return (
             self.source in (None, connection.source_organization_id)
             and self.destination in (None, connection.destination_organization_id)
+            and (self.name is None or self.name in lowered(connection.name or ""))
             and any(
                 self.organization_id in (None, connection.organization_of(standing.role))
                 and standing.status in (None, connection.status)
@@ -95,6 +120,7 @@ def selection_for(
     destination: str | Organization | None = None,
     direction: str | None = None,
     actionable: str | None = None,
+    name: str | None = None,
 ) -> Selection:
     """The arguments of `ConnectionService.list` as a `Selection`.
 
@@ -105,6 +131,7 @@ def selection_for(
         destination: only Connections to this organization.
         direction: a `Direction`, seen from the organization that asks.
         actionable: only Connections on which `by` may take this `Action` now.
+        name: only Connections with this text in their names, ignoring the case of A to Z.
 
     Raises:
         TypeError: an argument has the wrong type.
@@ -134,7 +161,20 @@ def selection_for(
         if parties[role] not in (None, ours):
             standings = []
         parties[role] = ours
-    return Selection(ours, tuple(standings), parties[Role.SOURCE], parties[Role.DESTINATION])
+    part = None if name is None else lowered(_part_of_name(name))
+    if part is not None and not may_be_in_name(part):  # some databases cannot be asked for it
+        standings = []
+    return Selection(ours, tuple(standings), parties[Role.SOURCE], parties[Role.DESTINATION], part)
+
+
+def _part_of_name(name: object) -> str:
+    part = arguments.text(name, "name")
+    if not 1 <= len(part) <= MAX_NAME_LENGTH:
+        raise ValueError(
+            f"name is {quoted(part)}; it must be a part of a name, 1 to {MAX_NAME_LENGTH}"
+            " characters"
+        )
+    return part
 
 
 def selection_of_all(
@@ -183,6 +223,9 @@ class ConnectionStore(Protocol):
     A store keeps what it is given and enforces only two rules: one Connection per id and per
     ordered pair, and one event per Connection and version. Each method does all that it says; if
     it returns False or raises, it has done nothing.
+
+    A store may also have ``count(selection, most)``: how many Connections are selected, counting no
+    further than `most`. Without it, that many are read.
     """
 
     def add(self, change: Change) -> bool:

@@ -1,10 +1,11 @@
-"""Text from outside: what it says, and how it is shown.
+"""Values from outside: what they say, how they are shown, and whether two are the same.
 
 A value from a host's row may be anything, and text may hold anything, at any length. These
 functions never raise. They check nothing: `connect_core.identifiers` does.
 """
 
-from typing import cast
+from typing import Any, cast
+from uuid import UUID
 
 #: How many characters of a value are shown: as many as an identifier can have, so that none is cut.
 _MOST_SHOWN = 255
@@ -21,6 +22,28 @@ def text_of(value: object) -> str:
         return str.__str__(str(value))
     except Exception:  # the code of the value's own class may raise anything
         return f"<{type(value).__name__}>"
+
+
+def same_value(one: object, other: object) -> bool:
+    """Whether two ids, or two other values, are the same: text by its characters, with its case.
+
+    Their classes may define ``==`` as they like. Text, numbers and UUIDs are compared without
+    asking a class that is derived from them. Other values are the same if they have the same type,
+    and ``==`` says True. None is the same as nothing, and neither is what raises.
+    """
+    kinds = type(one), type(other)
+    if one is None:
+        return False
+    if issubclass(kinds[0], str):
+        return issubclass(kinds[1], str) and text_of(one) == text_of(other)
+    try:
+        for base in (int, UUID):  # drivers have UUIDs of their own
+            if issubclass(kinds[0], base) and issubclass(kinds[1], base) and bool not in kinds:
+                compared: Any = base.__eq__(cast("Any", one), other)
+                return compared is True
+        return kinds[0] is kinds[1] and (one == other) is True
+    except Exception:  # the code of the values' own class may raise anything
+        return False
 
 
 def visible(text: str, *, keep: str = "") -> str:
@@ -50,6 +73,11 @@ def shown(value: object, most: int = _MOST_SHOWN) -> str:
     """`value` for a message: its text with `visible` characters only, `most` of them at most."""
     text = text_of(value)
     return visible(text if len(text) <= most else f"{text[: most - 3]}...")
+
+
+def kind_of(value: object) -> str:
+    """A value's type, for a message; what it holds may be secret, such as a URL's password."""
+    return "None" if value is None else f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def quoted(value: object) -> str:

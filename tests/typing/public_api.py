@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import assert_type
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Engine, MetaData, Table
 from sqlalchemy.orm import Session
 
 from connect_core import (
     Action,
     Actor,
+    ActorLike,
     ActorType,
     Cell,
     Change,
@@ -48,7 +49,14 @@ from connect_core import (
     roles_of,
     steps_to,
 )
-from connect_core.adapters.sql import SqlConnectionStore, actionable, visible
+from connect_core.adapters.sql import (
+    SqlConnectionStore,
+    Tables,
+    Transactions,
+    actionable,
+    tables_for,
+    visible,
+)
 from connect_core.errors import ConnectError, InvalidTransitionError
 
 
@@ -131,11 +139,24 @@ def sessions(session: Session) -> None:
     assert_type(actionable(actor, Action.ACTIVATE, on=MyRow), ColumnElement[bool])
 
 
+def chosen_tables(session: Session, engine: Engine) -> None:
+    """Tables of the host's choosing are what a store takes."""
+    tables = tables_for(MetaData(), schema="sharing", prefix="acme_", foreign_keys=False)
+    assert_type(tables, Tables)
+    assert_type(tables.connections, Table)
+    assert_type(tables.metadata, MetaData)
+    in_a_database: ConnectionStore = SqlConnectionStore(session, tables)
+    assert_type(in_a_database.get(ConnectionId("cxn_1")), Connection | None)
+    assert_type(
+        Transactions(engine, tables=tables).ask(lambda service: service.count(by=actor)), int
+    )
+
+
 def handle(error: ConnectError) -> None:
     """Errors carry typed facts."""
     assert_type(error_document(error), tuple[int, dict[str, object]])
     assert_type(error.code, str)
     if isinstance(error, InvalidTransitionError):
         assert_type(error.remedy, tuple[Step, ...])
-        assert_type(error.actor, Actor)
+        assert_type(error.actor, ActorLike)
         assert_type(error.action, Action | None)
