@@ -2,7 +2,7 @@
 
 import enum
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy
-from databases import database
 from sqlalchemy import (
     ARRAY,
     CHAR,
@@ -52,7 +51,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, column_pro
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from connect_core import Action, Actor, Organization, Status, can, roles_of
-from connect_core.adapters.sql import actionable, configure_engine, visible
+from connect_core.adapters.sql import actionable, visible
 
 pytestmark = pytest.mark.filterwarnings(  # SQLAlchemy's own, of its own type
     "ignore:Type object .*DOMAIN:sqlalchemy.exc.SADeprecationWarning"
@@ -129,13 +128,11 @@ STATUSES: Final[dict[str, tuple[TypeEngine[Any], list[Any], str]]] = {
         Enum(Status, values_callable=values_of, name="by_value"), [None, *Status], ""
     ),
     "Enum in a type of the host's": (AsMembers(), [None, *Status], ""),
-    "Enum of no texts": (Enum(ByName), [None, *ByName], ""),
     "Enum of texts": (Enum(Texts), [None, *Texts], ""),
     "Enum of texts as text": (Enum(Texts, native_enum=False), [None, *Texts], ""),
     "Enum of texts by value": (
         Enum(Texts, values_callable=values_of, name="texts_by_value"), [None, *Texts], ""
     ),
-    "Enum of numbers": (Enum(Numbers), [None, *Numbers], ""),
     "Enum of plain strings": (
         Enum("pending", "active", "inactive", "x", name="plain"),
         [None, "pending", "active", "inactive", "x"],
@@ -144,7 +141,6 @@ STATUSES: Final[dict[str, tuple[TypeEngine[Any], list[Any], str]]] = {
     "Enum that lacks a value": (
         Enum("pending", "archived", name="lacking"), [None, "pending", "archived"], ""
     ),
-    "Enum without any status": (Enum("x", "y", name="no_status"), [None, "x", "y"], ""),
     "native enum": (pg.ENUM("active", "inactive", name="native"), [None, "active"], "postgresql"),
     "native enum of members": (pg.ENUM(Status, name="native_2"), [None, *Status], "postgresql"),
     "Enum with variants": (
@@ -175,18 +171,6 @@ def own_table(id_type: TypeEngine[Any], status: TypeEngine[Any]) -> Table:
         Column("destination_organization_id", id_type),
         Column("status", status),
     )
-
-
-@pytest.fixture(scope="module", params=["sqlite-memory", "postgresql"])
-def hosted(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Database]:
-    """A connection to a database of the host's."""
-    with database(request.param, tmp_path_factory.mktemp("types")) as url:
-        engine = configure_engine(create_engine(url))
-        with engine.connect() as connection:
-            yield connection
-        engine.dispose()
 
 
 @contextmanager
@@ -335,22 +319,22 @@ REFUSED: Final[dict[str, tuple[TypeEngine[Any], str]]] = {
     "collated domain": (pg.DOMAIN("d", Text(), collation="host_ci"), "collation host_ci finds"),
     "mysql VARCHAR": (mysql.VARCHAR(20, collation="utf8mb4_unicode_ci"), "collation utf8mb4_un"),
     "mysql ENUM": (mysql.ENUM(Status, collation="utf8mb4_general_ci"), "collation utf8mb4_gen"),
-    "SET": (mysql.SET("pending", "active"), "are texts"),
+    "SET": (mysql.SET("pending", "active"), "holds several values"),
     "LargeBinary": (LargeBinary(), "are texts"),
     "BYTEA": (pg.BYTEA(), "are texts"),
     "NVARCHAR": (mssql.NVARCHAR(20, collation="Latin1_General_100_CI_AI"), "collation Latin1"),
-    "Integer": (Integer(), "are texts"),
+    "Integer": (Integer(), "compare it with an int"),
     "Numeric": (Numeric(), "are texts"),
     "Boolean": (Boolean(), "are texts"),
     "Date": (Date(), "are texts"),
     "JSON": (JSON(), "are texts"),
     "JSONB": (pg.JSONB(), "are texts"),
     "ARRAY": (ARRAY(Text()), "are texts"),
-    "Uuid": (Uuid(), "are texts"),
-    "UUID": (pg.UUID(), "are texts"),
+    "Uuid": (Uuid(), "compare it with a uuid.UUID"),
+    "UUID": (pg.UUID(), "compare it with a uuid.UUID"),
     "INET": (pg.INET(), "are texts"),
     "PickleType": (PickleType(), "are texts"),
-    "domain over a number": (pg.DOMAIN("number", Integer()), "are texts"),
+    "domain over a number": (pg.DOMAIN("number", Integer()), "compare it with an int"),
     "Enum with aliases": (Enum(Aliased, omit_aliases=False), "not one to one"),
     "Enum of names that are texts": (Enum(Confused), "not one to one"),
     "Enum of equal names": (
@@ -488,14 +472,21 @@ class TestArguments:
         with pytest.raises(AttributeError, match="source_organization_id"):
             visible("org_A", Lacking)
 
-    @pytest.mark.parametrize("organization_id", [None, 5, b"org_A", ACTORS[0], ["org_A"], object()])
-    def test_organization_id(self, organization_id: Any) -> None:
-        with pytest.raises(TypeError, match=r"^organization_id: expected "):
+    @pytest.mark.parametrize("organization_id", [5, b"org_A", ACTORS[0], ["org_A"], object()])
+    def test_organization_id(self, organization_id: object) -> None:
+        """One that the columns cannot hold finds nothing, and so is refused."""
+        name = type(organization_id).__name__
+        with pytest.raises(TypeError, match=f"^on: connections.source_.* holds no {name}: compare"):
             visible(organization_id)
+        with pytest.raises(TypeError, match=r"^organization_id: expected an organization's id"):
+            visible(None)
 
     @pytest.mark.parametrize("actor", [None, "org_A", 5, Organization(id="org_A"), Actor])
     def test_actor(self, actor: Any) -> None:
-        with pytest.raises(TypeError, match=r"^actor: expected an Actor, got "):
+        with pytest.raises(
+            TypeError,
+            match=r"^actor: expected an Actor, or an object with an organization_id, got ",
+        ):
             actionable(actor, "activate")
 
     def test_ids_that_are_a_kind_of_text(self) -> None:

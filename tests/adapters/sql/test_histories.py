@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from embedding import edit
-from sqlalchemy import Engine, literal, select, update
+from sqlalchemy import Engine, Table, literal, select, update
 from sqlalchemy import column as sql_column
 from sqlalchemy import table as sql_table
 from sqlalchemy.event import listen, remove
@@ -266,9 +266,9 @@ class TestStream:
         monkeypatch.setattr(module, "_MOST_EVENTS", 10)
         read_rows: list[object] = []
 
-        def counted(row: Any) -> Any:
+        def counted(row: Any, table: Table) -> Any:
             read_rows.append(row)
-            return event_of(row)
+            return event_of(row, table)
 
         monkeypatch.setattr(module, "event_of", counted)
         (kept,) = [lived(0, 50)]

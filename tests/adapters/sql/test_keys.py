@@ -15,11 +15,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from clocks import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from sqlalchemy import Engine, event, inspect, select, text, update
-from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, InvalidRequestError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 from support import T0
 
@@ -42,35 +43,12 @@ MINUTE = timedelta(minutes=1)
 MILLISECOND = timedelta(milliseconds=1)
 
 
-class Clock:
-    """A clock that stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.now = T0
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def kept(engine: Engine, clock: Clock) -> ApiKeys:
     """Keys in an empty table, on every database."""
     found = ApiKeys(engine, clock=clock)
     found.create_tables()
     return found
-
-
-@pytest.fixture
-def memory() -> Iterator[Engine]:
-    """SQLite in memory, for what does not depend on the database."""
-    engine = open_engine("sqlite://")
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
@@ -98,18 +76,38 @@ class TestTheTable:
     """It is in metadata of its own, so that other hosts do not get it."""
 
     def test_it_is_not_among_the_others(self, engine: Engine) -> None:
-        assert list(keys_metadata.tables) == ["connection_api_keys"]
-        assert "connection_api_keys" not in metadata.tables
-        assert "connection_api_keys" not in inspect(engine).get_table_names()
+        tables = {"connection_api_keys", "connection_browser_sessions"}
+        assert set(keys_metadata.tables) == tables
+        assert tables.isdisjoint(metadata.tables)
+        assert tables.isdisjoint(inspect(engine).get_table_names())
 
     def test_it_is_created_once(self, engine: Engine) -> None:
         kept = ApiKeys(engine)
         assert not kept.has_tables()
+        assert list(kept.absent_tables()) == ["connection_api_keys", "connection_browser_sessions"]
         kept.create_tables()
         assert kept.has_tables()
         key, _ = kept.create("org_A")
         kept.create_tables()
         assert list(kept.list()) == [key]
+
+    @pytest.mark.parametrize("absent", sorted(keys_metadata.tables))
+    def test_one_of_them_is_absent(self, kept: ApiKeys, engine: Engine, absent: str) -> None:
+        """An earlier version created the keys alone."""
+        keys_metadata.tables[absent].drop(engine)
+        assert (kept.has_tables(), list(kept.absent_tables())) == (False, [absent])
+        kept.create_tables()
+        assert (kept.has_tables(), list(kept.absent_tables())) == (True, [])
+
+    def test_another_table_by_its_name(self, engine: Engine) -> None:
+        """Nothing is created beside it."""
+        with engine.begin() as database:
+            database.execute(text("CREATE TABLE connection_browser_sessions (token_hash TEXT)"))
+        kept = ApiKeys(engine)
+        reason = "it has a table connection_browser_sessions of another kind, without purpose, "
+        with pytest.raises(InvalidRequestError, match=reason):
+            kept.create_tables()
+        assert list(kept.absent_tables()) == ["connection_api_keys"]
 
     def test_without_it_every_call_fails(self, engine: Engine) -> None:
         kept = ApiKeys(engine)

@@ -7,13 +7,14 @@ them much larger than the others, and almost nothing pending there, though much 
 """
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from uuid import uuid4
 
 import pytest
-from databases import Backend, backend
+from databases import Backend, backend, new_schema
 from sqlalchemy import Connection as Database
 from sqlalchemy import Engine, Select, event, insert, literal, null, select
 from sqlalchemy.orm import Session
@@ -34,14 +35,17 @@ from connect_core import (
 from connect_core.adapters.sql import (
     JsonValue,
     SqlConnectionStore,
+    Tables,
     actionable,
     connection_events,
     connections,
     idempotency_keys,
     metadata,
+    tables_for,
     visible,
 )
-from connect_core.paging import MAX_PAGE_SIZE
+from connect_core.adapters.sql.tables import DEFAULT_TABLES
+from connect_core.paging import MAX_COUNT, MAX_PAGE_SIZE
 
 ROWS: Final = 30_000
 LIMIT: Final = 10
@@ -49,6 +53,9 @@ LIMIT: Final = 10
 #: and a page is put together from up to four stretches of an index, each one row longer than the
 #: page. SQLite: the instructions of its virtual machine, which are counted exactly.
 AFFORDABLE: Final = {"postgresql": 4 * (LIMIT + 1), "sqlite": 4_000}
+
+#: What it may cost to read all that the big organization has, a tenth of the table.
+ALL_OF_ONE: Final = {"postgresql": ROWS // 10, "sqlite": 60 * ROWS // 10}
 
 BIG = Actor(id="usr_1", organization_id="org_BIG")
 #: One of the others.
@@ -145,10 +152,36 @@ def filled(
         yield stored.engine
 
 
+@contextmanager
+def chosen(engine: Engine) -> Generator[Tables]:
+    """The same rows in tables with a prefix, and on PostgreSQL in a schema of their own."""
+    with ExitStack() as stack:
+        schema = None
+        if engine.dialect.name == "postgresql":
+            schema = stack.enter_context(new_schema(f"plans_{uuid4().hex}"))
+        tables = tables_for(schema=schema, prefix="acme_")
+        with engine.begin() as connection:
+            tables.metadata.create_all(connection)
+            for table, filled in zip(
+                tables.metadata.sorted_tables, metadata.sorted_tables, strict=True
+            ):
+                rows = filled.select()
+                connection.execute(insert(table).from_select(list(table.c.keys()), rows))
+            connection.exec_driver_sql("ANALYZE")
+        yield tables
+        tables.metadata.drop_all(engine)
+
+
 # --- The questions -------------------------------------------------------------------------------
 
 #: What a session is used for. Whatever it changes is undone.
 Question = Callable[[Session], object]
+
+
+def store_of(session: Session) -> SqlConnectionStore:
+    """The store on the tables that the session was given."""
+    return SqlConnectionStore(session, session.info["tables"])
+
 
 #: What a list can be asked for; each is a page's rows, at every place.
 LISTS: Final[dict[str, dict[str, Any]]] = {
@@ -178,9 +211,12 @@ PLACES: Final[dict[str, dict[str, Any]]] = {
 
 def listing(limit: int = LIMIT, **asked: Any) -> Callable[[Session], Page]:
     """A page of the big organization's Connections."""
-    return lambda session: ConnectionService(SqlConnectionStore(session)).list(
-        by=BIG, limit=limit, **asked
-    )
+    return lambda session: ConnectionService(store_of(session)).list(by=BIG, limit=limit, **asked)
+
+
+def counting(most: int, **asked: Any) -> Callable[[Session], int]:
+    """How many Connections the big organization has."""
+    return lambda session: ConnectionService(store_of(session)).count(by=BIG, most=most, **asked)
 
 
 PAGES: Final = {
@@ -211,38 +247,61 @@ FILTERS: Final = {
 def save(session: Session) -> None:
     """Take a step."""
     oldest = _row(20)["id"]
-    ConnectionService(SqlConnectionStore(session)).deactivate(str(oldest), by=BIG)
+    ConnectionService(store_of(session)).deactivate(str(oldest), by=BIG)
 
 
 def recall(session: Session) -> IdempotencyRecord:
     """Repeat a request that was made."""
     key = IdempotencyKey(str(_MIDDLE))
-    return SqlConnectionStore(session).once(OrganizationId("org_BIG"), key, lambda: NEW)
+    return store_of(session).once(OrganizationId("org_BIG"), key, lambda: NEW)
 
 
 def remember(session: Session) -> IdempotencyRecord:
     """Make a request for the first time."""
     key = IdempotencyKey("new")
-    return SqlConnectionStore(session).once(OrganizationId("org_BIG"), key, lambda: NEW)
+    return store_of(session).once(OrganizationId("org_BIG"), key, lambda: NEW)
 
 
 NEW: Final = IdempotencyRecord("0" * 64, "{}", T0)
 SINGLE: Final[dict[str, Question]] = {
-    "get": lambda session: SqlConnectionStore(session).get(ConnectionId(str(_MIDDLE))),
-    "find": lambda session: SqlConnectionStore(session).find(
+    "get": lambda session: store_of(session).get(ConnectionId(str(_MIDDLE))),
+    "find": lambda session: store_of(session).find(
         OrganizationId("org_BIG"), OrganizationId("org_p2000")
     ),
-    "history": lambda session: SqlConnectionStore(session).history(ConnectionId(str(_MIDDLE))),
+    "history": lambda session: store_of(session).history(ConnectionId(str(_MIDDLE))),
     "save": save,
     "recall": recall,
     "remember": remember,
-    "forget": lambda session: SqlConnectionStore(session).forget(_time(ROWS // 100)),
+    "forget": lambda session: store_of(session).forget(_time(ROWS // 100)),
 }
+FIRST_PAGES: Final = {name: page for name, page in PAGES.items() if name.endswith("first")}
 #: Where fetching each row by its id would be so dear that the whole table looks cheap.
 LONG_PAGES: Final = {
     f"{list_}, a long page": listing(MAX_PAGE_SIZE, **asked) for list_, asked in LISTS.items()
 }
-QUESTIONS: Final = {**PAGES, **LONG_PAGES, **FILTERS, **SINGLE}
+COUNTS: Final = {f"{list_}, counted": counting(LIMIT, **asked) for list_, asked in LISTS.items()}
+LONG_COUNTS: Final = {
+    f"{list_}, counted to the end": counting(MAX_COUNT, **asked) for list_, asked in LISTS.items()
+}
+#: All of the organization's Connections may have to be read, and no others.
+BY_NAME: Final[dict[str, Question]] = {
+    f"{list_}, {name}, {how}": question
+    for list_, asked in LISTS.items()
+    for name in ("partner", "nothing")
+    for how, question in {
+        "a page": listing(**asked, name=name),
+        "counted": counting(MAX_COUNT, **asked, name=name),
+    }.items()
+}
+QUESTIONS: Final = {
+    **PAGES,
+    **LONG_PAGES,
+    **COUNTS,
+    **LONG_COUNTS,
+    **BY_NAME,
+    **FILTERS,
+    **SINGLE,
+}
 
 
 # --- The plans -----------------------------------------------------------------------------------
@@ -282,9 +341,9 @@ def sent_by(engine: Engine) -> Generator[list[Asked]]:
         event.remove(engine, "before_cursor_execute", listener)
 
 
-def plans(engine: Engine, question: Question) -> list[Plan]:
+def plans(engine: Engine, question: Question, tables: Tables = DEFAULT_TABLES) -> list[Plan]:
     """The plans of all that a question sends, each explained where the question was asked."""
-    with sent_by(engine) as sent, Session(engine) as session:
+    with sent_by(engine) as sent, Session(engine, info={"tables": tables}) as session:
         question(session)  # and rolled back
     assert sent, "nothing was asked"
     explain = _explained_by_sqlite if engine.dialect.name == "sqlite" else _explained_by_postgresql
@@ -372,6 +431,21 @@ class TestPlans:
         for plan in plans(filled, PAGES[name]):
             assert plan.cost <= AFFORDABLE[filled.dialect.name]
 
+    @pytest.mark.parametrize("name", COUNTS)
+    def test_counting_stops_where_it_is_told(self, filled: Engine, name: str) -> None:
+        """It costs no more than a page of that length, and is one statement."""
+        (plan,) = plans(filled, COUNTS[name])
+        assert plan.indexes
+        assert plan.cost <= AFFORDABLE[filled.dialect.name]
+
+    @pytest.mark.parametrize("name", BY_NAME)
+    def test_a_name_is_looked_for_among_the_organizations_own(
+        self, filled: Engine, name: str
+    ) -> None:
+        for plan in plans(filled, BY_NAME[name]):
+            assert plan.indexes
+            assert plan.cost <= ALL_OF_ONE[filled.dialect.name]
+
     def test_every_index_is_of_use(self, filled: Engine) -> None:
         declared = {index.name for table in metadata.tables.values() for index in table.indexes}
         used = {
@@ -382,12 +456,30 @@ class TestPlans:
         }
         assert declared - used == set()
 
+    def test_on_chosen_tables(self, filled: Engine) -> None:
+        """With a prefix and, on PostgreSQL, in a schema, the plans are the same."""
+        with chosen(filled) as tables:
+            for name, question in {**FIRST_PAGES, **COUNTS, **SINGLE}.items():
+                for plan, other in zip(
+                    plans(filled, question), plans(filled, question, tables), strict=True
+                ):
+                    assert other.whole == plan.whole, name
+                    found = {index.replace("acme_", "") for index in other.indexes}
+                    assert found == plan.indexes, name
+                    assert other.cost <= max(plan.cost, AFFORDABLE[filled.dialect.name]), name
+
     def test_the_questions_have_answers(self, filled: Engine) -> None:
         """Or it would be easy to be quick."""
-        with Session(filled) as session:
+        with Session(filled, info={"tables": DEFAULT_TABLES}) as session:
             page = listing(after=_MIDDLE)(session)
         assert len(page.connections) == LIMIT
         assert None not in (page.prev, page.next)
+        with Session(filled, info={"tables": DEFAULT_TABLES}) as session:
+            assert counting(LIMIT)(session) == LIMIT
+            assert counting(MAX_COUNT)(session) == MAX_COUNT
+            assert counting(MAX_COUNT, name="PARTNER")(session) == MAX_COUNT
+            assert counting(MAX_COUNT, name="partner 2000")(session) == 3
+            assert counting(MAX_COUNT, name="nothing")(session) == 0
 
 
 class TestTheChecks:
@@ -403,6 +495,10 @@ class TestTheChecks:
         ids = select(connections.c.id).order_by(connections.c.id)
         (plan,) = plans(filled, lambda session: session.execute(ids).all())
         assert len(plan.whole) == 1
+
+    def test_counting_further(self, filled: Engine) -> None:
+        (plan,) = plans(filled, counting(MAX_COUNT))
+        assert plan.cost > AFFORDABLE[filled.dialect.name]
 
     @pytest.mark.parametrize("column", ["created_at", "updated_at"])
     def test_more_than_a_page(self, filled: Engine, column: str) -> None:

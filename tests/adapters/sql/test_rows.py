@@ -66,13 +66,15 @@ class TestHostileRows:
 
     @pytest.mark.parametrize("status", ["frozen", "", "active "])
     def test_lists(self, engine: Engine, status: str) -> None:
-        """A spoilt row is left out of a list, and named."""
+        """A spoilt row is left out of a list, and named; it is counted."""
         committed(engine)
         edit(engine, update(connections).values(status=status))
         with Session(engine) as session:
             page = service_in(session).list(by=OUR_KEY)
+            count = service_in(session).count(by=OUR_KEY)
         assert not page
         assert [error.record for error in page.unreadable] == ["connections cxn_1"]
+        assert count == 1
 
     @pytest.mark.parametrize(
         ("changes", "reason"),

@@ -170,9 +170,22 @@ class TestSettings:
                         f"CREATE FUNCTION {schema}.to_char({types}) RETURNS text LANGUAGE sql"
                         " AS $$ SELECT 'hidden' $$"
                     )
+                for name, types, result in (
+                    ("lower", "varchar", "text"),
+                    ("lower", "text", "text"),
+                    ("strpos", "text, varchar", "integer"),
+                    ("strpos", "text, text", "integer"),
+                ):
+                    connection.exec_driver_sql(
+                        f"CREATE FUNCTION {schema}.{name}({types}) RETURNS {result} LANGUAGE sql"
+                        f" AS $$ SELECT '0'::{result} $$"
+                    )
             assert committed(engine).created_at == T0
             with Session(engine) as session:
-                assert service_in(session).get("cxn_1", by=OUR_KEY).created_at == T0
+                service = service_in(session)
+                found = service.get("cxn_1", by=OUR_KEY)
+                assert found.created_at == T0
+                assert list(service.list(by=OUR_KEY, name="PART")) == [found]
             engine.dispose()
 
 
@@ -227,6 +240,7 @@ class TestUnreadableRows:
                 assert [each.record for each in bad] == ["connections cxn_1"]
                 assert bad[0].reason.startswith(reason)
                 assert sorted(good) == ["cxn_0", "cxn_2"]
+            assert [store.count(EVERY, most) for most in (2, 10)] == [2, 3]
             assert len(store.page(EVERY, beyond=None, newest_first=True, limit=2)) == 2
             reads: list[Callable[[], object]] = [
                 lambda: store.get(ConnectionId("cxn_1")),

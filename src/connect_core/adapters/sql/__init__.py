@@ -14,17 +14,26 @@ sent again. They are in `metadata`, for your migrations. The databases enforce w
 one row for an ordered pair, one event for a version, only known statuses, only steps of the
 lifecycle.
 
-`ApiKeys` says who calls, for hosts that authenticate in no other way; its table is in metadata of
-its own, `keys_metadata`.
+If these names do not suit your database, `tables_for` defines the tables in metadata of your own,
+with a prefix and in a schema that you choose, for `SqlConnectionStore` and `Transactions`.
 
-`visible` and `actionable` are derived from the decision table and fit any table or mapped class
-with the columns `source_organization_id`, `destination_organization_id` and `status`. If you sort
-their rows and limit them to a page, a filter on both roles makes the database read all rows of the
+`ApiKeys` says who calls, for hosts that authenticate in no other way, and `BrowserSessions` which
+browser has signed in with a key. Their tables are in metadata of their own, `keys_metadata`.
+
+`visible`, `actionable` and `readable` are derived from the decision table and fit any table or
+mapped class; a `connect_core.RowPolicy` says what its columns are called. If you sort their rows
+and limit them to a page, a filter on both roles makes the database read all rows of the
 organization; `ConnectionService.list` does not.
 """
 
+from connect_core.adapters.sql.browser_sessions import (
+    BrowserSession,
+    BrowserSessions,
+    NewBrowserSession,
+    browser_sessions,
+)
 from connect_core.adapters.sql.engine import configure_engine, open_engine
-from connect_core.adapters.sql.filters import actionable, visible
+from connect_core.adapters.sql.filters import actionable, readable, visible
 from connect_core.adapters.sql.keys import (
     ApiKey,
     ApiKeys,
@@ -35,10 +44,12 @@ from connect_core.adapters.sql.keys import (
 )
 from connect_core.adapters.sql.store import History, SqlConnectionStore
 from connect_core.adapters.sql.tables import (
+    Tables,
     connection_events,
     connections,
     idempotency_keys,
     metadata,
+    tables_for,
 )
 from connect_core.adapters.sql.transactions import (
     AsyncTransactions,
@@ -51,15 +62,20 @@ __all__ = [
     "ApiKey",
     "ApiKeys",
     "AsyncTransactions",
+    "BrowserSession",
+    "BrowserSessions",
     "History",
     "JsonValue",
     "KeyStatus",
     "NewApiKey",
+    "NewBrowserSession",
     "SqlConnectionStore",
+    "Tables",
     "Transactions",
     "UtcTime",
     "actionable",
     "api_keys",
+    "browser_sessions",
     "configure_engine",
     "connection_events",
     "connections",
@@ -68,5 +84,7 @@ __all__ = [
     "keys_metadata",
     "metadata",
     "open_engine",
+    "readable",
+    "tables_for",
     "visible",
 ]

@@ -6,12 +6,15 @@ availability.
 
 import re
 import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from connect_core.adapters.sql.sessions import violated
+from connect_core.errors import StoreUnavailableError
 
 
 class Trouble(Enum):
@@ -49,8 +52,9 @@ _SERVER: Final = {
 }
 #: The SQLSTATEs of a transaction that was given up for others' sake, and can be run again.
 _GIVEN_UP: Final = frozenset({"40001", "40P01"})
-#: The constraint that a stricter isolation violates if another transaction has just used a key.
-_KEY: Final = "pk_connection_idempotency_keys"
+#: The constraint that a stricter isolation violates if another transaction has just used a key. The
+#: prefix may be any.
+_KEY: Final = re.compile(r"pk_\w*connection_idempotency_keys")
 #: What libpq says if a server refuses a user, or if the client cannot meet its terms: its severity,
 #: in any language, and two spaces.
 _REFUSED: Final = re.compile(
@@ -58,6 +62,20 @@ _REFUSED: Final = re.compile(
 )
 #: What a server says if it does not refuse this user, but everybody.
 _REFUSES_ALL: Final = re.compile(r"starting up|shutting down|recovery mode|too many|remaining conn")
+
+
+@contextmanager
+def available() -> Generator[None]:
+    """Whatever the database raises means that it is not available: for what only looks up a key.
+
+    Raises:
+        StoreUnavailableError: the database failed.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or type(error).__name__)
+        raise StoreUnavailableError(reason) from error
 
 
 def first_of(error: DBAPIError) -> DBAPIError:
@@ -95,4 +113,4 @@ def can_be_run_again(error: DBAPIError) -> bool:
     if code is not None:
         return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     given_up = getattr(error.orig, "sqlstate", None) in _GIVEN_UP
-    return given_up or _KEY in violated(error.orig)
+    return given_up or any(map(_KEY.fullmatch, violated(error.orig)))

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     URL,
+    Connection,
     Engine,
     MetaData,
     NullPool,
@@ -31,8 +32,9 @@ from sqlalchemy import (
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchTableError
 
-from connect_core.adapters.sql.sessions import kind_of, known_settings, require_utf8
+from connect_core.adapters.sql.sessions import known_settings, require_utf8
 from connect_core.adapters.sql.tables import metadata
+from connect_core.text import kind_of
 
 #: How long SQLite waits for another process's transaction, in milliseconds.
 _BUSY_TIMEOUT: Final = 30_000
@@ -53,6 +55,9 @@ def open_engine(url: str | URL, *, create: bool = True) -> Engine:
 
     A database in which something else has one of the tables' names is left as it is, and so is the
     journal mode of a SQLite file that does not have all of the tables.
+
+    The tables are those of `metadata`. For what `tables_for` returned, make an engine of your own,
+    give it to `configure_engine`, and create them with ``tables.metadata.create_all(engine)``.
 
     Args:
         url: any SQLAlchemy URL, such as ``sqlite:///connect.db`` or ``postgresql://host/name``.
@@ -149,12 +154,16 @@ def _absent_tables(engine: Engine) -> list[Table]:
             engine.url, poolclass=NullPool, connect_args={"timeout": _BUSY_TIMEOUT / 1000}
         )
     with engine.execution_options(only_reads=True).connect() as connection:
-        found = inspect(connection)
-        there = [each for each in metadata.sorted_tables if found.has_table(each.name)]
-        if len(there) < len(metadata.tables):
-            for table in there:
-                _require_ours(table, {each["name"] for each in found.get_columns(table.name)})
-    return [table for table in metadata.sorted_tables if table not in there]
+        return _absent_from(connection, metadata)
+
+
+def _absent_from(connection: Connection, tables: MetaData) -> list[Table]:
+    found = inspect(connection)
+    there = [each for each in tables.sorted_tables if found.has_table(each.name)]
+    if len(there) < len(tables.tables):
+        for table in there:
+            _require_ours(table, {each["name"] for each in found.get_columns(table.name)})
+    return [table for table in tables.sorted_tables if table not in there]
 
 
 def _require_ours(table: Table, columns: set[str]) -> None:
@@ -167,11 +176,17 @@ def _require_ours(table: Table, columns: set[str]) -> None:
 
 
 def create_tables(engine: Engine, tables: MetaData) -> None:
-    """Create those of the tables that are absent, also when several processes do so at once."""
+    """Create those of the tables that are absent, also when several processes do so at once.
+
+    Raises:
+        sqlalchemy.exc.InvalidRequestError: some are absent, and one that is there is not ours;
+            nothing was changed.
+    """
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":  # where two processes could both find them absent
             connection.execute(select(func.pg_advisory_xact_lock(_CREATION_LOCK)))
-        tables.create_all(connection)
+        if _absent_from(connection, tables):
+            tables.create_all(connection)
 
 
 def configure_engine(engine: Engine) -> Engine:

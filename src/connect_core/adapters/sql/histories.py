@@ -12,7 +12,7 @@ from sqlalchemy import Connection as Database
 from sqlalchemy import Row, bindparam, exists, select
 
 from connect_core.adapters.sql.rows import connection_of, event_of
-from connect_core.adapters.sql.tables import connection_events, connections
+from connect_core.adapters.sql.tables import Tables
 from connect_core.adapters.sql.types import as_stored
 from connect_core.connection import Connection
 from connect_core.errors import InvalidRecordError
@@ -29,79 +29,109 @@ _BATCH: Final = 500
 #: How many events are read at a time: of some Connections, or of a part of a longer history.
 _MOST_EVENTS: Final = 5000
 
-_PAGE: Final = (
-    select(*as_stored(connections.c)).order_by(connections.c.id).limit(bindparam("limit"))
-)
-_NEXT_PAGE: Final = _PAGE.where(connections.c.id > bindparam("last"))
-#: The events of the Connections from one id to another, in order; for each as many as its
-#: version says, however many there are.
-_EVENTS: Final = (
-    select(*as_stored(connection_events.c))
-    .join(connections, connections.c.id == connection_events.c.connection_id)
-    .where(
-        connection_events.c.connection_id >= bindparam("first"),
-        connection_events.c.connection_id <= bindparam("last"),
-        connection_events.c.version <= connections.c.version,
-    )
-    .order_by(connection_events.c.connection_id, connection_events.c.version)
-)
-#: A part of the history of one Connection.
-_PART: Final = (
-    select(*as_stored(connection_events.c))
-    .where(
-        connection_events.c.connection_id == bindparam("id"),
-        connection_events.c.version <= bindparam("version"),
-    )
-    .order_by(connection_events.c.version)
-    .limit(bindparam("limit"))
-)
-_NEXT_PART: Final = _PART.where(connection_events.c.version > bindparam("last"))
-#: The ids that events have, and no Connection.
-_UNKNOWN: Final = (
-    select(connection_events.c.connection_id)
-    .where(~exists().where(connections.c.id == connection_events.c.connection_id))
-    .distinct()
-    .order_by(connection_events.c.connection_id)
-)
 
+class Histories:
+    """Reads every Connection with its events from one set of tables."""
 
-def stream(database: Database, on_unreadable: OnUnreadable) -> Iterator[Streamed]:
-    """Every Connection, sorted by id, with its events.
+    def __init__(self, tables: Tables) -> None:
+        connections, events = tables.connections, tables.connection_events
+        self._connections, self._connection_events = connections, events
+        self._page = (
+            select(*as_stored(connections.c)).order_by(connections.c.id).limit(bindparam("limit"))
+        )
+        self._next_page = self._page.where(connections.c.id > bindparam("last"))
+        # The events of the Connections from one id to another, in order; for each as many as its
+        # version says, however many there are.
+        self._events = (
+            select(*as_stored(events.c))
+            .join(connections, connections.c.id == events.c.connection_id)
+            .where(
+                events.c.connection_id >= bindparam("first"),
+                events.c.connection_id <= bindparam("last"),
+                events.c.version <= connections.c.version,
+            )
+            .order_by(events.c.connection_id, events.c.version)
+        )
+        # A part of the history of one Connection.
+        self._part = (
+            select(*as_stored(events.c))
+            .where(
+                events.c.connection_id == bindparam("id"),
+                events.c.version <= bindparam("version"),
+            )
+            .order_by(events.c.version)
+            .limit(bindparam("limit"))
+        )
+        self._next_part = self._part.where(events.c.version > bindparam("last"))
+        # The ids that events have, and no Connection.
+        self._unknown = (
+            select(events.c.connection_id)
+            .where(~exists().where(connections.c.id == events.c.connection_id))
+            .distinct()
+            .order_by(events.c.connection_id)
+        )
 
-    The events are read and checked as you take them: take all of them, and use none of them before
-    the end.
+    def stream(self, database: Database, on_unreadable: OnUnreadable) -> Iterator[Streamed]:
+        """Every Connection, sorted by id, with its events.
 
-    Args:
-        database: a transaction that sees one state throughout.
-        on_unreadable: is called for each Connection that is not what was written, and for each id
-            that events have but no Connection. These are left out.
+        The events are read and checked as you take them: take all of them, and use none of them
+        before the end.
 
-    Raises:
-        InvalidRecordError: from the iterator of the events: one of them is not what was written,
-            or they do not lead to the Connection.
-    """
-    for group in _groups(_connections(database)):
-        if isinstance(group, InvalidRecordError):
-            on_unreadable(group)
-        else:
-            for connection, rows in _with_events(database, group):
-                yield connection, verified_events(connection, map(event_of, rows))
-    for (connection_id,) in database.execute(_UNKNOWN):
-        record = f"the history of {connection_id}"
-        on_unreadable(InvalidRecordError(record, "there is no such Connection"))
+        Args:
+            database: a transaction that sees one state throughout.
+            on_unreadable: is called for each Connection that is not what was written, and for each
+                id that events have but no Connection. These are left out.
 
+        Raises:
+            InvalidRecordError: from the iterator of the events: one of them is not what was
+                written, or they do not lead to the Connection.
+        """
+        for group in _groups(self._found(database)):
+            if isinstance(group, InvalidRecordError):
+                on_unreadable(group)
+            else:
+                for connection, rows in self._with_events(database, group):
+                    yield connection, verified_events(connection, self._events_of(rows))
+        for (connection_id,) in database.execute(self._unknown):
+            record = f"the history of {connection_id}"
+            on_unreadable(InvalidRecordError(record, "there is no such Connection"))
 
-def _connections(database: Database) -> Iterator[Connection | InvalidRecordError]:
-    """Every Connection, or why it is not what was written."""
-    rows = database.execute(_PAGE, {"limit": _BATCH}).all()
-    while rows:
-        for row in rows:
-            try:
-                yield connection_of(row)
-            except InvalidRecordError as error:
-                yield error
-        # The id as it is stored, which may be no id.
-        rows = database.execute(_NEXT_PAGE, {"limit": _BATCH, "last": rows[-1].id}).all()
+    def _found(self, database: Database) -> Iterator[Connection | InvalidRecordError]:
+        """Every Connection, or why it is not what was written."""
+        rows = database.execute(self._page, {"limit": _BATCH}).all()
+        while rows:
+            for row in rows:
+                try:
+                    yield connection_of(row, self._connections)
+                except InvalidRecordError as error:
+                    yield error
+            # The id as it is stored, which may be no id.
+            rows = database.execute(self._next_page, {"limit": _BATCH, "last": rows[-1].id}).all()
+
+    def _with_events(
+        self, database: Database, group: list[Connection]
+    ) -> Iterator[tuple[Connection, Iterable[Row[Any]]]]:
+        """The Connections of a group with the rows of their events."""
+        if len(group) == 1:
+            yield group[0], self._history(database, group[0])
+        elif group:
+            which = {"first": str(group[0].id), "last": str(group[-1].id)}
+            events: dict[str, list[Row[Any]]] = {}
+            for row in database.execute(self._events, which):
+                events.setdefault(row.connection_id, []).append(row)
+            for connection in group:
+                yield connection, events.pop(connection.id, ())
+
+    def _history(self, database: Database, connection: Connection) -> Iterator[Row[Any]]:
+        """The rows of the events of one Connection, read in parts."""
+        which = {"id": str(connection.id), "version": connection.version, "limit": _MOST_EVENTS}
+        rows = database.execute(self._part, which).all()
+        while rows:
+            yield from rows
+            rows = database.execute(self._next_part, which | {"last": rows[-1].version}).all()
+
+    def _events_of(self, rows: Iterable[Row[Any]]) -> Iterator[ConnectionEvent]:
+        return (event_of(row, self._connection_events) for row in rows)
 
 
 def _groups(
@@ -122,27 +152,3 @@ def _groups(
         group.append(each)
         events += each.version
     yield group
-
-
-def _with_events(
-    database: Database, group: list[Connection]
-) -> Iterator[tuple[Connection, Iterable[Row[Any]]]]:
-    """The Connections of a group with the rows of their events."""
-    if len(group) == 1:
-        yield group[0], _history(database, group[0])
-    elif group:
-        which = {"first": str(group[0].id), "last": str(group[-1].id)}
-        events: dict[str, list[Row[Any]]] = {}
-        for row in database.execute(_EVENTS, which):
-            events.setdefault(row.connection_id, []).append(row)
-        for connection in group:
-            yield connection, events.pop(connection.id, ())
-
-
-def _history(database: Database, connection: Connection) -> Iterator[Row[Any]]:
-    """The rows of the events of one Connection, read in parts."""
-    which = {"id": str(connection.id), "version": connection.version, "limit": _MOST_EVENTS}
-    rows = database.execute(_PART, which).all()
-    while rows:
-        yield from rows
-        rows = database.execute(_NEXT_PART, which | {"last": rows[-1].version}).all()

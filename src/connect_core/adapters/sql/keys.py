@@ -24,7 +24,6 @@ from sqlalchemy import (
     Index,
     MetaData,
     PrimaryKeyConstraint,
-    Row,
     String,
     Table,
     bindparam,
@@ -48,8 +47,8 @@ from connect_core.jsonapi import Representation
 from connect_core.parties import MAX_NAME_LENGTH, Actor, ActorType, Immutable, Name, Organization
 from connect_core.text import quoted
 
-#: The table of the keys, for ``create_all`` or for your own migrations. It is not in `metadata`: a
-#: host that authenticates otherwise does not need it.
+#: The tables of the keys, and of the browsers that signed in with them, for ``create_all`` or for
+#: your own migrations. They are not in `metadata`: not every host authenticates with keys.
 keys_metadata = MetaData()
 
 #: The keys: one row per key. Rows are never deleted, so that every actor of a history is explained.
@@ -75,7 +74,9 @@ _BETWEEN_NOTES: Final = timedelta(minutes=1)
 _SECRET_BYTES: Final = 32
 #: The text of a secret has 43 characters: a quarter more than the bytes, and no padding.
 _SECRET_LENGTH: Final = 43
-_TOKEN: Final = re.compile(rf"({ActorId.pattern})\.([0-9A-Za-z_-]{{{_SECRET_LENGTH}}})")
+#: The form of a secret.
+SECRET: Final = rf"[0-9A-Za-z_-]{{{_SECRET_LENGTH}}}"
+_TOKEN: Final = re.compile(rf"({ActorId.pattern})\.({SECRET})")
 #: The longest token, in characters.
 _LONGEST: Final = MAX_ID_LENGTH + len(".") + _SECRET_LENGTH
 #: What is compared if there is no such key. It is the digest of no secret that anybody knows.
@@ -172,13 +173,27 @@ class ApiKeys:
         self._new_id = arguments.function(new_id, "new_id")
 
     def create_tables(self) -> None:
-        """Create the table if it is absent, also when several processes do so at once."""
+        """Create those of the tables that are absent, also when several processes do so at once.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database does not take them, or has a table of
+                another kind by one of the names; nothing was changed.
+        """
         create_tables(self._engine, keys_metadata)
 
     def has_tables(self) -> bool:
-        """Whether the database has the table. Without it, every other call fails."""
+        """Whether the database has all tables of `keys_metadata`."""
+        return not self.absent_tables()
+
+    def absent_tables(self) -> Sequence[str]:
+        """The names of those tables of `keys_metadata` that the database does not have.
+
+        A database of an earlier version may have the keys alone, which can then be used.
+        """
         with self._reading.connect() as database:
-            return inspect(database).has_table(api_keys.name)
+            found = inspect(database)
+            names = [table.name for table in keys_metadata.sorted_tables]
+            return [name for name in names if not found.has_table(name)]
 
     def create(
         self,
@@ -214,12 +229,12 @@ class ApiKeys:
             "name": None if name is None else arguments.text(name, "name"),
             "representation": _representation(representation),
             "created_at": now,
-            "expires_at": _end(now, expires_in),
+            "expires_at": None if expires_in is None else end_of(now, expires_in, "expires_in"),
         }
         key = ApiKey.model_validate(values)
-        secret = urlsafe_b64encode(urandom(_SECRET_BYTES)).rstrip(b"=").decode("ascii")
+        secret = new_secret()
         with self._engine.begin() as database:
-            database.execute(insert(api_keys), _row_of(key, _digest_of(secret)))
+            database.execute(insert(api_keys), _row_of(key, digest_of(secret)))
         return NewApiKey(key, f"{key.id}.{secret}")
 
     def authenticate(self, token: str) -> ApiKey | None:
@@ -235,9 +250,7 @@ class ApiKeys:
             InvalidRecordError: the token is right, and the rest of its row is not what was written.
             sqlalchemy.exc.SQLAlchemyError: the database cannot be read.
         """
-        if not isinstance(token, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
-            # Not its value: a token may also come as bytes.
-            raise TypeError(f"token: expected a str, got {type(token).__name__}")
+        require_text(token)
         found = None if len(token) > _LONGEST else _TOKEN.fullmatch(token)
         if found is None:
             return None
@@ -246,10 +259,10 @@ class ApiKeys:
             row = database.execute(_ONE, {"key_id": key_id}).one_or_none()
         stored = _NOBODYS if row is None else str(row.secret_hash)
         # In constant time, and also if there is no row. What is stored may be any text.
-        same = compare_digest(_digest_of(secret).encode(), stored.encode(errors="replace"))
+        same = compare_digest(digest_of(secret).encode(), stored.encode(errors="replace"))
         if row is None or not same:
             return None
-        key, now = _key_of(row), self._now()
+        key, now = key_of(row[:-1]), self._now()
         if key.status(now) is not KeyStatus.ACTIVE:
             return None
         if key.last_used_at is None or now - key.last_used_at >= _BETWEEN_NOTES:
@@ -275,7 +288,7 @@ class ApiKeys:
             InvalidRecordError: a row is not what was written.
             sqlalchemy.exc.SQLAlchemyError: the database cannot be read.
         """
-        query = select(*_COLUMNS).order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
+        query = select(*KEY_COLUMNS).order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
         if organization_id is not None:
             wanted = arguments.organization_id(organization_id, "organization_id")
             query = query.where(api_keys.c.organization_id == str(wanted))
@@ -284,7 +297,7 @@ class ApiKeys:
         keys: list[ApiKey] = []
         for row in rows:
             try:
-                keys.append(_key_of(row))
+                keys.append(key_of(row))
             except InvalidRecordError as error:
                 if on_invalid is None:
                     raise
@@ -326,8 +339,12 @@ class ApiKeys:
 
 # --- Statements ----------------------------------------------------------------------------------
 
-_COLUMNS: Final = as_stored(api_keys.c)
-_ONE: Final = select(*_COLUMNS).where(api_keys.c.id == bindparam("key_id"))
+_FIELDS: Final = tuple(each.name for each in api_keys.c if each.name != "secret_hash")
+#: The columns of which `key_of` makes a key: all but the digest.
+KEY_COLUMNS: Final = as_stored(api_keys.c[name] for name in _FIELDS)
+_ONE: Final = select(*KEY_COLUMNS, api_keys.c.secret_hash).where(
+    api_keys.c.id == bindparam("key_id")
+)
 #: Of several processes that use a key in the same moment, one notes it.
 _NOTE: Final = (
     update(api_keys)
@@ -366,22 +383,41 @@ def _representation(value: object) -> str | None:
     return name
 
 
-def _end(now: datetime, expires_in: object) -> datetime | None:
-    """When a key expires that is made now."""
-    if expires_in is None:
-        return None
-    given = arguments.instance(timedelta, expires_in, "expires_in")
+def end_of(now: datetime, period: object, argument: str) -> datetime:
+    """When a period ends that begins now.
+
+    Raises:
+        TypeError: the period is no `timedelta`; the message names the argument.
+        ValueError: it is shorter than a millisecond, or ends later than times go.
+    """
+    given = arguments.instance(timedelta, period, argument)
     try:
         end = as_timestamp(now + given)
     except (OverflowError, ValueError):
-        raise ValueError(f"expires_in is {given}; that is further than times go") from None
+        raise ValueError(f"{argument} is {given}; that is further than times go") from None
     if end <= now:
-        raise ValueError(f"expires_in is {given}; it must be a millisecond at least")
+        raise ValueError(f"{argument} is {given}; it must be a millisecond at least")
     return end
 
 
-def _digest_of(secret: str) -> str:
+def new_secret() -> str:
+    """A new secret, which is in no other place."""
+    return urlsafe_b64encode(urandom(_SECRET_BYTES)).rstrip(b"=").decode("ascii")
+
+
+def digest_of(secret: str) -> str:
+    """What the database keeps of a secret."""
     return sha256(secret.encode()).hexdigest()
+
+
+def require_text(token: object) -> None:
+    """Refuse what is no text.
+
+    Raises:
+        TypeError: `token` is no `str`. The message does not have it: a token may come as bytes.
+    """
+    if not isinstance(token, str):
+        raise TypeError(f"token: expected a str, got {type(token).__name__}")
 
 
 def _row_of(key: ApiKey, secret_hash: str) -> dict[str, object]:
@@ -396,7 +432,12 @@ def _row_of(key: ApiKey, secret_hash: str) -> dict[str, object]:
     }
 
 
-def _key_of(row: Row[Any]) -> ApiKey:
-    columns = zip(api_keys.c.keys(), row, strict=True)
-    values = {name: value for name, value in columns if name != "secret_hash" and value is not None}
+def key_of(row: Sequence[Any]) -> ApiKey:
+    """The key in a row of `KEY_COLUMNS`.
+
+    Raises:
+        InvalidRecordError: the row is not what was written.
+    """
+    columns = zip(_FIELDS, row, strict=True)
+    values = {name: value for name, value in columns if value is not None}
     return valid(ApiKey, values, f"{api_keys.name} {values['id']}")

@@ -1,93 +1,200 @@
-"""The query for a page of Connections: a range of an index for each standing, put together.
+"""The queries for a page of Connections, and for how many there are.
+
+Each puts together a range of an index for each standing.
 
 This module builds statements and runs none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import (
     BindParameter,
+    Boolean,
+    Column,
     ColumnElement,
     Integer,
     Select,
+    String,
+    Table,
     bindparam,
+    func,
     literal,
     select,
     tuple_,
     union,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
-from connect_core.adapters.sql.tables import connections
 from connect_core.adapters.sql.types import Id, UtcTime, as_stored
+from connect_core.identifiers import OrganizationId
 from connect_core.lifecycle import Role
-from connect_core.store import Standing
+from connect_core.store import Position, Selection, Standing
 
 #: The position after which a page begins, and the length of the page.
 _PLACE: Final = (bindparam("created_at", type_=UtcTime), bindparam("id", type_=Id))
 _LIMIT: Final[BindParameter[int]] = bindparam("limit", type_=Integer)
 
 
-@lru_cache
-def page_statement(
-    standings: tuple[Standing, ...],
-    given: frozenset[Role],
-    *,
-    of_all: bool,
-    placed: bool,
-    newest_first: bool,
-) -> Select[Any]:
-    """The statement for a page of these standings, with the parties in `given`.
+#: A statement, and the values of its parameters.
+_Query: TypeAlias = tuple[Select[Any], dict[str, object]]
 
-    It is cached, because making it takes longer than executing it. What differs between two pages
-    of the same kind is a parameter. If `of_all`, the Connections are those of every organization.
-    If `placed`, the page begins after a position.
+
+class _Contains(FunctionElement[bool]):
+    """Whether a text contains another, which is in lower case, ignoring the case of A to Z."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_Contains)
+def _contains(element: _Contains, compiler: SQLCompiler, **options: Any) -> str:
+    """On SQLite, where `lower` folds A to Z only."""
+    name, part = (compiler.process(each, **options) for each in element.clauses)
+    return f"instr(lower({name}), {part}) > 0"
+
+
+@compiles(_Contains, "postgresql")
+def _contains_in_postgresql(element: _Contains, compiler: SQLCompiler, **options: Any) -> str:
+    """On PostgreSQL, where `lower` folds A to Z only under the collation C."""
+    name, part = (compiler.process(each, **options) for each in element.clauses)
+    return f'pg_catalog.strpos(pg_catalog.lower({name} COLLATE "C"), {part}) > 0'
+
+
+class _Shape(NamedTuple):
+    """What decides the text of a statement. The rest of a selection is in its parameters.
+
+    Attributes:
+        standings: those that the given parties permit.
+        given: the roles whose organization is given.
+        of_all: whether the Connections are those of every organization.
+        named: whether a text must be in their names.
     """
-    parts: list[Select[Any]] = []
-    for standing in standings:
-        parties = {} if of_all else {standing.role: "organization_id"}
-        for role in Role:
-            if role in given:
-                parties.setdefault(role, role.value)
-        part = _index_range(standing, placed, newest_first).where(
-            *(
-                connections.c[f"{role}_organization_id"] == bindparam(name)
-                for role, name in parties.items()
+
+    standings: tuple[Standing, ...]
+    given: frozenset[Role]
+    of_all: bool
+    named: bool
+
+
+class Pages:
+    """Builds the queries on one table of Connections.
+
+    Statements are cached, because making one takes longer than executing it. What differs between
+    two pages of the same shape is a parameter.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._has_name = _Contains(table.c.name, bindparam("name", type_=String))
+        self._page = lru_cache(self._page_statement)
+        self._count = lru_cache(self._count_statement)
+
+    def page_query(
+        self, selection: Selection, *, beyond: Position | None, newest_first: bool, limit: int
+    ) -> _Query | None:
+        """The query for a page; None if no Connection can be selected."""
+        shape, values = _shape_of(selection), _values_of(selection, limit)
+        if not shape.standings:
+            return None
+        if beyond is not None:
+            values |= {"created_at": beyond.created_at, "id": str(beyond.id)}
+        return self._page(shape, placed=beyond is not None, newest_first=newest_first), values
+
+    def count_query(self, selection: Selection, most: int) -> _Query | None:
+        """The query that counts, no further than `most`; None if no Connection can be selected."""
+        shape = _shape_of(selection)
+        return (self._count(shape), _values_of(selection, most)) if shape.standings else None
+
+    def _page_statement(self, shape: _Shape, *, placed: bool, newest_first: bool) -> Select[Any]:
+        """The statement for a page. If `placed`, the page begins after a position."""
+        # A union, because a self-connection is found in both roles.
+        parts = self._parts(shape, self._table.c, placed, newest_first)
+        found = union(*(select(part.subquery()) for part in parts)).subquery()
+        order = _in_order([found.c.created_at, found.c.id], newest_first)
+        return select(*as_stored(found.c)).order_by(*order).limit(_LIMIT)
+
+    def _count_statement(self, shape: _Shape) -> Select[Any]:
+        """The statement that counts. It selects ids only, so that the indexes are enough."""
+        parts = self._parts(shape, [self._table.c.id], placed=False, newest_first=True)
+        found = union(*(select(part.subquery()) for part in parts)).limit(_LIMIT).subquery()
+        return select(func.count()).select_from(found)
+
+    def _parts(
+        self, shape: _Shape, columns: Iterable[Column[Any]], placed: bool, newest_first: bool
+    ) -> list[Select[Any]]:
+        """The first Connections of each standing, in order. Those with a name may be far apart."""
+        parts: list[Select[Any]] = []
+        for standing in shape.standings:
+            parties = {} if shape.of_all else {standing.role: "organization_id"}
+            for role in Role:
+                if role in shape.given:
+                    parties.setdefault(role, role.value)
+            part = self._index_range(columns, standing, placed, newest_first).where(
+                *(
+                    self._table.c[f"{role}_organization_id"] == bindparam(name)
+                    for role, name in parties.items()
+                )
             )
-        )
-        # Two parties have one Connection at most. With a limit, PostgreSQL may look for it among
-        # all Connections that one of the two has.
-        parts.append(part if len(parties) == len(Role) else part.limit(_LIMIT))
-    # A union, because a self-connection is found in both roles.
-    found = union(*(select(part.subquery()) for part in parts)).subquery()
-    order = _in_order([found.c.created_at, found.c.id], newest_first)
-    return select(*as_stored(found.c)).order_by(*order).limit(_LIMIT)
+            if shape.named:
+                part = part.where(self._has_name)
+            # Two parties have one Connection at most. With a limit, PostgreSQL may look for it
+            # among all Connections that one of the two has.
+            parts.append(part if len(parties) == len(Role) else part.limit(_LIMIT))
+        return parts
+
+    def _index_range(
+        self, selected: Iterable[Column[Any]], standing: Standing, placed: bool, newest_first: bool
+    ) -> Select[Any]:
+        """The Connections of one status, or of all, in order: a range of an index.
+
+        If `placed`, they begin after a position. The status is compared as a range, and comes first
+        in the order, though all rows have the same. With ``=`` PostgreSQL may use the index without
+        a status, and read everything between two Connections of that status, which can be
+        everything that an organization has.
+        """
+        columns: list[ColumnElement[Any]] = [self._table.c.created_at, self._table.c.id]
+        start: list[ColumnElement[Any]] = list(_PLACE) if placed else []
+        statement = select(*selected)
+        if standing.status is not None:
+            columns.insert(0, self._table.c.status)
+            start.insert(0, literal(standing.status.value))
+            last = columns[0] >= start[0] if newest_first else columns[0] <= start[0]
+            statement = statement.where(last)
+        if start:
+            here, there = tuple_(*columns[: len(start)]), tuple_(*start)
+            if placed:
+                statement = statement.where(here < there if newest_first else here > there)
+            else:
+                statement = statement.where(here <= there if newest_first else here >= there)
+        return statement.order_by(*_in_order(columns, newest_first))
 
 
-def _index_range(standing: Standing, placed: bool, newest_first: bool) -> Select[Any]:
-    """The Connections of one status, or of all, in order: a range of an index.
+def _parties(selection: Selection) -> dict[Role, OrganizationId]:
+    """The organizations that are given, by their roles."""
+    given = {Role.SOURCE: selection.source, Role.DESTINATION: selection.destination}
+    return {role: party for role, party in given.items() if party is not None}
 
-    If `placed`, they begin after a position. The status is compared as a range, and comes first in
-    the order, though all rows have the same. With ``=`` PostgreSQL may use the index without a
-    status, and read everything between two Connections of that status, which can be everything
-    that an organization has.
-    """
-    columns: list[ColumnElement[Any]] = [connections.c.created_at, connections.c.id]
-    start: list[ColumnElement[Any]] = list(_PLACE) if placed else []
-    statement = select(connections)
-    if standing.status is not None:
-        columns.insert(0, connections.c.status)
-        start.insert(0, literal(standing.status.value))
-        last = columns[0] >= start[0] if newest_first else columns[0] <= start[0]
-        statement = statement.where(last)
-    if start:
-        here, there = tuple_(*columns[: len(start)]), tuple_(*start)
-        if placed:
-            statement = statement.where(here < there if newest_first else here > there)
-        else:
-            statement = statement.where(here <= there if newest_first else here >= there)
-    return statement.order_by(*_in_order(columns, newest_first))
+
+def _shape_of(selection: Selection) -> _Shape:
+    parties, ours = _parties(selection), selection.organization_id
+    fitting = tuple(
+        each for each in selection.standings if ours is None or parties.get(each.role, ours) == ours
+    )
+    return _Shape(fitting, frozenset(parties), ours is None, selection.name is not None)
+
+
+def _values_of(selection: Selection, limit: int) -> dict[str, object]:
+    """The values of the parameters, without a position."""
+    values: dict[str, object] = {
+        role.value: str(party) for role, party in _parties(selection).items()
+    }
+    # The organization's id is not read if it is None.
+    values |= {"organization_id": str(selection.organization_id), "limit": limit}
+    return values if selection.name is None else values | {"name": selection.name}
 
 
 def _in_order(

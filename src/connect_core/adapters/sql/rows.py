@@ -8,9 +8,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import (
-    Row,
-)
+from sqlalchemy import Row, Table
 
 from connect_core.adapters.sql.tables import connection_events, connections
 from connect_core.connection import Connection
@@ -19,6 +17,7 @@ from connect_core.history import ConnectionEvent
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
+#: The columns are the same in every set of tables.
 _CONNECTION_COLUMNS: Final = tuple(connections.c.keys())
 _EVENT_COLUMNS: Final = tuple(connection_events.c.keys())
 
@@ -63,22 +62,22 @@ def event_row(event: ConnectionEvent) -> dict[str, object]:
     }
 
 
-def connection_of(row: Row[Any]) -> Connection:
-    """The Connection in a row of `connections`, all columns."""
+def connection_of(row: Row[Any], table: Table) -> Connection:
+    """The Connection in a row of this table, all columns."""
     values: dict[str, Any] = dict(zip(_CONNECTION_COLUMNS, row, strict=True))
     source = values["source_organization_id"]
     values["creator"] = {"id": values.pop("creator_id"), "organization_id": source}
-    return valid(Connection, values, f"connections {values['id']}")
+    return valid(Connection, values, f"{table.fullname} {values['id']}")
 
 
-def event_of(row: Row[Any]) -> ConnectionEvent:
-    """The event in a row of `connection_events`, all columns."""
+def event_of(row: Row[Any], table: Table) -> ConnectionEvent:
+    """The event in a row of this table, all columns."""
     values: dict[str, Any] = dict(zip(_EVENT_COLUMNS, row, strict=True))
     values["actor"] = {
         "id": values.pop("actor_id"),
         "organization_id": values.pop("actor_organization_id"),
     }
-    record = f"connection_events {values['connection_id']} version {values['version']}"
+    record = f"{table.fullname} {values['connection_id']} version {values['version']}"
     return valid(ConnectionEvent, values, record)
 
 

@@ -1,34 +1,21 @@
-"""The host's session: which are accepted, which database is behind one, and what it keeps.
+"""The host's session: which are accepted, and which database is behind one.
 
 This module runs no statement of the store's and knows none of the rules.
 """
 
 import re
 import sqlite3
-from collections.abc import Callable, Set
-from functools import partial
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any, Final
 from weakref import WeakSet
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Engine,
-    inspect,
-    select,
-    text,
-    update,
-)
 from sqlalchemy import Connection as Database
+from sqlalchemy import Engine, Select, Table, Update, select, text, update
 from sqlalchemy.exc import UnboundExecutionError
-from sqlalchemy.orm import InstanceState, Mapper, Session, scoped_session
+from sqlalchemy.orm import Session, scoped_session
 
-from connect_core.adapters.sql.tables import connections
-
-#: What is shown to a session that chooses its engine by the statement. All three tables are in one
-#: database, and every change is one to a Connection.
-_READS: Final = {"clause": select(connections)}
-_WRITES: Final = {"clause": update(connections)}
+from connect_core.text import kind_of
 
 # --- Which sessions, and which database ----------------------------------------------------------
 
@@ -58,27 +45,44 @@ def require_session(session: object) -> None:
     raise TypeError(f"session: expected a Session, got {kind_of(session)}; {advice}")
 
 
-def kind_of(value: object) -> str:
-    """A value's type, for a message; what it holds may be secret, such as a URL's password."""
-    return "None" if value is None else f"{type(value).__module__}.{type(value).__qualname__}"
+# A session that chooses its engine by the statement is shown one on the table of Connections. All
+# three tables are in one database, and every change is one to a Connection.
 
 
-def reading(session: Session | scoped_session[Session]) -> Database:
-    """The session's connection to the database that has the tables, for a query."""
-    return _usable(session, _READS)
+@lru_cache
+def _read(table: Table) -> Select[Any]:
+    return select(table)
 
 
-def writing(session: Session | scoped_session[Session], *, checked: bool = False) -> Database:
+@lru_cache
+def _change(table: Table) -> Update:
+    return update(table)
+
+
+def reading(session: Session | scoped_session[Session], table: Table) -> Database:
+    """The session's connection to the database that has the tables, for a query.
+
+    Args:
+        session: the host's session.
+        table: that of the Connections.
+    """
+    return _usable(session, table, _read(table))
+
+
+def writing(
+    session: Session | scoped_session[Session], table: Table, *, checked: bool = False
+) -> Database:
     """The session's connection to the database that has the tables, for a change.
 
     Args:
         session: the host's session.
+        table: that of the Connections.
         checked: whether this was called before, outside of a savepoint of our own.
 
     Raises:
         ValueError: the change would be committed at once, whatever becomes of the session.
     """
-    database = _usable(session, _WRITES)
+    database = _usable(session, table, _change(table))
     if not checked and not _is_in_transaction(database):
         raise ValueError(_NO_TRANSACTION)
     return database
@@ -113,13 +117,20 @@ def _begins_by_itself(driver: Any) -> bool:
 _checked: Final[WeakSet[Engine]] = WeakSet()
 
 
-def _usable(session: Session | scoped_session[Session], bind_arguments: dict[str, Any]) -> Database:
+def default_schema(session: Session | scoped_session[Session], table: Table) -> str | None:
+    """The schema in which the database of the tables looks up a table without one."""
+    return session.get_bind(clause=_change(table)).dialect.default_schema_name
+
+
+def _usable(
+    session: Session | scoped_session[Session], table: Table, clause: Select[Any] | Update
+) -> Database:
     try:
-        database = session.connection(bind_arguments)
+        database = session.connection({"clause": clause})
     except UnboundExecutionError as error:
         raise UnboundExecutionError(
-            f"the session has no engine for the table {connections.name}: give it a bind of its"
-            " own, as in Session(binds={..., connections: engine})"
+            f"the session has no engine for the table {table.fullname}: give that table a bind of"
+            " its own, as in Session(binds={..., connections: engine})"
         ) from error
     if database.engine not in _checked:
         _check_settings(database)
@@ -197,73 +208,3 @@ def violated(error: BaseException | None) -> frozenset[str]:
     if diagnosis is not None:
         return frozenset({str(diagnosis.constraint_name)})
     return frozenset(re.findall(r"\w+", str(error).partition("\n")[0]))
-
-
-# --- What a session keeps ------------------------------------------------------------------------
-
-#: The columns of `connections` that a change updates.
-_CHANGING: Final = frozenset({"status", "updated_at", "version"})
-
-
-def expire_kept(session: Session | scoped_session[Session], connection_id: str | None) -> None:
-    """Expire what changes in the objects that the session keeps of a Connection, or of all.
-
-    The host has loaded them with classes of its own. The attributes are read again when the host
-    next looks at them.
-    """
-    # A list first: objects that nobody holds may leave the map while it is read.
-    for class_ in {key[0] for key in list(session.identity_map.keys())}:
-        mapper: Mapper[Any] = inspect(class_)
-        if not any(map(_is_on_connections, mapper.self_and_descendants)):
-            continue
-        for kept in _kept(session, mapper, connection_id):
-            if changing := _attributes(inspect(type(kept)), _CHANGING, or_expressions=True):
-                session.expire(kept, changing)
-
-
-def _is_on_connections(mapper: Mapper[Any]) -> bool:
-    """Whether the class is mapped on our table, or on a table of the host's of the same name."""
-    return any(_is_connections(table) for table in mapper.tables)
-
-
-def _is_connections(table: object) -> bool:
-    return getattr(table, "name", None) == connections.name
-
-
-def _kept(
-    session: Session | scoped_session[Session], mapper: Mapper[Any], connection_id: str | None
-) -> list[object]:
-    """The objects of a class and its subclasses that may show this Connection, or all of them."""
-    identity_map = session.identity_map
-    if connection_id is not None and [_names(key) for key in mapper.primary_key] == [{"id"}]:
-        kept = identity_map.get(mapper.identity_key_from_primary_key((connection_id,)))
-        return [] if kept is None else [kept]
-    ours = (each for each in identity_map.values() if isinstance(each, mapper.class_))
-    return [each for each in ours if connection_id in (None, _loaded_id(each, connection_id))]
-
-
-def _loaded_id(kept: object, otherwise: str | None) -> object:
-    """The id of a Connection that an object has loaded."""
-    state: InstanceState[Any] = inspect(kept)
-    keys = _attributes(state.mapper, {"id"}, or_expressions=False)
-    return next((state.dict[key] for key in keys if key in state.dict), otherwise)
-
-
-def _attributes(mapper: Mapper[Any], names: Set[str], *, or_expressions: bool) -> list[str]:
-    """The attributes of a class that are mapped on these columns, or else on an expression."""
-    return [
-        each.key
-        for each in mapper.column_attrs
-        if any(
-            or_expressions if found is None else found & names
-            for found in map(_names, each.columns)
-        )
-    ]
-
-
-def _names(column: ColumnElement[Any]) -> Set[str] | None:
-    """The names of the columns of our table that a column is; None if it is an expression."""
-    bases = column.base_columns
-    if not all(isinstance(base, Column) for base in bases):
-        return None
-    return {str(base.name) for base in bases if _is_connections(getattr(base, "table", None))}

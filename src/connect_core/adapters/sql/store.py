@@ -7,25 +7,15 @@ transaction.
 from collections.abc import Callable, Generator, Iterator, Sequence, Set
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection as Database
-from sqlalchemy import (
-    Row,
-    Select,
-    and_,
-    bindparam,
-    delete,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Result, Row, Select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, scoped_session
 
-from connect_core.adapters.sql.histories import OnUnreadable, Streamed, stream
-from connect_core.adapters.sql.pages import page_statement
+from connect_core.adapters.sql.histories import OnUnreadable, Streamed
+from connect_core.adapters.sql.kept import expire_kept
 from connect_core.adapters.sql.rows import (
     connection_of,
     connection_row,
@@ -33,62 +23,14 @@ from connect_core.adapters.sql.rows import (
     event_row,
     state_of,
 )
-from connect_core.adapters.sql.sessions import (
-    expire_kept,
-    reading,
-    require_session,
-    violated,
-    writing,
-)
-from connect_core.adapters.sql.tables import connection_events, connections, idempotency_keys
-from connect_core.adapters.sql.types import as_stored
+from connect_core.adapters.sql.sessions import reading, require_session, violated, writing
+from connect_core.adapters.sql.statements import statements_for
+from connect_core.adapters.sql.tables import DEFAULT_TABLES, Tables, require_tables
 from connect_core.connection import Change, Connection
 from connect_core.errors import InvalidRecordError, StaleConnectionError
 from connect_core.history import ConnectionEvent
 from connect_core.identifiers import ConnectionId, IdempotencyKey, OrganizationId
-from connect_core.lifecycle import Role
 from connect_core.store import IdempotencyRecord, Position, Selection
-
-_CONNECTIONS: Final = select(*as_stored(connections.c))
-_EVENTS: Final = select(*as_stored(connection_events.c))
-_GET: Final = _CONNECTIONS.where(connections.c.id == bindparam("id"))
-_FIND: Final = _CONNECTIONS.where(
-    connections.c.source_organization_id == bindparam("source"),
-    connections.c.destination_organization_id == bindparam("destination"),
-)
-#: The Connections that have the id, or the ordered pair, of a row.
-_CONFLICTING: Final = select(
-    connections.c.id,
-    connections.c.source_organization_id,
-    connections.c.destination_organization_id,
-).where(
-    or_(
-        connections.c.id == bindparam("id"),
-        and_(
-            connections.c.source_organization_id == bindparam("source_organization_id"),
-            connections.c.destination_organization_id == bindparam("destination_organization_id"),
-        ),
-    )
-)
-_SAVE: Final = update(connections).where(
-    connections.c.id == bindparam("the_id"), connections.c.version == bindparam("previous_version")
-)
-_HISTORY: Final = _EVENTS.where(connection_events.c.connection_id == bindparam("id")).order_by(
-    connection_events.c.version
-)
-_EVENT: Final = _EVENTS.where(
-    connection_events.c.connection_id == bindparam("id"),
-    connection_events.c.version == bindparam("version"),
-)
-_FIND_OUTCOME: Final = select(*as_stored(idempotency_keys.c)).where(
-    idempotency_keys.c.organization_id == bindparam("organization_id"),
-    idempotency_keys.c.key == bindparam("key"),
-)
-_ADD: Final = insert(connections)
-_ADD_EVENT: Final = insert(connection_events)
-_ADD_OUTCOME: Final = insert(idempotency_keys)
-#: The constraints that make a Connection a duplicate.
-_OWN_KEYS: Final = frozenset({"pk_connections", "uq_connections_ordered_pair"})
 
 
 class History(NamedTuple):
@@ -116,15 +58,19 @@ class SqlConnectionStore:
     stale, and you do not see what you have written. With ``Session(binds=...)``, bind
     `connections`.
 
-    **Objects of your own.** If you have mapped a class on `connections`, or on a table of that name
-    of your own, its objects in this session agree with what a command wrote: their status, update
-    time and version are expired, and read again when you next look at them. So are attributes that
-    are mapped on SQL expressions. A change of your own to one of these attributes that is not yet
-    flushed is dropped; other attributes keep theirs. This store does not know of relationships,
-    hybrid attributes that you have cached, objects of other sessions, or a savepoint of yours that
-    you roll back: refresh those yourself, and with an ``AsyncSession`` refresh the object before
-    you look at it. If a column that changes is part of the class's primary key, the object is that
-    of a row that is gone, and SQLAlchemy says so.
+    **Tables of your own choosing.** With `tables`, it is the same for those of the given tables.
+    Stores on different tables may share a session: what one writes, another neither sees nor
+    changes.
+
+    **Objects of your own.** If you have mapped a class on `connections`, or on a table of your own
+    by that name in the same schema, its objects in this session agree with what a command wrote:
+    their status, update time and version are expired, and read again when you next look at them. So
+    are attributes that are mapped on SQL expressions. A change of your own to one of these
+    attributes that is not yet flushed is dropped; other attributes keep theirs. This store does not
+    know of relationships, hybrid attributes that you have cached, objects of other sessions, or a
+    savepoint of yours that you roll back: refresh those yourself, and with an ``AsyncSession``
+    refresh the object before you look at it. If a column that changes is part of the class's
+    primary key, the object is that of a row that is gone, and SQLAlchemy says so.
 
     **Settings.** PostgreSQL must have ``server_encoding`` and ``client_encoding`` UTF8, and a
     connection of `sqlite3` a ``text_factory`` that makes `str`. No other setting of a role,
@@ -134,56 +80,65 @@ class SqlConnectionStore:
 
     Args:
         session: a `Session`, or a `scoped_session`. From an ``AsyncSession``, use ``run_sync``.
+        tables: those that `tables_for` returned; our own if omitted.
 
     Raises:
-        TypeError: `session` is something else.
+        TypeError: an argument is something else.
         InvalidRecordError: from every method that reads, if a row is not what was written.
         ValueError: from the first method that is called, if a setting is not supported; from every
             method that writes, if a rollback of the session would not undo it.
     """
 
-    def __init__(self, session: Session | scoped_session[Session]) -> None:
+    def __init__(
+        self, session: Session | scoped_session[Session], tables: Tables = DEFAULT_TABLES
+    ) -> None:
         require_session(session)
+        require_tables(tables)
         self._session = session
+        self._tables = tables
+        self._statements = statements_for(tables)
 
     def add(self, change: Change) -> bool:
         """See `ConnectionStore.add`."""
-        row = connection_row(change.connection)
-        writing(self._session)
+        row, statements = connection_row(change.connection), self._statements
+        self._writing()
         with self._session.begin_nested() as savepoint:
             try:
-                database = writing(self._session, checked=True)  # the savepoint begins with this
-                database.execute(_ADD, row)
-                database.execute(_ADD_EVENT, event_row(change.event))
+                database = self._writing(checked=True)  # the savepoint begins with this
+                database.execute(statements.add, row)
+                database.execute(statements.add_event, event_row(change.event))
             except IntegrityError as error:
                 savepoint.rollback()
                 refused = error
             else:
                 return True
-        taken = writing(self._session).execute(_CONFLICTING, row).first() is not None
-        if taken or violated(refused.orig) & _OWN_KEYS:  # a stricter isolation may hide the other
+        if self._writing().execute(statements.conflicting, row).first() is not None:
+            return False
+        if violated(refused.orig) & statements.own_keys:  # a stricter isolation hides the other
             return False
         raise refused
 
     def save(self, change: Change) -> bool:
         """See `ConnectionStore.save`."""
-        connection, event = change
+        (connection, event), statements = change, self._statements
         which = {"the_id": str(connection.id), "previous_version": connection.version - 1}
-        database = writing(self._session)
+        database = self._writing()
         with _all_or_nothing(database):
-            saved = database.execute(_SAVE, which | state_of(connection)).rowcount == 1
+            saved = database.execute(statements.save, which | state_of(connection)).rowcount == 1
             if saved:
-                database.execute(_ADD_EVENT, event_row(event))
-        expire_kept(self._session, str(connection.id))
+                database.execute(statements.add_event, event_row(event))
+        self._expire_kept(str(connection.id))
         return saved
 
     def get(self, connection_id: ConnectionId) -> Connection | None:
         """See `ConnectionStore.get`."""
-        return self._one(_GET, {"id": str(connection_id)})
+        return self._one(self._statements.get, {"id": str(connection_id)})
 
     def find(self, source: OrganizationId, destination: OrganizationId) -> Connection | None:
         """See `ConnectionStore.find`."""
-        return self._one(_FIND, {"source": str(source), "destination": str(destination)})
+        return self._one(
+            self._statements.find, {"source": str(source), "destination": str(destination)}
+        )
 
     def page(
         self, selection: Selection, *, beyond: Position | None, newest_first: bool, limit: int
@@ -194,39 +149,32 @@ class SqlConnectionStore:
         so that a page costs the same however many rows there are. Only a page of the Connections of
         every organization may read all rows.
         """
-        parties = {Role.SOURCE: selection.source, Role.DESTINATION: selection.destination}
-        ours = selection.organization_id
-        fitting = tuple(
-            each
-            for each in selection.standings
-            if ours is None or parties[each.role] in (None, ours)
+        asked = self._statements.pages.page_query(
+            selection, beyond=beyond, newest_first=newest_first, limit=limit
         )
-        if not fitting:
-            return ()
-        given = frozenset(role for role, party in parties.items() if party is not None)
-        values: dict[str, object] = {role.value: str(parties[role]) for role in given}
-        values |= {"organization_id": str(ours), "limit": limit}  # the id is not read if it is None
-        if beyond is not None:
-            values |= {"created_at": beyond.created_at, "id": str(beyond.id)}
-        statement = page_statement(
-            fitting,
-            given,
-            of_all=ours is None,
-            placed=beyond is not None,
-            newest_first=newest_first,
-        )
-        return [_read(row) for row in reading(self._session).execute(statement, values)]
+        return [] if asked is None else [self._read(row) for row in self._rows(*asked)]
+
+    def count(self, selection: Selection, most: int) -> int:
+        """How many Connections are selected, counting no further than `most`; one query.
+
+        It reads no further than a page of this length, and counts rows that cannot be read, too.
+        """
+        asked = self._statements.pages.count_query(selection, most)
+        return 0 if asked is None else self._rows(*asked).scalar_one()
+
+    def _rows(self, statement: Select[Any], values: dict[str, object]) -> Result[Any]:
+        return self._reading().execute(statement, values)
 
     def history(self, connection_id: ConnectionId) -> Sequence[ConnectionEvent]:
         """See `ConnectionStore.history`."""
-        rows = reading(self._session).execute(_HISTORY, {"id": str(connection_id)})
-        return [event_of(row) for row in rows]
+        rows = self._reading().execute(self._statements.history, {"id": str(connection_id)})
+        return [event_of(row, self._tables.connection_events) for row in rows]
 
     def event(self, connection_id: ConnectionId, version: int) -> ConnectionEvent | None:
         """See `ConnectionStore.event`."""
         which = {"id": str(connection_id), "version": version}
-        row = reading(self._session).execute(_EVENT, which).one_or_none()
-        return None if row is None else event_of(row)
+        row = self._reading().execute(self._statements.event, which).one_or_none()
+        return None if row is None else event_of(row, self._tables.connection_events)
 
     def once(
         self,
@@ -244,7 +192,7 @@ class SqlConnectionStore:
             with self._session.begin_nested() as savepoint:
                 record = attempt()
                 try:
-                    writing(self._session).execute(_ADD_OUTCOME, place | record._asdict())
+                    self._writing().execute(self._statements.add_outcome, place | record._asdict())
                 except IntegrityError as error:  # another transaction may have kept its record
                     savepoint.rollback()
                     overtaken = error
@@ -253,9 +201,9 @@ class SqlConnectionStore:
         except StaleConnectionError as error:  # another request was faster: is it the same one?
             overtaken = error
         except BaseException:
-            expire_kept(self._session, None)
+            self._expire_kept(None)
             raise
-        expire_kept(self._session, None)  # what the attempt changed is undone
+        self._expire_kept(None)  # what the attempt changed is undone
         kept = self._find_outcome(place)
         if kept is None:  # there is no record, or a stricter isolation hides it
             raise overtaken
@@ -263,8 +211,7 @@ class SqlConnectionStore:
 
     def forget(self, before: datetime) -> int:
         """See `ConnectionStore.forget`."""
-        old = delete(idempotency_keys).where(idempotency_keys.c.created_at < before)
-        return writing(self._session).execute(old).rowcount
+        return self._writing().execute(self._statements.forget, {"before": before}).rowcount
 
     # --- Import and export ---
 
@@ -331,7 +278,8 @@ class SqlConnectionStore:
             InvalidRecordError: as `everything` does; from the iterator, if an event is not what was
                 written, or the history does not lead to the Connection.
         """
-        return stream(reading(self._session), _refuse if on_unreadable is None else on_unreadable)
+        report = _refuse if on_unreadable is None else on_unreadable
+        return self._statements.histories.stream(self._reading(), report)
 
     def add_events(self, events: Sequence[ConnectionEvent]) -> None:
         """Keep more events of a Connection that `add_all` has added with the first of them.
@@ -340,23 +288,40 @@ class SqlConnectionStore:
             events: the next ones, as `verified_history` has checked them. Add all of them in the
                 same transaction.
         """
-        writing(self._session).execute(_ADD_EVENT, [event_row(event) for event in events])
+        self._writing().execute(self._statements.add_event, [event_row(event) for event in events])
 
     # --- Statements ---
 
+    def _reading(self) -> Database:
+        return reading(self._session, self._tables.connections)
+
+    def _writing(self, *, checked: bool = False) -> Database:
+        return writing(self._session, self._tables.connections, checked=checked)
+
+    def _expire_kept(self, connection_id: str | None) -> None:
+        expire_kept(self._session, self._tables.connections, connection_id)
+
+    def _read(self, row: Row[Any]) -> Connection | InvalidRecordError:
+        """The Connection in a row, or why it is not what was written."""
+        try:
+            return connection_of(row, self._tables.connections)
+        except InvalidRecordError as error:
+            return error
+
     def _one(self, statement: Select[Any], which: dict[str, object]) -> Connection | None:
-        row = reading(self._session).execute(statement, which).one_or_none()
-        return None if row is None else connection_of(row)
+        row = self._reading().execute(statement, which).one_or_none()
+        return None if row is None else connection_of(row, self._tables.connections)
 
     def _find_outcome(self, place: dict[str, str]) -> IdempotencyRecord | None:
         """The record for a key, from where it would be written: a replica may not have it yet."""
-        found = writing(self._session).execute(_FIND_OUTCOME, place)
+        found = self._writing().execute(self._statements.find_outcome, place)
         row = found.mappings().one_or_none()
         if row is None:
             return None
         if not isinstance(row["created_at"], datetime):
+            table = self._tables.idempotency_keys.fullname
             raise InvalidRecordError(
-                f"{idempotency_keys.name} {place['organization_id']} '{place['key']}'",
+                f"{table} {place['organization_id']} '{place['key']}'",
                 f"created_at is {row['created_at']!r}, no UTC time in milliseconds",
             )
         return IdempotencyRecord(row["fingerprint"], row["outcome"], row["created_at"])
@@ -365,12 +330,12 @@ class SqlConnectionStore:
         """Add all of them, or none."""
         rows = [connection_row(connection) for connection, _ in histories]
         event_rows = [event_row(event) for _, events in histories for event in events]
-        writing(self._session)
+        self._writing()
         with self._session.begin_nested():
             if rows:
-                database = writing(self._session, checked=True)
-                database.execute(_ADD, rows)
-                database.execute(_ADD_EVENT, event_rows)
+                database = self._writing(checked=True)
+                database.execute(self._statements.add, rows)
+                database.execute(self._statements.add_event, event_rows)
 
     def _conflicts_with(self, histories: Sequence[History]) -> set[object]:
         """The ids and the pairs of stored Connections that conflict with these.
@@ -379,7 +344,9 @@ class SqlConnectionStore:
         """
         taken: set[object] = set()
         for connection, _ in histories:
-            for row in writing(self._session).execute(_CONFLICTING, connection_row(connection)):
+            for row in self._writing().execute(
+                self._statements.conflicting, connection_row(connection)
+            ):
                 taken |= {row[0], (row[1], row[2])}
         return taken
 
@@ -408,14 +375,6 @@ def _all_or_nothing(database: Database) -> Generator[None]:
         raise
     cursor.execute("RELEASE SAVEPOINT connect_core_step")
     cursor.close()
-
-
-def _read(row: Row[Any]) -> Connection | InvalidRecordError:
-    """The Connection in a row, or why it is not what was written."""
-    try:
-        return connection_of(row)
-    except InvalidRecordError as error:
-        return error
 
 
 def _without_taken(

@@ -26,13 +26,14 @@ from connect_core.adapters.sql.availability import (
     trouble_of,
 )
 from connect_core.adapters.sql.engine import require_engine
-from connect_core.adapters.sql.sessions import kind_of
 from connect_core.adapters.sql.store import SqlConnectionStore
+from connect_core.adapters.sql.tables import DEFAULT_TABLES, Tables, require_tables
 from connect_core.connection import Change
 from connect_core.errors import ConnectError, StoreUnavailableError
 from connect_core.history import utc_now
 from connect_core.identifiers import ConnectionId
 from connect_core.service import ConnectionService
+from connect_core.text import kind_of
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -100,6 +101,7 @@ class Transactions:
             is. It is not called for a replayed change. What it raises undoes everything.
         clock: gives the current time, aware; the system's clock in UTC if omitted.
         new_id: gives a new Connection's id; `ConnectionId.mint` if omitted.
+        tables: those that `tables_for` returned for this database; our own if omitted.
 
     Raises:
         TypeError: an argument has the wrong type.
@@ -112,11 +114,12 @@ class Transactions:
         on_change: OnChange | None = None,
         clock: Callable[[], datetime] = utc_now,
         new_id: Callable[[], str] = ConnectionId.mint,
+        tables: Tables = DEFAULT_TABLES,
     ) -> None:
         require_engine(engine, if_async="make AsyncTransactions")
         self._writing = engine
         self._reading = engine.execution_options(only_reads=True)
-        self._services = _Services(on_change, clock, new_id)
+        self._services = _Services(on_change, clock, new_id, tables)
         self._turn = Lock() if engine.dialect.name == "sqlite" else None
 
     def change(self, work: Callable[[ConnectionService], _Result]) -> _Result:
@@ -169,6 +172,7 @@ class AsyncTransactions:
         on_change: as in `Transactions`; it is given the synchronous session.
         clock: as in `Transactions`.
         new_id: as in `Transactions`.
+        tables: as in `Transactions`.
 
     Raises:
         TypeError: an argument has the wrong type.
@@ -181,6 +185,7 @@ class AsyncTransactions:
         on_change: OnChange | None = None,
         clock: Callable[[], datetime] = utc_now,
         new_id: Callable[[], str] = ConnectionId.mint,
+        tables: Tables = DEFAULT_TABLES,
     ) -> None:
         if not hasattr(engine, "sync_engine"):
             raise TypeError(
@@ -189,7 +194,7 @@ class AsyncTransactions:
             )
         self._writing = engine
         self._reading = engine.execution_options(only_reads=True)
-        self._services = _Services(on_change, clock, new_id)
+        self._services = _Services(on_change, clock, new_id, tables)
 
     async def change(self, work: Callable[[ConnectionService], _Result]) -> _Result:
         """See `Transactions.change`. The work is synchronous."""
@@ -227,7 +232,10 @@ class _Services:
         on_change: OnChange | None,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
+        tables: Tables,
     ) -> None:
+        require_tables(tables)
+        self._tables = tables
         self._on_change = on_change
         if on_change is not None:
             arguments.function(on_change, "on_change")
@@ -236,17 +244,17 @@ class _Services:
 
     def service(self, session: Session) -> ConnectionService:
         """A service in this session."""
-        store = SqlConnectionStore(session)
+        store = SqlConnectionStore(session, self._tables)
         if self._on_change is not None:
-            store = _ObservedStore(session, self._on_change)
+            store = _ObservedStore(session, self._tables, self._on_change)
         return ConnectionService(store, clock=self._clock, new_id=self._new_id)
 
 
 class _ObservedStore(SqlConnectionStore):
     """A store that calls the host for every change that it has written."""
 
-    def __init__(self, session: Session, on_change: OnChange) -> None:
-        super().__init__(session)
+    def __init__(self, session: Session, tables: Tables, on_change: OnChange) -> None:
+        super().__init__(session, tables)
         self._told, self._on_change = session, on_change
 
     def add(self, change: Change) -> bool:

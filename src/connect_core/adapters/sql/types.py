@@ -96,9 +96,16 @@ def _parsed(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return _DECODER.decode(value)
     except (ValueError, RecursionError):  # too many digits are a ValueError
         return value
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse)
 
 
 #: Ids and keys. They are compared and sorted by their code points, in every database.
