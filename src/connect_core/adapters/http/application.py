@@ -8,17 +8,22 @@ request.
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from inspect import iscoroutinefunction
-from typing import Any, Final, TypeAlias, cast
-from urllib.parse import quote, unquote
+from typing import Final, TypeAlias, cast
 
-import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as WebRequest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connect_core import Actor, arguments
+from connect_core.adapters.http.asgi import (
+    body_of,
+    called,
+    is_async,
+    mounted,
+    no_lifespan,
+    require_seconds,
+)
 from connect_core.adapters.http.handler import Exchange, setting_of
 from connect_core.adapters.http.messages import Caller, Request, Response
 from connect_core.adapters.http.operations import Answer, Job, Setting
@@ -30,7 +35,6 @@ from connect_core.adapters.http.ports import (
     TransactionsLike,
     require_transactions,
 )
-from connect_core.adapters.http.refusals import stalled, too_large
 from connect_core.jsonapi import Representation
 
 #: Who asks, or nobody.
@@ -98,19 +102,19 @@ class _Api:
         if limiter is not None:
             arguments.function(limiter, "limiter")
         arguments.number(max_body, "max_body", 1, sys.maxsize)
-        _require_seconds(body_timeout)
+        require_seconds(body_timeout, "body_timeout")
         self._authenticate = authenticate
         self._transactions = transactions
         self._limiter = limiter
         self._setting = setting
         self._max_body = max_body
         self._body_timeout = body_timeout
-        self._is_synchronous = not any(map(_is_async, (authenticate, transactions.change, limiter)))
+        self._is_synchronous = not any(map(is_async, (authenticate, transactions.change, limiter)))
         self._pages: Final = Pages(setting)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _no_lifespan(receive, send)
+            await no_lifespan(receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
         else:
@@ -142,9 +146,9 @@ class _Api:
         try:
             if (early := exchange.begin()) is not None:
                 return early
-            caller = exchange.identify(await _called(self._authenticate, web_request))
+            caller = exchange.identify(await called(self._authenticate, web_request))
             if self._limiter is not None:
-                exchange.admit(await _called(self._limiter, caller))
+                exchange.admit(await called(self._limiter, caller))
             exchange.check()
             body = await self._body(web_request) if exchange.has_body else b""
             answer = await self._carry_out(exchange.read(body))
@@ -156,43 +160,12 @@ class _Api:
         return exchange.answer(answer)
 
     async def _body(self, web_request: WebRequest) -> bytes:
-        """The body. It is read no further than it may be large, and not for longer than it may."""
-        length = web_request.headers.get("Content-Length", "")
-        if length.isdecimal() and int(length) > self._max_body:
-            raise too_large(self._max_body)
-        body = bytearray()
-        with anyio.move_on_after(self._body_timeout) as scope:
-            async for chunk in web_request.stream():
-                body += chunk
-                if len(body) > self._max_body:
-                    raise too_large(self._max_body)
-        if scope.cancelled_caught:
-            raise stalled(self._body_timeout)
-        return bytes(body)
+        return await body_of(web_request, self._max_body, self._body_timeout)
 
     async def _carry_out(self, job: Job) -> Answer:
         """Do the work of a request, in a thread if the transactions are synchronous."""
         run = self._transactions.change if job.changes else self._transactions.ask
-        return cast("Answer", await _called(run, job.work))
-
-
-def _require_seconds(timeout: object) -> None:
-    if not isinstance(timeout, int | float) or not timeout > 0:
-        raise ValueError(f"body_timeout is {timeout!r}; it must be a number above 0")
-
-
-def _is_async(function: object) -> bool:
-    """Whether it returns what has to be awaited. An object with such a ``__call__`` does, too."""
-    return iscoroutinefunction(function) or iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004  # what calling it would call
-    )
-
-
-async def _called(function: Callable[[Any], Any], argument: object) -> Any:
-    """What a function returns; a synchronous one is called in a thread."""
-    if _is_async(function):
-        return await function(argument)
-    return await run_in_threadpool(function, argument)
+        return cast("Answer", await called(run, job.work))
 
 
 # --- ASGI ---
@@ -200,7 +173,7 @@ async def _called(function: Callable[[Any], Any], argument: object) -> Any:
 
 def _request_of(scope: Scope) -> Request:
     """The request without its body."""
-    root, path = _mounted(scope)
+    root, path = mounted(scope)
     return Request(
         method=scope["method"],
         path=path,
@@ -212,20 +185,6 @@ def _request_of(scope: Scope) -> Request:
     )
 
 
-def _mounted(scope: Scope) -> tuple[str, str]:
-    """Where the application is mounted, and the path below, both percent-encoded.
-
-    Servers and frameworks differ in whether the path begins with the mount's.
-    """
-    root: str = scope.get("root_path", "").rstrip("/")
-    raw: bytes | None = scope.get("raw_path")
-    path = quote(scope["path"]) if raw is None else raw.decode("latin-1").partition("?")[0]
-    parts, depth = path.split("/"), root.count("/")
-    below = "/".join(["", *parts[depth + 1 :]])
-    is_below = unquote("/".join(parts[: depth + 1])) == root and len(parts) > depth + 1
-    return quote(root), below if is_below else path
-
-
 async def _send(send: Send, response: Response, *, with_body: bool) -> None:
     fields = [
         (name.lower().encode(), value.encode("latin-1")) for name, value in response.headers.items()
@@ -234,12 +193,3 @@ async def _send(send: Send, response: Response, *, with_body: bool) -> None:
         fields.append((b"content-length", str(len(response.body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": fields})
     await send({"type": "http.response.body", "body": response.body if with_body else b""})
-
-
-async def _no_lifespan(receive: Receive, send: Send) -> None:
-    """Answer a server that asks; there is nothing to start and nothing to stop."""
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

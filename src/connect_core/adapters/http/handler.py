@@ -18,10 +18,11 @@ from urllib.parse import quote
 from connect_core import Actor, ConnectError, error_document
 from connect_core.adapters.http import headers
 from connect_core.adapters.http.inflection import Inflection, inflected
+from connect_core.adapters.http.logs import note, note_fault
 from connect_core.adapters.http.messages import Caller, Request, Response
 from connect_core.adapters.http.operations import Answer, Job, Setting, job_of
 from connect_core.adapters.http.ports import Quota, TransactionsLike, require_transactions
-from connect_core.adapters.http.refusals import RequestError, not_authenticated
+from connect_core.adapters.http.refusals import RequestError, not_authenticated, too_many
 from connect_core.adapters.http.routing import Route, route
 from connect_core.jsonapi import Representation, problem_document
 
@@ -197,12 +198,7 @@ class Exchange:
         """
         self._quota = quota
         if quota is not None and quota.exceeded:
-            raise RequestError(
-                429,
-                "rate_limit_exceeded",
-                f"There were more than {quota.limit} requests. Wait {quota.reset} seconds.",
-                headers={"Retry-After": str(quota.reset)},
-            )
+            raise too_many(quota.limit, quota.reset)
 
     def check(self) -> None:
         """Check what the headers say of the body.
@@ -253,7 +249,7 @@ class Exchange:
             )
             return self._response(error.status, document, error.headers, error.code)
         if not isinstance(error, ConnectError):
-            self._log_fault(error)
+            note_fault(log, self._facts(), error)
             document = problem_document(
                 500,
                 "The request could not be served.",
@@ -264,7 +260,7 @@ class Exchange:
         status, refused = error_document(error, representation=representation)
         more = {"Idempotent-Replayed": "true"} if error.replayed else {}
         if status >= 500:
-            self._log_fault(error)
+            note_fault(log, self._facts(), error)
         if status == 503:
             more["Retry-After"] = "1"
         return self._response(status, refused, more, error.code)
@@ -294,18 +290,8 @@ class Exchange:
     # --- Logs ---
 
     def _log(self, status: int, code: str) -> None:
-        if not log.isEnabledFor(logging.INFO):
-            return
-        facts = self._facts()
-        facts |= {"status": status, "code": code}
-        facts["duration_ms"] = round((perf_counter() - self._started) * 1000, 2)
-        line = " ".join(f"{name}={value}" for name, value in facts.items())
-        log.info(line, extra={"connect_core": facts})
-
-    def _log_fault(self, error: Exception) -> None:
-        facts = self._facts()
-        line = " ".join(f"{name}={value}" for name, value in facts.items())
-        log.error("failed: %s", line, exc_info=error, extra={"connect_core": facts})
+        if log.isEnabledFor(logging.INFO):
+            note(log, self._facts(), status=status, code=code, started=self._started)
 
     def _facts(self) -> dict[str, object]:
         """Who asked for what. What a client chose is percent-encoded, and stays in its place."""

@@ -76,3 +76,13 @@ def stalled(seconds: float) -> RequestError:
         f"The body did not arrive within {seconds:g} seconds. Nothing was done: send it again.",
         headers={"Connection": "close"},
     )
+
+
+def too_many(limit: int, reset: int) -> RequestError:
+    """The refusal of a request above a rate limit, which ends in so many seconds, 429."""
+    return RequestError(
+        429,
+        "rate_limit_exceeded",
+        f"There were more than {limit} requests. Wait {reset} seconds.",
+        headers={"Retry-After": str(reset)},
+    )
