@@ -245,7 +245,7 @@ class TestRefusals:
         connection_id = people.connection(status)
         why, _, output = people.source.refused("create", "org_DEF456").partition("\n\n")
         assert squeezed(why).startswith(
-            f"A Connection from this source to this destination exists already and is {status}"
+            f"A Connection from the source to the destination exists already and is {status}"
         )
         assert f" It is {connection_id}. " in squeezed(why)
         assert output.splitlines() == way
@@ -260,7 +260,7 @@ class TestRefusals:
         assert people.source.run("list") == "There are none.\n"
         assert people.source.refused("create", "org_ABC123") == (
             "The source and the destination are the same organization. Both are org_ABC123.\n"
-            "Name another destination or, in a sandbox, ask for a self-connection. Here,\n"
+            "Name another organization or, in a sandbox, ask for a self-connection. Here,\n"
             "--allow-self does.\n"
         )
         (error,) = people.source.refused_json("create", "org_ABC123")["errors"]

@@ -22,7 +22,7 @@ What api_ABC123 of org_ABC123 (source) may do now
 
 action                      why
 ────────────────────────────────────────────────────────────────────────────────
-create      already exists  A Connection from this source to this destination
+create      already exists  A Connection from the source to the destination
                             exists already and is pending; there is only ever
                             one for an ordered pair.
 activate    wrong role      Only the destination may activate a Connection, and

@@ -27,6 +27,7 @@ OFFERED: list[tuple[list[str], list[str]]] = [
     (["decide", "--action", "re"], ["reactivate"]),
     (["decide", "--role", ""], ROLES),
     (["export", "--format", ""], ["jsonl", "list"]),
+    (["table", "--format", ""], ["text", "typescript"]),
     (["diagram", "--format", ""], ["text", "mermaid", "dot"]),
     (["create", "org_DEF456", "--scope", ""], sorted(DEFAULT_SCOPES)),
     (["check", "cxn_1", ""], sorted(DEFAULT_SCOPES)),

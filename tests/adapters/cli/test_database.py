@@ -510,7 +510,9 @@ class TestUnavailableDatabases:
         assert text in unusable(f"postgresql://me:s3cret@127.0.0.1:{port}/x")
 
     def test_what_a_server_lacks(self, server: Refusing) -> None:
-        output = unusable(f"postgresql://me@127.0.0.1:{server(b'')}/x?sslmode=require")
+        output = unusable(
+            f"postgresql://me@127.0.0.1:{server(b'')}/x?sslmode=require&connect_timeout=60"
+        )
         assert "SSL was required" in output
 
     def test_connecting_has_a_time_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ from connect_core.identifiers import BASE58
 ID = rf"(?:api|usr)_[{BASE58}]{{28}}"
 TOKEN = rf"({ID})\.([0-9A-Za-z_-]{{43}})"
 FULL = "Could not write to stdout: No space left on device."
-THE_TABLE = "Created the table of keys, connection_api_keys.\n"
+THE_TABLE = "Created the tables connection_api_keys and connection_browser_sessions.\n"
 
 
 def created(place: Place, *arguments: str) -> tuple[str, str]:
@@ -166,7 +166,22 @@ class TestCreate:
         """It stays as it is."""
         spoil(place.url, "CREATE TABLE connection_api_keys (id TEXT)")
         told = complaint("keys", "create", "--organization", "org_A", "--database", place.url)
-        assert "no column named" in squeezed(told)
+        assert "it has a table connection_api_keys of another kind, without org" in squeezed(told)
+        engine = open_engine(place.url)
+        assert list(ApiKeys(engine).absent_tables()) == ["connection_browser_sessions"]
+        engine.dispose()
+
+    def test_a_database_of_an_earlier_version(self, any_place: Place) -> None:
+        """It has no table of sessions, which only `keys create` and `serve` add."""
+        key_id, token = created(any_place)
+        spoil(any_place.url, "DROP TABLE connection_browser_sessions")
+        assert [key["id"] for key in listed(any_place)] == [key_id]
+        arguments = ["--organization", "org_B", "--database", any_place.url]
+        complained = outcome("keys", "create", *arguments)[2]
+        assert complained.startswith("Created the table connection_browser_sessions.\n")
+        spoil(any_place.url, "DROP TABLE connection_browser_sessions")
+        outcome("keys", "revoke", key_id, "--database", any_place.url)
+        assert authenticated(any_place, token) is None
 
 
 class TestATokenThatCannotBeWritten:

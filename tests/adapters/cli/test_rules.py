@@ -134,6 +134,20 @@ class TestTable:
             "The actor's organization is neither the source nor the destination."
         }
 
+    def test_text_is_the_default(self) -> None:
+        assert run("table", "--format", "text") == run("table")
+        assert run_json("table", "--format", "text") == run_json("table")
+
+    def test_another_format(self) -> None:
+        output = complaint("table", "--format", "csv")
+        assert "Invalid value for '--format': 'csv' is not one of text, typescript.\n" in output
+
+    def test_a_module_is_not_json(self) -> None:
+        output = complaint("table", "--format", "typescript", "--json")
+        assert output.endswith(
+            "Invalid value for '--json': give --format typescript or --json, not both.\n"
+        )
+
 
 class TestDiagram:
     """Every diagram is derived from the declared machine."""

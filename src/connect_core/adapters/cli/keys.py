@@ -112,10 +112,19 @@ def create(
 
 
 def prepare(kept: "ApiKeys") -> None:
-    """Create the table of keys if it is absent, and say so on stderr."""
-    if not kept.has_tables():
+    """Create the tables of keys and of sessions if they are absent, and say so on stderr."""
+    absent = kept.absent_tables()
+    if absent:
         kept.create_tables()
-        write("Created the table of keys, connection_api_keys.", err=True)
+        noun = "table" if len(absent) == 1 else "tables"
+        write(f"Created the {noun} {' and '.join(absent)}.", err=True)
+
+
+def _has_keys(kept: "ApiKeys") -> bool:
+    """Whether there is a table of keys. An earlier version made no table of sessions beside it."""
+    from connect_core.adapters.sql import api_keys
+
+    return api_keys.name not in kept.absent_tables()
 
 
 def _done(key: "ApiKey") -> str:
@@ -154,7 +163,7 @@ def list_(
     with opened(database) as engine:
         kept = ApiKeys(engine)
         found: Sequence[ApiKey] = ()
-        if kept.has_tables():
+        if _has_keys(kept):
             found = kept.list(organization, on_invalid=_leave_out)
     if as_json:
         write_json({"data": [_documented(key) for key in found]})
@@ -186,7 +195,7 @@ def revoke(
 
     with opened(database, changes=True) as engine:
         kept = ApiKeys(engine)
-        there = kept.has_tables() and kept.revoke(key_id)
+        there = _has_keys(kept) and kept.revoke(key_id)
     if not there:
         write(f"There is no key {key_id}. Check the id, and the database.", err=True)
         raise typer.Exit(1)

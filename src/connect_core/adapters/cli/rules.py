@@ -18,6 +18,7 @@ from connect_core.adapters.cli.output import (
     write_json,
     write_text,
 )
+from connect_core.adapters.cli.typescript import typescript_module
 from connect_core.diagrams import arrows, lifecycle_dot, lifecycle_mermaid
 
 # --- connect-core table --------------------------------------------------------------------------
@@ -28,10 +29,23 @@ _ROLES: Final = {
     for cell in sorted(decision_table(), key=lambda cell: not cell.roles)
 }
 
+_FORMATS: Final = ("text", "typescript")
 
-def table(as_json: JsonOption = False) -> None:
+
+def table(
+    format: Annotated[
+        str, one_of(_FORMATS, "The format; typescript is a module for a front end to copy.")
+    ] = "text",
+    as_json: JsonOption = False,
+) -> None:
     """Show the decision matrix: every status, action and role."""
-    if as_json:
+    if as_json and format != "text":
+        raise typer.BadParameter(
+            f"give --format {format} or --json, not both.", param_hint="'--json'"
+        )
+    if format == "typescript":
+        write_text(typescript_module())
+    elif as_json:
         write_json(table_rows())
     else:
         write(_matrix(tick=either("✓", "ok")))

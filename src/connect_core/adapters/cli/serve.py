@@ -1,15 +1,17 @@
-"""``connect-core serve``: the API on a database, behind uvicorn.
+"""``connect-core serve``: the API and the Dashboard on a database, behind uvicorn.
 
 It serves plain HTTP, and so listens to this machine only, unless TLS is in front. What it serves
 is in `connect_core.adapters.cli.serving`; that module, uvicorn and SQLAlchemy are imported when the
 command runs.
 """
 
+import json
 import os
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 from ipaddress import ip_address
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
@@ -30,6 +32,10 @@ GRACE: Final = 30
 #: How long an idle connection stays open, in seconds. It is longer than nginx (60) and Caddy (120)
 #: keep theirs, so that they send no request over one that is being closed.
 KEEP_ALIVE: Final = 130
+#: How long a worker may take to answer whether it is alive, in seconds; it is replaced if it does
+#: not. It answers only once it has started, which takes a while if the machine is busy. Uvicorn
+#: waits as long for one that is killed while it is being asked, and handles no signal meanwhile.
+WORKER_PATIENCE: Final = 20
 #: How many connections wait for their turn at most.
 _BACKLOG: Final = 2048
 
@@ -54,12 +60,18 @@ def serve(
     no_extensions: Annotated[
         bool, typer.Option("--no-extensions", help="Serve the published operations only.")
     ] = False,
+    names: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help="The names of organizations for the Dashboard: JSON, by id."
+        ),
+    ] = "",
     demo: Annotated[
         bool, typer.Option("--demo", help="On a temporary database, with keys and Connections.")
     ] = False,
     database: DatabaseOption = "",
 ) -> None:
-    """Serve the HTTP API until it is stopped."""
+    """Serve the HTTP API and the Dashboard until it is stopped."""
     import uvicorn
 
     from connect_core.adapters.cli.serving import LOGS, Settings, application_on
@@ -69,10 +81,12 @@ def serve(
         raise typer.BadParameter(
             "it has a database of its own; leave out this or --database.", param_hint="'--demo'"
         )
+    _check_names(names)
     address = _address(host, port, tls_in_front=tls_in_front)
     with stopping(), _listening(*address) as listening, _opened(database, demo=demo) as engine:
         url = _url_of(listening)
         if demo:
+            names = names or _written_names(engine)
             _introduce(engine, url)
         else:
             _announce(engine, url)
@@ -80,6 +94,7 @@ def serve(
             database=engine.url.render_as_string(hide_password=False),
             representation=representation,
             extensions=not no_extensions,
+            names=names,
         )
         options: dict[str, Any] = {
             "access_log": False,
@@ -108,6 +123,7 @@ def serve(
             host=place[0],
             port=place[1],
             workers=workers,
+            timeout_worker_healthcheck=WORKER_PATIENCE,
             **options,
         )
 
@@ -190,6 +206,40 @@ def _opened(database: str, *, demo: bool) -> "Generator[Engine]":
         yield engine
 
 
+def _check_names(path: str) -> None:
+    """Refuse a file that has no names of organizations.
+
+    Raises:
+        typer.BadParameter: it cannot be read, or is not such a file.
+    """
+    from connect_core.adapters.cli.serving import names_in
+
+    if not path:
+        return
+    try:
+        names_in(path)
+    except OSError as error:
+        reason = error.strerror
+    except ValueError as error:
+        reason = str(error)
+    else:
+        return
+    raise typer.BadParameter(
+        f"{path!r}: {reason}. Give a file with a JSON object, the names of organizations by their"
+        ' ids, such as {"org_ABC123": "Example Bank"}.',
+        param_hint="'--names'",
+    )
+
+
+def _written_names(engine: "Engine") -> str:
+    """The path of a file with the names of a demo's organizations, beside its database."""
+    from connect_core.adapters.cli.sample import NAMES
+
+    path = Path(str(engine.url.database)).with_name("names.json")
+    path.write_text(json.dumps(NAMES), encoding="utf-8")
+    return str(path)
+
+
 def _announce(engine: "Engine", url: str) -> None:
     """Say where it listens, which database it has, and how to get the first key."""
     from connect_core.adapters.cli.database import in_words
@@ -199,11 +249,11 @@ def _announce(engine: "Engine", url: str) -> None:
     keys = ApiKeys(engine).list(on_invalid=lambda _: None)
     usable = any(key.status(now) is KeyStatus.ACTIVE for key in keys)
     hint = (
-        "There is no key that can be used yet, so that nobody can call. Create one, with the same"
-        " --database: connect-core keys create --organization org_ABC123"
+        "There is no key that can be used yet, so that nobody can call or sign in. Create one, with"
+        " the same --database: connect-core keys create --organization org_ABC123"
     )
     write(
-        f"Listening at {url}\nDatabase: {in_words(engine.url)}",
+        f"Listening at {url}\nDashboard: {url}/connections\nDatabase: {in_words(engine.url)}",
         *([] if usable else [hint]),
     )
 

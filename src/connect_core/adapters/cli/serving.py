@@ -1,4 +1,6 @@
-"""What ``connect-core serve`` serves: the API for the holders of keys, and two answers on health.
+"""What ``connect-core serve`` serves: the API and the Dashboard for the holders of keys.
+
+Beside them are two answers on health.
 
 This module needs the extra `serve`, and so commands import it when they run. It listens nowhere:
 uvicorn does. With several workers, each of them calls `application`, which finds its settings in
@@ -10,15 +12,19 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import anyio
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Engine, create_engine, literal, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from connect_core.adapters.dashboard import create_dashboard
+from connect_core.adapters.dashboard.sign_in import KeySignIn
 from connect_core.adapters.http import Caller, create_api
 from connect_core.adapters.sql import (
     ApiKeys,
@@ -27,8 +33,11 @@ from connect_core.adapters.sql import (
     keys_metadata,
     metadata,
 )
-from connect_core.errors import StoreUnavailableError
+from connect_core.adapters.sql.availability import available
+from connect_core.identifiers import OrganizationId
 from connect_core.jsonapi import Representation
+from connect_core.parties import Name
+from connect_core.text import shown
 
 #: The environment variable in which the workers find their settings.
 _VARIABLE: Final = "_CONNECT_CORE_SERVE"
@@ -43,11 +52,13 @@ class Settings(NamedTuple):
         database: the URL of the database, with its password.
         representation: the form of the documents, unless a key has another one.
         extensions: whether there are operations beyond the published ones.
+        names: the path of the file with the names of organizations; empty if there is none.
     """
 
     database: str
     representation: Representation
     extensions: bool
+    names: str = ""
 
     def publish(self) -> None:
         """Put them where the workers, which this process starts, find them."""
@@ -69,13 +80,61 @@ def application() -> ASGIApp:
 
 def application_on(engine: Engine, settings: Settings) -> ASGIApp:
     """The application on a database."""
+    keys, transactions = ApiKeys(engine), Transactions(engine)
     api = create_api(
-        authenticate=authentication(ApiKeys(engine)),
-        transactions=Transactions(engine),
+        authenticate=authentication(keys),
+        transactions=transactions,
         representation=settings.representation,
         extensions=settings.extensions,
     )
-    return WithHealth(api, lambda: is_ready(engine))
+    names = names_in(settings.names) if settings.names else {}
+    sign_in = KeySignIn(engine)
+    dashboard = create_dashboard(
+        authenticate=sign_in.authenticate,
+        transactions=transactions,
+        describe=lambda ids, _: {each: names[each] for each in ids if each in names},
+        search=lambda text, _: [
+            each for each, name in names.items() if text.casefold() in name.casefold()
+        ],
+        sign_in=sign_in,
+    )
+    return WithHealth(_ApiAndDashboard(api, dashboard), lambda: is_ready(engine))
+
+
+class _ApiAndDashboard:
+    """The API at its paths, and the Dashboard at all others."""
+
+    def __init__(self, api: ASGIApp, dashboard: ASGIApp) -> None:
+        self._api = api
+        self._dashboard = dashboard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = _path_of(scope)
+        is_api = path.startswith(("/api/", "/docs/")) or path in ("/docs", "/openapi.json")
+        await (self._api if is_api else self._dashboard)(scope, receive, send)
+
+
+def names_in(path: str) -> dict[str, str]:
+    """The names of organizations in a file: a JSON object with a name for each id.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not such a file; the text says what is wrong, and where.
+    """
+    place = Path(path)
+    if place.exists() and not place.is_file():  # a pipe could not be read by every worker
+        raise ValueError("it is not a file")
+    try:
+        names = _NAMES.validate_json(place.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = f"the member {shown(str(first['loc'][0]), 80)}: " if first["loc"] else ""
+        raise ValueError(where + first["msg"].removeprefix("Value error, ")) from None
+    return {str(each): name for each, name in names.items()}
+
+
+#: Names of organizations, by their ids.
+_NAMES: Final = TypeAdapter(dict[OrganizationId, Name])
 
 
 # --- Keys ----------------------------------------------------------------------------------------
@@ -86,11 +145,8 @@ def authentication(keys: ApiKeys) -> Callable[[Request], Caller | None]:
 
     def authenticate(request: Request) -> Caller | None:
         token = _bearer_token(request)
-        try:
+        with available():
             key = None if token is None else keys.authenticate(token)
-        except SQLAlchemyError as error:
-            reason = str(getattr(error, "orig", None) or type(error).__name__)
-            raise StoreUnavailableError(reason) from error
         return None if key is None else Caller(key.actor, key.representation)
 
     return authenticate
@@ -155,7 +211,7 @@ class WithHealth:
 
 def _path_of(scope: Scope) -> str:
     """The path below ``--root-path``, which uvicorn puts before the path."""
-    path: str = scope["path"]
+    path: str = scope.get("path", "")
     return path.removeprefix(scope.get("root_path", ""))
 
 
