@@ -25,6 +25,7 @@ extensions = [
     "explorer",
     "mermaid",
     "names",
+    "phrases",
 ]
 exclude_patterns = ["_extensions", "examples"]
 

@@ -26,9 +26,12 @@ from rich.table import Table
 
 from .commands import activating
 from .conformance import judging
+from .dashboard import showing
 from .decisions import asking
 from .http import serving
 from .imports import importing
+from .many import deciding
+from .own_rows import mapping
 from .results import Figure, Section, verdict
 from .store import storing
 from .timing import readable
@@ -44,11 +47,14 @@ _PROCESS_ROUNDS = 25
 #: The parts, by the names of their modules.
 _PARTS: Mapping[str, Callable[[], Sequence[Section]]] = {
     "decisions": lambda: [asking(_ROUNDS)],
+    "own_rows": lambda: [mapping(_ROUNDS)],
+    "many": deciding,
     "commands": lambda: [activating(_ROUNDS)],
     "wire": lambda: [answering(_ROUNDS)],
     "imports": lambda: [importing(_PROCESS_ROUNDS)],
     "store": lambda: storing(_ROUNDS),
     "http": lambda: serving(_ROUNDS),
+    "dashboard": lambda: showing(_ROUNDS),
     "transfer": lambda: [transferring()],
     "conformance": lambda: [judging(5)],
 }

@@ -161,8 +161,8 @@ async def _compare(rounds: int) -> Section:
             return Section(
                 "A request, in one process and on SQLite",
                 (
-                    _figure("GET one", await _turns(reads, rounds)),
-                    _figure("POST deactivate", await _turns(steps, rounds)),
+                    _figure("GET one", await turns(reads, rounds)),
+                    _figure("POST deactivate", await turns(steps, rounds)),
                 ),
             )
         finally:
@@ -180,10 +180,11 @@ def _figure(name: str, times: dict[str, list[float]]) -> Figure:
     )
 
 
-_Sample = Callable[[], Awaitable[float]]
+#: One short measurement: seconds for one request.
+AsyncSample = Callable[[], Awaitable[float]]
 
 
-async def _turns(contestants: dict[str, _Sample], rounds: int) -> dict[str, list[float]]:
+async def turns(contestants: dict[str, AsyncSample], rounds: int) -> dict[str, list[float]]:
     """The times of each, taken in turns after a tenth of the rounds to warm up."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for number in range(rounds + rounds // 10):
@@ -194,23 +195,24 @@ async def _turns(contestants: dict[str, _Sample], rounds: int) -> dict[str, list
     return times
 
 
-async def _reading(app: ASGIApp, path: str) -> _Sample:
+async def _reading(app: ASGIApp, path: str) -> AsyncSample:
     async def sample() -> float:
-        return await _timed(app, "GET", path, 200)
+        return await timed(app, "GET", path, 200)
 
     return sample
 
 
-def _stepping(app: ASGIApp, other: ASGIApp, path: str) -> _Sample:
+def _stepping(app: ASGIApp, other: ASGIApp, path: str) -> AsyncSample:
     async def sample() -> float:
-        seconds = await _timed(app, "POST", f"{path}/deactivate", 200)
-        await _timed(other, "POST", f"{path}/reactivate", 200)
+        seconds = await timed(app, "POST", f"{path}/deactivate", 200)
+        await timed(other, "POST", f"{path}/reactivate", 200)
         return seconds
 
     return sample
 
 
-async def _timed(app: ASGIApp, method: str, path: str, due: int) -> float:
+async def timed(app: ASGIApp, method: str, path: str, due: int) -> float:
+    """How long an application takes to answer a request, in seconds, with this status."""
     scope = asgi_scope(method, path, {"Host": "127.0.0.1", "Authorization": "Bearer ours"})
     statuses: list[int] = []
 

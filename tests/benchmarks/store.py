@@ -4,7 +4,7 @@ The benchmarks run on SQLite, in a file with write-ahead logging, and on Postgre
 PostgreSQL answers, its figures are reported as missing, and their bounds do not hold.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import cycle
@@ -52,6 +52,13 @@ _ACTIONS = (Action.ACTIVATE, Action.DEACTIVATE, Action.REACTIVATE)
 
 def storing(rounds: int) -> list[Section]:
     """Measure the store on each database."""
+    return on_each(
+        lambda name, fresh: [_stepping(name, fresh, 5 * rounds), _paging(name, fresh, rounds)]
+    )
+
+
+def on_each(measured: "Callable[[str, Fresh], Sequence[Section]]") -> list[Section]:
+    """The sections of each database, measured with its name and what makes it."""
     sections: list[Section] = []
     with TemporaryDirectory(prefix="connect-core-") as directory:
         databases: dict[str, Fresh] = {
@@ -60,7 +67,7 @@ def storing(rounds: int) -> list[Section]:
         }
         for name, fresh in databases.items():
             try:
-                sections += [_stepping(name, fresh, 5 * rounds), _paging(name, fresh, rounds)]
+                sections += measured(name, fresh)
             except (pytest.skip.Exception, pytest.fail.Exception) as reason:
                 sections.append(Section(name, (), (Fact(f"NOT MEASURED: {reason.msg}", False),)))
     return sections
@@ -96,7 +103,7 @@ def _postgresql() -> Generator[Engine]:
             engine.dispose()
 
 
-def _seconds(action: Callable[[], object]) -> Sample:
+def one_call(action: Callable[[], object]) -> Sample:
     """Samples of one call, which should take about a millisecond."""
     return partial(Timer(action).timeit, 1)
 
@@ -180,7 +187,7 @@ def _walking(engine: Engine, partner: str, take: Callable[[Engine, str, Step], N
     with Session(engine) as session, session.begin():
         service = ConnectionService(SqlConnectionStore(session))
         connection_id = str(service.create(by=_OURS, destination=partner).connection.id)
-    return _seconds(lambda: take(engine, connection_id, next(life)))
+    return one_call(lambda: take(engine, connection_id, next(life)))
 
 
 def _stepping(name: str, fresh: Fresh, rounds: int) -> Section:
@@ -225,14 +232,16 @@ def _stepping(name: str, fresh: Fresh, rounds: int) -> Section:
 
 # --- A page --------------------------------------------------------------------------------------
 
-_SMALL, _LARGE = 10**3, 10**6
+SMALL, LARGE = 10**3, 10**6
 #: The actor of the organization that has all Connections but those of `_OTHER`, half of them in
 #: each direction.
-_ALL = Actor(id="usr_1", organization_id="org_ALL")
+ALL = Actor(id="usr_1", organization_id="org_ALL")
 #: The actor of an organization that has equally many in the large and in the small table.
 _OTHER = Actor(id="usr_2", organization_id="org_OTHER")
 _OTHERS = 250
 _PAGE, _PAGES = 10, 1_000
+#: The number in the id of the first Connection.
+_FIRST = 10**7
 
 #: SQL for the numbers below a size, and for a fixed time plus `n` seconds, in either database.
 _NUMBERS = {
@@ -247,13 +256,21 @@ _TIME = {
 _SCOPES = {"sqlite": """'["inquiry.read"]'""", "postgresql": """'["inquiry.read"]'::jsonb"""}
 
 
-def _filling(dialect: str, size: int) -> str:
+def middle(size: int) -> str:
+    """The id of the Connection in the middle of a table of this size."""
+    return f"cxn_{_FIRST + size // 2}"
+
+
+def _filling(dialect: str, size: int, *, others: bool) -> str:
     """A statement that inserts `size` Connections, one per second."""
     who = f"CASE WHEN n % ({2 * size} / {_OTHERS}) < 2 THEN 'org_OTHER' ELSE 'org_ALL' END"
+    if not others:
+        who = "'org_ALL'"
     columns = {
-        "id": "'cxn_' || (10000000 + n)",
+        "id": f"'cxn_' || ({_FIRST} + n)",
         "source_organization_id": f"CASE n % 2 WHEN 0 THEN {who} ELSE 'org_' || n END",
         "destination_organization_id": f"CASE n % 2 WHEN 1 THEN {who} ELSE 'org_' || n END",
+        "name": "'Partner ' || n",
         "status": "CASE n % 3 WHEN 0 THEN 'pending' WHEN 1 THEN 'active' ELSE 'inactive' END",
         "scopes": _SCOPES[dialect],
         "creator_id": "'api_1'",
@@ -266,15 +283,17 @@ def _filling(dialect: str, size: int) -> str:
     return f"INSERT INTO connections ({', '.join(columns)}) {rows}"
 
 
-def _fill(engine: Engine, size: int) -> None:
+def fill(engine: Engine, size: int, *, others: bool = True) -> None:
     """Fill the table with `size` Connections, and update its statistics.
 
-    The indexes are created afterwards, which is faster and gives the same result.
+    All are those of `ALL`, or, if there are `others`, all but the same number in every table. The
+    indexes are created afterwards, which is faster and gives the same result.
     """
     with engine.begin() as database:
         for index in connections.indexes:
             index.drop(database)
-        database.execute(text(_filling(engine.dialect.name, size).replace(":", r"\:")))
+        rows = _filling(engine.dialect.name, size, others=others)
+        database.execute(text(rows.replace(":", r"\:")))
         for index in connections.indexes:
             index.create(database)
         database.exec_driver_sql("ANALYZE")
@@ -290,7 +309,7 @@ def _pages(session: Session) -> dict[str, Callable[[], object]]:
     }
     pages: dict[str, Callable[[], object]] = {}
     for name, asked in lists.items():
-        page = partial(service.list, by=_ALL, limit=_PAGE, **asked)
+        page = partial(service.list, by=ALL, limit=_PAGE, **asked)
         pages[f"{name}: first page"] = page
         pages[f"{name}: page {_PAGES:,}"] = partial(page, after=_before_last(service, asked))
     return pages
@@ -298,10 +317,10 @@ def _pages(session: Session) -> dict[str, Callable[[], object]]:
 
 def _before_last(service: ConnectionService, asked: Mapping[str, str]) -> str:
     """The Connection before the thousandth page, found by reading larger pages."""
-    page = service.list(by=_ALL, limit=MAX_PAGE_SIZE, **asked)
+    page = service.list(by=ALL, limit=MAX_PAGE_SIZE, **asked)
     ids = [connection.id for connection in page.connections]
     while page.next is not None and len(ids) < _PAGE * _PAGES:
-        page = service.list(by=_ALL, limit=MAX_PAGE_SIZE, after=page.next, **asked)
+        page = service.list(by=ALL, limit=MAX_PAGE_SIZE, after=page.next, **asked)
         ids += [connection.id for connection in page.connections]
     return ids[-_PAGE - 1]
 
@@ -322,7 +341,7 @@ def _filters(session: Session) -> dict[str, Callable[[], object]]:
     two indexes in order.
     """
     one_way = {
-        f"actionable, {action}": actionable(_ALL, action)
+        f"actionable, {action}": actionable(ALL, action)
         for action in (Action.ACTIVATE, Action.REACTIVATE)
     }
     both_ways = {
@@ -338,23 +357,23 @@ def _paging(name: str, fresh: Fresh, rounds: int) -> Section:
     The organization that asks is a party to nearly all rows of both tables.
     """
     with fresh() as small, fresh() as large:
-        _fill(small, _SMALL)
-        _fill(large, _LARGE)
+        fill(small, SMALL)
+        fill(large, LARGE)
         with Session(small) as few, Session(large) as many:
             of_few, of_many = _pages(few) | _filters(few), _pages(many) | _filters(many)
             figures = [
                 _compared(question, of_few[question], of_many[question], rounds)
                 for question in of_few
             ]
-    return Section(f"{_LARGE:,} Connections on {name} (medians)", tuple(figures))
+    return Section(f"{LARGE:,} Connections on {name} (medians)", tuple(figures))
 
 
 def _compared(
     question: str, of_few: Callable[[], object], of_many: Callable[[], object], rounds: int
 ) -> Figure:
     """One query on the large table, against the same query on the small one."""
-    baseline = f"{_SMALL:,} Connections"
-    samples = {question: _seconds(of_many), baseline: _seconds(of_few)}
+    baseline = f"{SMALL:,} Connections"
+    samples = {question: one_call(of_many), baseline: one_call(of_few)}
     times = race(samples, rounds)
     ours, theirs = times[question], times[baseline]
     ratio = paired_ratio(ours, theirs)

@@ -229,8 +229,8 @@ def test_a_whole_life_with_the_keyboard_alone(chromium: Browser, path: Path) -> 
         press(page, "Enter")
         assert log(page) == [
             "source: create: No Connection yet → pending",
-            "source: create: ✗ refused: already exists. A Connection from this source to "
-            "this destination exists already and is pending; there is only ever one for an "
+            "source: create: ✗ refused: already exists. A Connection from the source to "
+            "the destination exists already and is pending; there is only ever one for an "
             "ordered pair.",
             "destination: activate: pending → active",
             "destination: deactivate: active → inactive",

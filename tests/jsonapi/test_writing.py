@@ -177,7 +177,7 @@ ERRORS: list[tuple[str, ConnectError, int, str, str, str]] = [
         409,
         "Record not unique",
         "duplicate_connection",
-        "A Connection from this source to this destination exists already and is inactive; there "
+        "A Connection from the source to the destination exists already and is inactive; there "
         "is only ever one for an ordered pair. It is cxn_ABC123. Reactivate the existing one "
         "instead.",
     ),

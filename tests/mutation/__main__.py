@@ -39,17 +39,26 @@ PACKAGE = Path("src/connect_core")
 _CORE = [
     *("table", "lifecycle", "policy", "connection", "decision", "wording", "identifiers"),
     *("scopes", "parties", "history", "errors", "surface", "rows", "text", "arguments"),
+    "row_policy",
     *("policy_laws", "connection_laws", "connection_stateful", "jsonapi/round_trip"),
 ]
 _SERVICE = ["surface", "service", "idempotency", "paging", "store", "arguments", "service_stateful"]
 _HTTP = [f"adapters/http/{each}" for each in ("requests", "handler", "application", "openapi")]
 _HTTP_MODULES = [
     *("headers", "queries", "routing", "inflection", "operations"),
-    *("handler", "application", "refusals"),
+    *("handler", "application", "asgi", "logs", "refusals"),
 ]
-_SQL = ["types", "tables", "filters", "engine", "rows", "store"]
+_DASHBOARD = [
+    f"adapters/dashboard/{each}"
+    for each in ("steps", "lists", "create", "connection", "safety", "application", "sign_in")
+]
+_DASHBOARD_MODULES = [
+    *("application", "sign_in_pages", "forms", "links", "lists", "origin", "pages"),
+    *("rendering", "routing", "sign_in", "views", "visit", "wording"),
+]
+_SQL = ["types", "tables", "engine", "rows", "store"]
 #: Modules whose tests are in files of other names.
-_SQL_TESTS = ["columns", "histories", "refusals", "sessions", "settings"]
+_SQL_TESTS = ["chosen_tables", "histories", "refusals", "sessions", "settings"]
 
 
 def _sql(module: str) -> list[str]:
@@ -64,11 +73,13 @@ def _sql(module: str) -> list[str]:
 MODULES = {
     **dict.fromkeys(
         [
-            *("lifecycle", "table", "wording", "policy"),
+            *("lifecycle", "table", "policy"),
             *("connection", "history", "parties", "scopes", "rows", "text", "arguments"),
         ],
         (_CORE, ""),
     ),
+    **dict.fromkeys(["answers", "wording"], (["wording", "policy", "rows", "row_policy"], "")),
+    **dict.fromkeys(["row_policy", "spellings"], (["row_policy", "wording"], "")),
     # The service's tests cover `minds_version`.
     "decision": ([*_CORE, "service"], "not sqlite and not postgresql"),
     **dict.fromkeys(
@@ -77,8 +88,16 @@ MODULES = {
     ),
     **{
         f"adapters/sql/{module}": (_sql(module), "not sqlite-file or to_open or query_plans")
-        for module in [*_SQL, "columns", "histories", "sessions"]
+        for module in [*_SQL, "histories", "kept", "pages", "sessions", "statements"]
     },
+    **dict.fromkeys(
+        [f"adapters/sql/{each}" for each in ("columns", "filters", "members")],
+        ([f"adapters/sql/{each}" for each in ("own_rows", "columns", "readable", "filters")], ""),
+    ),
+    **dict.fromkeys(
+        [f"adapters/arrow/{each}" for each in ("comparing", "decisions", "questions", "tables")],
+        ([f"adapters/arrow/{each}" for each in ("decide_many", "decisions", "refusals")], ""),
+    ),
     **dict.fromkeys(
         ["adapters/cli/files", "adapters/cli/signals"],
         ([f"adapters/cli/{each}" for each in ("files", "signals", "transfer", "unwritten")], ""),
@@ -89,10 +108,14 @@ MODULES = {
     ),
     **dict.fromkeys([f"adapters/http/{each}" for each in _HTTP_MODULES], (_HTTP, "not stress")),
     **dict.fromkeys(
+        [f"adapters/dashboard/{each}" for each in _DASHBOARD_MODULES], (_DASHBOARD, "")
+    ),
+    **dict.fromkeys(
         ["adapters/sql/transactions", "adapters/sql/availability"],
         (["adapters/sql/transactions", "adapters/cli/database"], "not stress"),
     ),
     "adapters/sql/keys": (["adapters/sql/keys"], "not sqlite-file"),
+    "adapters/sql/browser_sessions": (["adapters/sql/browser_sessions"], "not sqlite-file"),
     "adapters/cli/keys": (["adapters/cli/keys"], "not postgresql"),
     **dict.fromkeys(
         ["adapters/cli/serve", "adapters/cli/serving"],

@@ -15,7 +15,8 @@ from sqlalchemy.pool import NullPool
 
 from connect_core.adapters import sql
 
-# Stands for the tables of your own: `from yourservice.models import Base`, then `Base.metadata`.
+# Stands for the tables of your own: `from yourservice.models import Base`, then `Base.metadata`. If
+# `tables_for` has added our tables to it, it is the only `target_metadata`.
 host_metadata = MetaData()
 Table(
     "notices",

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from databases import database
 from http_api import MemoryTransactions
 from http_services import key_for
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 from connect_core import Actor
 from connect_core.adapters.http import create_api
@@ -111,10 +111,13 @@ def url(kind: str, tmp_path: Path) -> Iterator[URL]:
         yield empty
 
 
-#: Where every vector is run over synchronous transactions, and an exploration. Elsewhere every
-#: vector is run over asynchronous ones, and the vectors of some generators over these.
-EVERYTHING = {("sqlite-file", "guide"), ("postgresql", "current")}
+#: Where the gate runs every vector with these transactions; elsewhere it runs some generators'.
+IN_THE_GATE = {Transactions: ("sqlite-file", "guide"), AsyncTransactions: ("postgresql", "current")}
 SOME = ["http", "transition", "outsider", "expected-version", "story"]
+
+every_amount = pytest.mark.parametrize(
+    "whole", [False, pytest.param(True, marks=pytest.mark.long)], ids=["some", "every vector"]
+)
 
 
 @pytest.mark.stress
@@ -122,20 +125,28 @@ class TestDatabases:
     """Every combination of database, form and transactions."""
 
     @every_form
-    def test_transactions(self, url: URL, kind: str, form: Representation) -> None:
+    @every_amount
+    def test_transactions(self, url: URL, kind: str, form: Representation, whole: bool) -> None:
         engine = open_engine(url)
         try:
-            self.check(Transactions(engine), form, whole=(kind, form) in EVERYTHING)
+            self.check(Transactions(engine), kind, form, whole=whole)
         finally:
             engine.dispose()
 
     @every_form
-    def test_async_transactions(self, url: URL, kind: str, form: Representation) -> None:
-        engine = create_async_engine(url.set(drivername=DRIVERS[kind]), poolclass=NullPool)
+    @every_amount
+    def test_async_transactions(
+        self, url: URL, kind: str, form: Representation, whole: bool
+    ) -> None:
+        engine = create_async_engine(url.set(drivername=DRIVERS[kind]))
         configure_engine(engine.sync_engine)
-        self.check(AsyncTransactions(engine), form, whole=(kind, form) not in EVERYTHING)
+        try:
+            self.check(AsyncTransactions(engine), kind, form, whole=whole)
+        finally:  # the service's event loop has ended; to close a connection, any will do
+            anyio.run(engine.dispose)
 
-    def check(self, transactions: Any, form: Representation, *, whole: bool) -> None:
+    def check(self, transactions: Any, kind: str, form: Representation, *, whole: bool) -> None:
+        whole = whole or IN_THE_GATE[type(transactions)] == (kind, form)
         vectors = load_vectors() if whole else select(SOME)
         report = report_of(transactions, form, vectors)
         assert report.conforms, report.sentence()

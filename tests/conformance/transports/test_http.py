@@ -130,15 +130,28 @@ class TestRightServices:
         assert results["transition/pending/create/source"] is Result.PASS
 
     @pytest.mark.stress
-    @every_form
-    @pytest.mark.parametrize("statuses", [None, (403, 409)])
+    @pytest.mark.parametrize(
+        ("form", "statuses"),
+        [
+            ("guide", None),
+            ("current", (403, 409)),
+            pytest.param("guide", (403, 409), marks=pytest.mark.long),
+            pytest.param("current", None, marks=pytest.mark.long),
+        ],
+    )
     def test_every_vector(self, form: Representation, statuses: tuple[int, int] | None) -> None:
         report = report_of(Service(form, statuses), among=load_vectors())
         assert report.conforms, report.sentence()
         assert report.counts()[Result.PASS] == (358 if form == "guide" else 211)
 
     @pytest.mark.stress
-    @pytest.mark.parametrize(("form", "statuses"), [("guide", None), ("current", (403, 409))])
+    @pytest.mark.parametrize(
+        ("form", "statuses"),
+        [
+            ("guide", None),
+            pytest.param("current", (403, 409), marks=pytest.mark.long),
+        ],
+    )
     def test_exploring(self, form: Representation, statuses: tuple[int, int] | None) -> None:
         with opened(Service(form, statuses)) as asked:
             done = explore(asked.system, asked.profile, examples=15, steps=50, seed=1)
@@ -196,7 +209,7 @@ class TestFaultyServices:
     def test_the_exploration_finds_it(self, name: str) -> None:
         """Except for what only documents and HTTP statuses show."""
         unseen = ("FailsOnMalformed", "CreatedIs200")
-        examples = 5 if name in unseen else 40
+        examples = 2 if name in unseen else 40
         with opened(FAULTY[name]()) as asked:
             done = explore(asked.system, asked.profile, examples=examples, steps=50, seed=1)
         # Some faults end in a 500: then it is an error that is found.
@@ -517,6 +530,10 @@ class TestTheClassForPytest(ConnectionConformance):
 
     def make_system(self) -> System:
         return self.service.system()
+
+    @pytest.mark.long
+    def test_explorer(self, request: pytest.FixtureRequest) -> None:
+        super().test_explorer(request)
 
 
 class TestNetwork:

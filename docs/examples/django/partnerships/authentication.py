@@ -1,4 +1,4 @@
-"""Authentication: an API key becomes an `Actor`. Put your own authentication here."""
+"""Authentication: whose key a request has. Put your own authentication here."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -8,29 +8,22 @@ from typing import Concatenate, ParamSpec
 
 from django.http import HttpRequest, JsonResponse
 
-from connect_core import Actor
-
-from .models import ApiKey
+from .models import ApiKey, Organization
 
 P = ParamSpec("P")
 
 
-def new_key(actor: Actor) -> str:
-    """A key for the actor. It is shown once, and only its digest is kept."""
+def new_key(organization: Organization) -> str:
+    """A key that acts for the organization. It is shown once, and only its digest is kept."""
     key = token_urlsafe()
-    ApiKey.objects.create(
-        digest=_digest(key), actor_id=actor.id, organization_id=actor.organization_id
-    )
+    ApiKey.objects.create(digest=_digest(key), organization=organization)
     return key
 
 
-def actor_of(request: HttpRequest) -> Actor | None:
-    """The actor that the request's key stands for. Nothing else in a request may name the actor."""
+def actor_of(request: HttpRequest) -> ApiKey | None:
+    """The key that the request has. Nothing else in a request may say who acts."""
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    found = ApiKey.objects.filter(digest=_digest(key)).first()
-    if scheme != "Bearer" or found is None:
-        return None
-    return Actor(id=found.actor_id, organization_id=found.organization_id)
+    return ApiKey.objects.filter(digest=_digest(key)).first() if scheme == "Bearer" else None
 
 
 def _digest(key: str) -> str:
@@ -38,7 +31,7 @@ def _digest(key: str) -> str:
 
 
 def authenticated(
-    view: Callable[Concatenate[HttpRequest, Actor, P], JsonResponse],
+    view: Callable[Concatenate[HttpRequest, ApiKey, P], JsonResponse],
 ) -> Callable[Concatenate[HttpRequest, P], JsonResponse]:
     """A view that gets the actor as an argument. Without a valid key, the answer is 401."""
 

@@ -7,7 +7,13 @@ from http import HTTPStatus
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from connect_core import ConnectError, error_document
+from connect_core import (
+    ConnectError,
+    InvalidDocumentError,
+    Problem,
+    SelfConnectionError,
+    error_document,
+)
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +34,8 @@ class Refusals:
             return problem(413)
         if not isinstance(error, ConnectError):
             return None
+        if isinstance(error, SelfConnectionError):  # its own pointer is for the guide's body
+            error = InvalidDocumentError((Problem("/to", str(error)),))
         status, document = error_document(error)
         if status >= 500:  # the client is not told what it was
             log.error("%s %s failed", request.method, request.path, exc_info=error)
@@ -40,7 +48,7 @@ def problem(status: int) -> JsonResponse:
 
 
 def not_found(_: HttpRequest, exception: Exception) -> JsonResponse:  # noqa: ARG001  # Django's
-    """Replaces Django's page for an unknown address."""
+    """Replaces Django's page for an unknown address, and for a row that the actor may not see."""
     return problem(404)
 
 

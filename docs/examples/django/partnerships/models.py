@@ -1,47 +1,54 @@
 """The tables. They contain no rules: the policy decides, row by row or as a filter."""
 
 from typing import ClassVar
+from uuid import UUID, uuid4
 
 from django.db import models
 from django.db.models import CheckConstraint, F, Q, UniqueConstraint
 
-from connect_core import Action, Actor, ConnectionId, Role, Status, permitting_statuses
+from .policy import State
+
+
+class Organization(models.Model):
+    """One of our customers."""
+
+    id: "models.UUIDField[UUID, UUID]" = models.UUIDField(
+        primary_key=True, default=uuid4, editable=False
+    )
+    name: "models.CharField[str, str]" = models.CharField(max_length=255)
 
 
 class Partnership(models.Model):
-    """What the policy needs to know of a Connection, in a table of our own, and its version."""
+    """One organization shares its data with another."""
 
-    id: "models.CharField[str, str]" = models.CharField(
-        primary_key=True, max_length=255, default=ConnectionId.mint, editable=False
+    from_org_id: UUID
+    to_org_id: UUID
+
+    id: "models.UUIDField[UUID, UUID]" = models.UUIDField(
+        primary_key=True, default=uuid4, editable=False
     )
-    source_organization_id: "models.CharField[str, str]" = models.CharField(max_length=255)
-    destination_organization_id: "models.CharField[str, str]" = models.CharField(max_length=255)
+    from_org: "models.ForeignKey[Organization, Organization]" = models.ForeignKey(
+        Organization, models.PROTECT, related_name="+", db_index=False
+    )
+    to_org: "models.ForeignKey[Organization, Organization]" = models.ForeignKey(
+        Organization, models.PROTECT, related_name="+", db_index=False
+    )
     name: "models.CharField[str | None, str | None]" = models.CharField(max_length=255, null=True)
-    status: "models.CharField[str, str]" = models.CharField(
-        max_length=16, default=Status.PENDING.value
+    state: "models.CharField[str, str]" = models.CharField(
+        max_length=16, choices=State, default=State.OFFERED
     )
     scopes: "models.JSONField[list[str], list[str]]" = models.JSONField()
     version: "models.PositiveIntegerField[int, int]" = models.PositiveIntegerField(default=1)
 
     class Meta:
-        """What the database itself refuses."""
+        """What the database itself refuses, and the indexes, which replace those of the keys."""
 
         constraints: ClassVar = [
-            UniqueConstraint(
-                name="one_for_an_ordered_pair",
-                fields=["source_organization_id", "destination_organization_id"],
-            ),
-            CheckConstraint(
-                name="known_status", condition=Q(status__in=[status.value for status in Status])
-            ),
-            CheckConstraint(
-                name="not_with_oneself",
-                condition=~Q(source_organization_id=F("destination_organization_id")),
-            ),
+            UniqueConstraint(name="one_for_an_ordered_pair", fields=["from_org", "to_org"]),
+            CheckConstraint(name="known_state", condition=Q(state__in=State.values)),
+            CheckConstraint(name="not_with_oneself", condition=~Q(from_org=F("to_org"))),
         ]
-        indexes: ClassVar = [
-            models.Index(name="inbound", fields=["destination_organization_id", "status"])
-        ]
+        indexes: ClassVar = [models.Index(name="inbound", fields=["to_org", "state"])]
 
 
 class Step(models.Model):
@@ -51,7 +58,7 @@ class Step(models.Model):
         Partnership, models.PROTECT
     )
     version: "models.PositiveIntegerField[int, int]" = models.PositiveIntegerField()
-    actor_id: "models.CharField[str, str]" = models.CharField(max_length=255)
+    actor_id: "models.UUIDField[UUID, UUID]" = models.UUIDField()
     decision: "models.JSONField[dict[str, object], dict[str, object]]" = models.JSONField()
 
     class Meta:
@@ -63,29 +70,17 @@ class Step(models.Model):
 
 
 class ApiKey(models.Model):
-    """The actor that a key stands for. The key itself is not kept."""
+    """A key, which acts for an organization. Only its digest is kept.
 
-    digest: "models.CharField[str, str]" = models.CharField(primary_key=True, max_length=64)
-    actor_id: "models.CharField[str, str]" = models.CharField(max_length=255)
-    organization_id: "models.CharField[str, str]" = models.CharField(max_length=255)
+    The policy takes it as an actor as it is, because it has an `organization_id`.
+    """
 
+    organization_id: UUID
 
-# --- The policy as filters -----------------------------------------------------------------------
-
-
-def visible_to(actor: Actor) -> Q:
-    """The rows that the actor may know of."""
-    ours = str(actor.organization_id)
-    return Q(source_organization_id=ours) | Q(destination_organization_id=ours)
-
-
-def actionable_by(actor: Actor, action: Action) -> Q:
-    """The rows for which `can` says yes. A test compares the two."""
-    return _permits(actor, Role.SOURCE, action) | _permits(actor, Role.DESTINATION, action)
-
-
-def _permits(actor: Actor, role: Role, action: Action) -> Q:
-    """The actor holds the role, and the role may take the action from the row's status."""
-    holds = {f"{role.value}_organization_id": str(actor.organization_id)}
-    statuses = [status.value for status in permitting_statuses(role, action)]
-    return Q(**holds, status__in=statuses)
+    id: "models.UUIDField[UUID, UUID]" = models.UUIDField(
+        primary_key=True, default=uuid4, editable=False
+    )
+    digest: "models.CharField[str, str]" = models.CharField(max_length=64, unique=True)
+    organization: "models.ForeignKey[Organization, Organization]" = models.ForeignKey(
+        Organization, models.CASCADE
+    )

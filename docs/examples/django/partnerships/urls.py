@@ -18,9 +18,9 @@ register_converter(Steps, "step")
 
 urlpatterns = [
     path("partnerships", views.partnerships),
-    path("partnerships/<str:id>", views.partnership),
-    path("partnerships/<str:id>/inquiries", views.inquiries),
-    path("partnerships/<str:id>/<step:action>", views.step),
+    path("partnerships/<uuid:id>", views.partnership),
+    path("partnerships/<uuid:id>/inquiries", views.inquiries),
+    path("partnerships/<uuid:id>/<step:action>", views.step),
 ]
 handler404 = "partnerships.errors.not_found"
 handler500 = "partnerships.errors.failed"

@@ -1,4 +1,5 @@
-import connect_core.identifiers
+import uuid
+
 import django.db.models.deletion
 from django.db import migrations, models
 
@@ -10,11 +11,33 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="Organization",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=255)),
+            ],
+        ),
+        migrations.CreateModel(
             name="ApiKey",
             fields=[
-                ("digest", models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ("actor_id", models.CharField(max_length=255)),
-                ("organization_id", models.CharField(max_length=255)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to="partnerships.organization"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
@@ -22,39 +45,56 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.CharField(
-                        default=connect_core.identifiers.ConnectionId.mint,
-                        editable=False,
-                        max_length=255,
-                        primary_key=True,
-                        serialize=False,
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
                     ),
                 ),
-                ("source_organization_id", models.CharField(max_length=255)),
-                ("destination_organization_id", models.CharField(max_length=255)),
                 ("name", models.CharField(max_length=255, null=True)),
-                ("status", models.CharField(default="pending", max_length=16)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("OFFERED", "Offered"),
+                            ("RUNNING", "Running"),
+                            ("ENDED", "Ended"),
+                        ],
+                        default="OFFERED",
+                        max_length=16,
+                    ),
+                ),
                 ("scopes", models.JSONField()),
                 ("version", models.PositiveIntegerField(default=1)),
+                (
+                    "from_org",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="partnerships.organization",
+                    ),
+                ),
+                (
+                    "to_org",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="partnerships.organization",
+                    ),
+                ),
             ],
             options={
-                "indexes": [
-                    models.Index(fields=["destination_organization_id", "status"], name="inbound")
-                ],
+                "indexes": [models.Index(fields=["to_org", "state"], name="inbound")],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("source_organization_id", "destination_organization_id"),
-                        name="one_for_an_ordered_pair",
+                        fields=("from_org", "to_org"), name="one_for_an_ordered_pair"
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(("status__in", ["pending", "active", "inactive"])),
-                        name="known_status",
+                        condition=models.Q(("state__in", ["OFFERED", "RUNNING", "ENDED"])),
+                        name="known_state",
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(
-                            ("source_organization_id", models.F("destination_organization_id")),
-                            _negated=True,
-                        ),
+                        condition=models.Q(("from_org", models.F("to_org")), _negated=True),
                         name="not_with_oneself",
                     ),
                 ],
@@ -70,7 +110,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("version", models.PositiveIntegerField()),
-                ("actor_id", models.CharField(max_length=255)),
+                ("actor_id", models.UUIDField()),
                 ("decision", models.JSONField()),
                 (
                     "partnership",

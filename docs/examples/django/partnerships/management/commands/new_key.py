@@ -1,9 +1,10 @@
-"""``manage.py new_key api_ABC123 org_ABC123`` makes a key for an actor, and shows it once."""
+"""``manage.py new_key ID`` makes a key for the organization with this id, and shows it once."""
 
-from django.core.management.base import BaseCommand, CommandParser
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from partnerships.authentication import new_key
-
-from connect_core import Actor
+from partnerships.models import Organization
 
 
 class Command(BaseCommand):
@@ -12,11 +13,12 @@ class Command(BaseCommand):
     help = "Make an API key, and print it. It is not kept."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the actor that the key stands for."""
-        parser.add_argument("actor_id")
-        parser.add_argument("organization_id")
+        """Add the organization that the key acts for."""
+        parser.add_argument("organization_id", type=UUID)
 
-    def handle(self, *_: object, **options: str) -> str:
+    def handle(self, *_: object, **options: UUID) -> str:
         """Make the key, and keep its digest."""
-        actor = Actor(id=options["actor_id"], organization_id=options["organization_id"])
-        return new_key(actor)
+        organization = Organization.objects.filter(pk=options["organization_id"]).first()
+        if organization is None:
+            raise CommandError(f"there is no organization {options['organization_id']}")
+        return new_key(organization)
