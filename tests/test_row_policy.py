@@ -219,7 +219,9 @@ class TestUnknownStatuses:
         assert rows.allowed_actions(Caller(1), row) == frozenset()
         with pytest.raises(InvalidTransitionError):
             rows.authorize(Caller(2), "activate", row)
-        with pytest.raises(ValueError, match=r"^no Status is spelled .*; they are: pending "):
+        with pytest.raises(
+            ValueError, match=r"^no Status is spelled .*; the spellings are: pending "
+        ):
             rows.steps_to(row)
         outsider = rows.decide(Caller(3), "activate", row)
         assert outsider.denials == (Denial.NOT_A_PARTY,)
@@ -430,6 +432,17 @@ class TestScopeNames:
         assert rows.spelling_of("inquiry.read") == 5
         assert rows.spelling_of("account.read") is None
         assert rows.scope_names == {"inquiry.read": 5}
+
+    def test_named_by_members(self) -> None:
+        """What a scope is called is its text, not what `str` makes of a member."""
+
+        class Ours(str, Enum):  # noqa: UP042  # its `str` differs from its text
+            INQUIRY = "inquiry.read"
+
+        rows = RowPolicy(scope_names={Ours.INQUIRY: "I"})
+        assert rows.scope_names == {"inquiry.read": "I"}
+        assert repr(rows) == "RowPolicy(scope_names={'inquiry.read': 'I'})"
+        assert rows.spelling_of("inquiry.read") == rows.spelling_of(Ours.INQUIRY) == "I"
         assert RowPolicy().spelling_of("account.read") == "account.read"
         for scope in ("ill-formed", "", None, 5):
             assert RowPolicy().spelling_of(scope) is None  # type: ignore[arg-type]
@@ -536,8 +549,12 @@ class TestMaking:
     @pytest.mark.parametrize(
         ("statuses", "kind", "message"),
         [
-            ({}, ValueError, "statuses: pending, active, inactive is missing; give the"),
-            ({"pending": 1, "active": 2}, ValueError, "statuses: inactive is missing"),
+            (
+                {},
+                ValueError,
+                "statuses: give the spelling of each; missing: pending, active, inactive",
+            ),
+            ({"pending": 1, "active": 2}, ValueError, "spelling of each; missing: inactive"),
             (spelled(1, 2, 3) | {"frozen": 4}, ValueError, "'frozen' is not a Status; they are"),
             ({5: 5}, ValueError, "5 is not a Status"),
             (spelled("A", "B", "A"), ValueError, "pending and inactive are both spelled 'A'; a"),

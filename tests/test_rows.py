@@ -350,6 +350,24 @@ def test_ids_that_are_no_text() -> None:
     assert not same_value(Impostor(), 17)
 
 
+def test_members() -> None:
+    """A member of an Enum is the same as itself alone, whatever its class says."""
+
+    class Said(Enum):
+        A = "a"
+        B = "b"
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = Enum.__hash__
+
+    assert same_value(Said.A, Said.A)
+    assert not same_value(Said.A, Said.B)
+    assert not same_value(Said.A, "a")
+    assert not same_value("a", Said.A)
+
+
 @given(
     connections,
     actors,

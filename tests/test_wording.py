@@ -244,7 +244,10 @@ class TestWords:
             "An agreement can be activated only while it is pending, and this one is active"
             " already."
         )
-        assert Wording(connection="partnership").a_connection == "a partnership"
+        of_a_share = replace(Wording(), connection="share").explain(
+            decide(OUR_KEY, Action.ACTIVATE, PENDING)
+        )
+        assert of_a_share.startswith("Only the destination may activate a share, and")
 
     @pytest.mark.parametrize("action", Action)
     def test_participles(self, action: Action) -> None:
@@ -256,13 +259,24 @@ class TestWords:
     @pytest.mark.parametrize(
         ("phrases", "message"),
         [
-            ({"wrong_role": "Only {taker} may."}, "^wrong_role: 'Only {taker} may.' may name only"),
+            (
+                {"wrong_role": "Only {taker} may."},
+                "^wrong_role: 'Only {taker} may.' may have nothing",
+            ),
             ({"first": "First {}."}, "^first: "),
             ({"first": "First {0}."}, "^first: "),
             ({"first": "First {steps."}, "^first: "),
             ({"first": "First {steps.__class__.x}."}, "^first: "),
             ({"first": "First {steps!x}."}, "^first: "),
-            ({"step": "{statuses}"}, r"^step: '{statuses}' may name only {action}, {takers}: Key"),
+            ({"first": "First {steps!r}."}, "^first: "),
+            ({"first": "First {steps:>9}."}, "^first: "),
+            ({"not_a_party": "{status.upper}"}, "^not_a_party: "),
+            ({"not_a_party": "{status[0]}"}, "^not_a_party: "),
+            ({"not_a_party": "{status:{action}}"}, "^not_a_party: "),
+            (
+                {"step": "{statuses}"},
+                r"^step: '{statuses}' may have nothing in braces but {action}, {takers}$",
+            ),
         ],
     )
     def test_braces(self, phrases: dict[str, str], message: str) -> None:

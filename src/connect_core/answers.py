@@ -2,10 +2,11 @@
 
 `Answers` puts every status, action and set of roles to the rules as `connect_core.table` has
 collected them, and keeps the decisions with their words. A question to the policy is then a lookup.
-`ENGLISH` is made on import; a host with words of its own makes another one.
+`ENGLISH` is made on import; a host with words of its own makes another one. What is decided here
+follows from the rules; `connect_core.lifecycle` states them.
 
-A status that no version knows cannot be listed in advance. The first answers about such statuses
-are kept, too.
+A status that this version does not know cannot be listed in advance. The first answers about such
+statuses are kept, too.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -28,8 +29,8 @@ class Unknown(NamedTuple):
     name: str = ""
 
 
-#: A Connection's status: a known one, or one that this version does not know.
-Standing = Status | Unknown
+#: A status, whether this version knows it or not.
+AnyStatus = Status | Unknown
 
 #: What an answer depends on: whether the actor's organization is the source, whether it is the
 #: destination, the status, and what was asked. It is the key that is quickest to build.
@@ -71,11 +72,11 @@ class Answers:
             for granted in (False, True)
         }
         self.creations: Final[dict[tuple[bool, bool, object, bool], Decision]] = {
-            (*held, standing, self_refused): self._judge(
-                Action.CREATE, standing, roles, self_refused=self_refused
+            (*held, status, self_refused): self._judge(
+                Action.CREATE, status, roles, self_refused=self_refused
             )
             for held, roles in ROLES.items()
-            for standing in (None, *Status, Unknown())
+            for status in (None, *Status, Unknown())
             for self_refused in (False, True)
         }
 
@@ -129,14 +130,17 @@ class Answers:
     def _judge(
         self,
         action: Action,
-        standing: Standing | None,
+        found: AnyStatus | None,
         roles: frozenset[Role],
         *,
         self_refused: bool = False,
     ) -> Decision:
-        """The decision on an action, with every denial; None as `standing`: no Connection yet."""
-        status = standing if isinstance(standing, Status) else None
-        unknown = standing if isinstance(standing, Unknown) else None
+        """The decision on an action, with every denial.
+
+        `found` is the status, or None if there is no Connection yet.
+        """
+        status = found if isinstance(found, Status) else None
+        unknown = found if isinstance(found, Unknown) else None
         target = None if unknown is not None else TARGETS.get(Cell(status, action, roles))
         may_ever = bool(roles & PERMITTED_ROLES[action])
         possible_here = unknown is None and status in PERMITTED_STATUSES[action]
@@ -157,11 +161,9 @@ class Answers:
         name = "" if unknown is None else unknown.name
         return self._decision(action, status, roles, denials, target, remedy, name)
 
-    def _judge_access(
-        self, standing: Standing, roles: frozenset[Role], *, granted: bool
-    ) -> Decision:
+    def _judge_access(self, found: AnyStatus, roles: frozenset[Role], *, granted: bool) -> Decision:
         """The decision on reading data, with every denial."""
-        status = standing if isinstance(standing, Status) else None
+        status = found if isinstance(found, Status) else None
         denials: set[Denial] = set()
         if status is None:
             denials.add(Denial.UNKNOWN_STATUS)
@@ -174,7 +176,7 @@ class Answers:
         remedy: tuple[Step, ...] = ()
         if status is not None and denials == {Denial.NOT_ACTIVE}:
             remedy = SHORTEST_WAYS[status][SHARING_STATUS]
-        name = standing.name if isinstance(standing, Unknown) else ""
+        name = found.name if isinstance(found, Unknown) else ""
         return self._decision(None, status, roles, denials, remedy=remedy, unknown_status=name)
 
     def _decision(

@@ -3,7 +3,7 @@
 A `Decision` is the whole answer to "may they?": every `Denial` that applies, the `Step`s that would
 help, and both in words. A `Cell` is one question to the decision table. All of them are immutable.
 
-This module decides nothing: `connect_core.policy` makes the decisions, and `connect_core.wording`
+This module decides nothing: `connect_core.answers` makes the decisions, and `connect_core.wording`
 puts them into words.
 """
 

@@ -29,7 +29,8 @@ What this file deliberately does not know:
 
 - organizations, people and API keys. `connect_core.parties` works out who holds which role;
 - whether a Connection for the same pair exists, and whether a self-connection is wanted. These
-  facts are not part of this Connection's status; `connect_core.policy` handles them;
+  facts are not part of this Connection's status; `connect_core.policy` looks them up, and
+  `connect_core.answers` decides;
 - scopes, which limit what may be read, never who may change the status;
 - time, versions, storage and events. They record a transition; they do not decide one.
 

@@ -12,8 +12,8 @@ string. A status that is not a `Status` permits nothing. For rows with other att
 spellings there is `connect_core.RowPolicy`.
 
 An actor is any object with an `organization_id`, and an organization's id is text, a number, a
-`UUID` or any other value that compares with ``==``. Two ids are the same only if they are of the
-same type: the text of a UUID is not the UUID.
+`UUID` or any other value that compares with ``==``. Two ids can be the same only if both are
+text, both integers, both UUIDs, or both of one other type: the text of a UUID is not the UUID.
 
 What a row holds may be anything: see `connect_core.rows`.
 """
@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple, NoReturn
 
-from connect_core.answers import ENGLISH, Answers, Key, Standing, Unknown
+from connect_core.answers import ENGLISH, Answers, AnyStatus, Key, Unknown
 from connect_core.decision import Cell, Decision, Denial, Step
 from connect_core.errors import (
     AccessDeniedError,
@@ -52,11 +52,10 @@ from connect_core.text import quoted, same_value, shown, text_of
 
 # The tables that the questions are looked up in.
 _DECISIONS: Final = ENGLISH.decisions
-_MENUS: Final = ENGLISH.menus
 _ACCESS: Final = ENGLISH.access
 _ALLOWED_ACTIONS: Final[Mapping[Key, frozenset[Action]]] = {
     key: frozenset(action for action, decision in menu.items() if decision)
-    for key, menu in _MENUS.items()
+    for key, menu in ENGLISH.menus.items()
 }
 _NONE: Final[frozenset[Action]] = frozenset()
 _DECISION_TABLE: Final[Mapping[Cell, Decision]] = MappingProxyType(
@@ -143,16 +142,7 @@ def allowed_by(facts: tuple[bool, bool, str]) -> frozenset[Action]:
 
 def allowed_actions(actor: ActorLike, connection: RowLike) -> frozenset[Action]:
     """Every action that `actor` may take on `connection` now. Never raises on a well-typed call."""
-    key = facts(
-        actor.organization_id,
-        connection.source_organization_id,
-        connection.destination_organization_id,
-        connection.status,
-    )
-    try:
-        return _ALLOWED_ACTIONS[key]
-    except KeyError:  # an unknown status
-        return _NONE
+    return allowed_by(facts_of(actor, connection))
 
 
 def actions(actor: ActorLike, connection: RowLike) -> Mapping[Action, Decision]:
@@ -161,13 +151,7 @@ def actions(actor: ActorLike, connection: RowLike) -> Mapping[Action, Decision]:
     The mapping is read-only, complete and in the order of `Action`. Never raises on a well-typed
     call.
     """
-    key = facts(
-        actor.organization_id,
-        connection.source_organization_id,
-        connection.destination_organization_id,
-        connection.status,
-    )
-    return _MENUS.get(key) or ENGLISH.on_all_actions(key)
+    return ENGLISH.on_all_actions(facts_of(actor, connection))
 
 
 def steps_to(connection: RowLike, goal: str = Status.ACTIVE) -> tuple[Step, ...]:
@@ -260,7 +244,7 @@ def creation_decision(
     pair = organization_id_of(source), organization_id_of(destination)
     if pair[0] is None or pair[1] is None:
         raise TypeError("source and destination: expected an organization's id, got None")
-    standing: Standing | None = None
+    status: AnyStatus | None = None
     if existing is not None:
         if not all(map(same_value, pair, existing[:2])):
             raise ValueError(
@@ -268,10 +252,10 @@ def creation_decision(
                 f" {shown(existing.destination)}, not from {shown(pair[0])} to {shown(pair[1])};"
                 " give the one for this ordered pair, or None"
             )
-        standing = existing.status or Unknown()
+        status = existing.status or Unknown()
     self_refused = same_value(*pair) and not allow_self
     is_source, is_destination = (same_value(actor.organization_id, each) for each in pair)
-    return answers.creations[is_source, is_destination, standing, self_refused]
+    return answers.creations[is_source, is_destination, status, self_refused]
 
 
 def authorize_create(

@@ -35,8 +35,9 @@ _Name = TypeVar("_Name", bound=str)
 class RowPolicy(Generic[_Spelling]):
     """The policy's questions about rows that have other attributes, spellings or words.
 
-    Make one for each kind of row, when your service starts. It keeps nothing of the rows, and
-    threads may share it. The filters of `connect_core.adapters.sql` take it as `rows`.
+    Make one for each kind of row, when your service starts. Threads may share it. Of the rows it
+    keeps nothing but the first unknown statuses, with the answers about them. The filters of
+    `connect_core.adapters.sql` take it as `rows`.
 
     Args:
         source: the attribute of the organization whose data is shared.
@@ -121,7 +122,7 @@ class RowPolicy(Generic[_Spelling]):
         arguments: dict[str, Any] = {
             **self._names,
             "statuses": statuses and {str(each): spelling for each, spelling in spelled},
-            "scope_names": scope_names and dict(scope_names),
+            "scope_names": None if scope_names is None else dict(self._scope_names or {}),
             "wording": wording,
         }
         defaults = RowPolicy.__init__.__kwdefaults__ or {}
@@ -328,7 +329,7 @@ class RowPolicy(Generic[_Spelling]):
         return decision
 
     def decide_access(self, reader: ActorLike, scope: str, row: object) -> Decision:
-        """Whether `reader` may read data of `scope` through `row`: see `decide_access` there.
+        """Whether `reader` may read data of `scope` by `row`: see `connect_core.decide_access`.
 
         `scope` is the name that it has in this library. Only the destination may read, only while
         the status is active, and only within the scopes. A scope without a spelling is granted by
@@ -383,7 +384,7 @@ class RowPolicy(Generic[_Spelling]):
 
     def _spelled(self) -> str:
         spelled = (f"{each} {quoted(spelling)}" for each, spelling in self._statuses.items())
-        return f"they are: {', '.join(spelled)}"
+        return f"the spellings are: {', '.join(spelled)}"
 
 
 def _address(value: object) -> int:

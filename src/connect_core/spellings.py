@@ -1,7 +1,7 @@
-"""Spellings: how a host writes statuses and scopes, and names attributes, once it is checked.
+"""Spellings: checks how a host spells statuses and scopes, and what it calls its attributes.
 
-A mapping that is incomplete or ambiguous is refused here, by name, when it is made; what could mean
-two things in a row would otherwise be found out much later.
+A mapping that is incomplete or ambiguous is refused here, by name, when it is made. Otherwise a
+value with two meanings would be noticed only much later.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from connect_core.lifecycle import Status
 from connect_core.scopes import Scope
-from connect_core.text import quoted, same_value
+from connect_core.text import quoted, same_value, text_of
 
 _Name = TypeVar("_Name", bound=str)
 _Spelling = TypeVar("_Spelling")
@@ -49,7 +49,7 @@ def spelled_statuses(statuses: Mapping[Any, Any] | None) -> Mapping[Status, Any]
         return MappingProxyType({status: status.value for status in Status})
     given = {_status_named(name): spelling for name, spelling in statuses.items()}
     if lacking := [str(status) for status in Status if status not in given]:
-        raise ValueError(f"statuses: {', '.join(lacking)} is missing; give the spelling of each")
+        raise ValueError(f"statuses: give the spelling of each; missing: {', '.join(lacking)}")
     return _distinct("statuses", {status: given[status] for status in Status})
 
 
@@ -65,7 +65,7 @@ def spelled_scopes(scope_names: Mapping[str, object]) -> Mapping[str, object]:
             Scope(scope)
         except (TypeError, ValueError) as error:
             raise ValueError(f"scope_names: {error}") from None
-    return _distinct("scope_names", {str(scope): each for scope, each in scope_names.items()})
+    return _distinct("scope_names", {text_of(scope): each for scope, each in scope_names.items()})
 
 
 def _status_named(name: str) -> Status:

@@ -6,7 +6,7 @@ the shortest way from each status to every other. What is not in these tables is
 takes a few milliseconds; afterwards every question is a lookup.
 
 This module states no rule and decides nothing: `connect_core.lifecycle` states the rules, and
-`connect_core.policy` decides.
+`connect_core.answers` decides.
 """
 
 from collections.abc import Iterator

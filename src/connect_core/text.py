@@ -4,6 +4,7 @@ A value from a host's row may be anything, and text may hold anything, at any le
 functions never raise. They check nothing: `connect_core.identifiers` does.
 """
 
+from enum import Enum
 from typing import Any, cast
 from uuid import UUID
 
@@ -27,9 +28,10 @@ def text_of(value: object) -> str:
 def same_value(one: object, other: object) -> bool:
     """Whether two ids, or two other values, are the same: text by its characters, with its case.
 
-    Their classes may define ``==`` as they like. Text, numbers and UUIDs are compared without
-    asking a class that is derived from them. Other values are the same if they have the same type,
-    and ``==`` says True. None is the same as nothing, and neither is what raises.
+    Their classes may define ``==`` as they like. Text, integers and UUIDs are compared
+    without asking a class that is derived from them. A member of an `Enum` that is none of these
+    equals only itself. Other values are the same if they have the same type, and ``==`` says True.
+    None equals no value, not even None. A value whose ``==`` raises equals nothing.
     """
     kinds = type(one), type(other)
     if one is None:
@@ -41,6 +43,8 @@ def same_value(one: object, other: object) -> bool:
             if issubclass(kinds[0], base) and issubclass(kinds[1], base) and bool not in kinds:
                 compared: Any = base.__eq__(cast("Any", one), other)
                 return compared is True
+        if issubclass(kinds[0], Enum):
+            return one is other
         return kinds[0] is kinds[1] and (one == other) is True
     except Exception:  # the code of the values' own class may raise anything
         return False

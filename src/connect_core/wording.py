@@ -8,6 +8,7 @@ can disagree with the rules. This module decides nothing.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
+from string import Formatter
 from typing import Final
 
 from connect_core.decision import Cell, Decision, Denial, Step
@@ -54,7 +55,7 @@ class Wording:
 
     Raises:
         TypeError: a phrase is not text.
-        ValueError: a sentence names something else in braces; the message names both.
+        ValueError: a sentence has something else in braces, or a brace is not closed.
     """
 
     connection: str = "Connection"
@@ -142,8 +143,6 @@ class Wording:
                 raise TypeError(f"{each.name}: expected text, got {type(phrase).__name__}")
             if each.name not in _WORDS:
                 _require_known_fields(each.name, phrase)
-        if not self.a_connection:
-            object.__setattr__(self, "a_connection", f"a {self.connection}")
 
     def explain(self, decision: Decision, *, stored_status: str = "") -> str:
         """Why it was allowed or denied, in one sentence.
@@ -205,7 +204,7 @@ class Wording:
         statuses = (SHARING_STATUS,) if action is None else PERMITTED_STATUSES[action]
         sentence = phrase.format(
             connection=self.connection,
-            a_connection=self.a_connection,
+            a_connection=self.a_connection or f"a {self.connection}",
             **{role.value: _text(self, role) for role in Role},
             action=_text(self, action),
             done=_text(self, action and f"{action}d"),
@@ -234,10 +233,15 @@ def _text(wording: Wording, name: str | None) -> str:
 
 
 def _require_known_fields(name: str, phrase: str) -> None:
-    """Refuse a sentence that names something else in braces than what it may."""
+    """Refuse a sentence that has anything else in braces than the names that it may have."""
     known = {"takers", "action"} if name == "step" else _FIELDS
     try:
-        phrase.format_map(dict.fromkeys(known, ""))
-    except (AttributeError, LookupError, ValueError) as error:
+        is_right = all(
+            field is None or (field in known and not format_spec and not conversion)
+            for _, field, format_spec, conversion in Formatter().parse(phrase)
+        )
+    except ValueError:  # a brace is not closed
+        is_right = False
+    if not is_right:
         may = ", ".join(f"{{{each}}}" for each in sorted(known))
-        raise ValueError(f"{name}: {phrase!r} may name only {may}: {error!r}") from None
+        raise ValueError(f"{name}: {phrase!r} may have nothing in braces but {may}")

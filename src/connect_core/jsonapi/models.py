@@ -62,8 +62,8 @@ class CreateTerms(GuideTerms):
 
     @field_validator("scopes", mode="before")
     @classmethod
-    def _as_many_as_described(cls, value: object) -> object:
-        """The schema of a request counts items, so one that names a scope twice has two."""
+    def _not_too_many_items(cls, value: object) -> object:
+        """A scope that is named twice counts twice, as it does for the schema's ``maxItems``."""
         if not isinstance(value, list):
             return value
         items = cast("list[object]", value)

@@ -63,8 +63,8 @@ current = schema_of(stored["current"], "current")
 def validate(case: Any, response: Any) -> None:
     """Run all checks on the answer to a case.
 
-    Some values cannot be written in a query: an empty list, for one, is left out. Where such a
-    member was to make the request invalid, what was sent may be valid.
+    Some values cannot be written in a query: an empty list, for one, is left out. If such a member
+    was meant to make the request invalid, what was sent may be valid after all.
     """
     query = urlsplit(str(response.request.url)).query
     was_sent = set(case.query) <= set(parse_qs(query, keep_blank_values=True))
@@ -90,7 +90,7 @@ def test_current(case: Any) -> None:
 
 
 def test_what_cannot_be_sent() -> None:
-    """The reason for which `validate` excludes a check. If it fails, there may be none any more."""
+    """Why `validate` sometimes leaves out a check. If this fails, it may no longer need to."""
     operation: Any = guide["/api/v1/connect/connections"]["GET"]
     answer = operation.Case(query={"fields[other]": []}).call(headers=OURS)
     assert "?" not in answer.request.url

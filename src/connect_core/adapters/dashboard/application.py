@@ -103,15 +103,18 @@ def create_dashboard(
     require_seconds(body_timeout, "body_timeout")
     if not (sign_in is None or isinstance(sign_in, str) or hasattr(sign_in, "begin")):
         raise TypeError(f"sign_in is {sign_in!r}; it must be a KeySignIn, a path or None")
-    if not isinstance(links or {}, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+    links = {} if links is None else links
+    if not isinstance(links, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
         raise TypeError(f"links is {links!r}; it must be a dict of addresses by their labels")
+    for each in (*links, *links.values()):
+        arguments.text(each, "links")
     return _Dashboard(
         authenticate,
         transactions,
         describe,
         search,
         sign_in,
-        dict(links or {}),
+        dict(links),
         limiter,
         clock,
         max_body,

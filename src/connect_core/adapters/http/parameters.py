@@ -13,7 +13,7 @@ Part = dict[str, object]
 #: What is said of everything that is not published.
 EXTENSION: Final = "An extension: the published API does not have it."
 
-#: An idempotency key as the value of a header: spaces around it would not belong to it.
+#: An idempotency key in a header, where spaces at either end are not part of the value.
 _KEY: Final = "^[!-~](?:[ -~]*[!-~])?$"
 #: The entity tag of a version, and several of them.
 _TAG: Final = '(?:W/)?"[1-9][0-9]{0,8}"'
