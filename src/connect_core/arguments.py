@@ -7,7 +7,7 @@ value of the wrong type raises a TypeError, and a wrong value a ValueError.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -15,11 +15,11 @@ from connect_core.errors import InvalidIdempotencyKeyError
 from connect_core.history import as_timestamp
 from connect_core.identifiers import ActorId, IdempotencyKey, OrganizationId
 from connect_core.parties import Actor, organization_id_of
-from connect_core.row_policy import RowPolicy
-from connect_core.text import kind_of, quoted, text_of
+from connect_core.text import quoted, text_of
 
 _Kind = TypeVar("_Kind")
 _Member = TypeVar("_Member", bound=StrEnum)
+_MISSING: Final = object()
 
 
 def actor(value: object, argument: str) -> Actor:
@@ -47,20 +47,23 @@ def actor(value: object, argument: str) -> Actor:
         raise ValueError(f"{argument} is not a valid Actor: {wrong}") from None
 
 
-def acting_for(actor: object) -> object:
+def acting_for(value: object, argument: str) -> object:
     """The id of the organization that an actor acts for, of any type."""
-    ours: object = getattr(actor, "organization_id", None)
-    if ours is None or isinstance(actor, type):
-        raise TypeError(
-            f"actor: expected an Actor, or an object with an organization_id, got {kind_of(actor)}"
-        )
+    ours: object = getattr(value, "organization_id", _MISSING)
+    if ours is _MISSING or isinstance(value, type):
+        raise _wrong_type(argument, value, "an Actor, or an object with an organization_id")
+    if ours is None:
+        raise TypeError(f"{argument} acts for no organization: its organization_id is None")
     return ours
 
 
-def require_rows(rows: object) -> None:
-    """Refuse what is no `RowPolicy`."""
-    if not isinstance(rows, RowPolicy):
-        raise TypeError(f"rows: expected a RowPolicy, got {kind_of(rows)}")
+def seconds(value: object, argument: str) -> float:
+    """A length of time in seconds, more than 0."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise _wrong_type(argument, value, "a number of seconds")
+    if not value > 0:
+        raise ValueError(f"{argument} is {value!r}; it must be more than 0")
+    return value
 
 
 def organization_id(value: object, argument: str) -> OrganizationId:

@@ -485,7 +485,7 @@ class TestArguments:
     def test_actor(self, actor: Any) -> None:
         with pytest.raises(
             TypeError,
-            match=r"^actor: expected an Actor, or an object with an organization_id, got ",
+            match=r"^actor is .*; it must be an Actor, or an object with an organization_id$",
         ):
             actionable(actor, "activate")
 

@@ -1,7 +1,7 @@
 """Comparing: which rows have a value, as one mask for a whole column.
 
 Values are compared as `connect_core.text.same_value` compares them one by one: text by its
-characters, with its case, and NULL is the same as nothing. This module decides nothing.
+characters, with its case, and NULL equals no value. This module decides nothing.
 """
 
 from typing import Any, TypeAlias

@@ -38,9 +38,9 @@ _Attribute: TypeAlias = Literal["explanation", "advice", "denial", "target"]
 class Decisions(Sequence[Decision]):
     """The decision on each row of a table, in the order of its rows: a sequence of them. Immutable.
 
-    `decide_many` and `decide_access_many` make it. An index gives the very `Decision` that asking
-    about that row alone gives; a slice gives a tuple of them. What is made for all rows is made
-    when it is first asked for, and kept; until then, it keeps the table's columns.
+    `decide_many` and `decide_access_many` make it. An index gives a `Decision` that equals what
+    asking about that row alone gives; a slice gives a tuple of them. What is made for all rows is
+    made when it is first asked for, and kept; until then, it keeps the table's columns.
 
     Two are equal if their decisions are. It is neither true nor false, because ``if decisions``
     would not say whether anything is allowed.
@@ -93,7 +93,7 @@ class Decisions(Sequence[Decision]):
         return made
 
     def __len__(self) -> int:
-        return len(self._question.parties)
+        return len(self._question.columns)
 
     def __iter__(self) -> Iterator[Decision]:
         return iter(self[:])
@@ -128,7 +128,7 @@ class Decisions(Sequence[Decision]):
     def _encoded(self) -> tuple[Any, tuple[Decision, ...]]:
         """The codes, and what they stand for."""
         question = self._question
-        statuses, keys = distinct_values(question.parties.status)
+        statuses, keys = distinct_values(question.columns.status)
         masks = question.masks
         for mask in masks:  # a number for each combination: the last mask is its last bit
             keys = pc.add(pc.multiply(keys, 2), mask.cast(pa.int64()))
@@ -175,7 +175,7 @@ def decide_many(
             `RowPolicy`.
         LookupError: the table lacks a column, or has two of the same name.
     """
-    arguments.require_rows(rows)
+    arguments.instance(RowPolicy, rows, "rows")
     return Decisions(OnAction(actor, action, table_of(table), rows))
 
 
@@ -204,5 +204,5 @@ def decide_access_many(
         TypeError: as for `decide_many`; or the scopes are no lists of what `rows` spells.
         LookupError: the table lacks a column, or has two of the same name.
     """
-    arguments.require_rows(rows)
+    arguments.instance(RowPolicy, rows, "rows")
     return Decisions(OnAccess(reader, scope, table_of(table), rows))

@@ -32,11 +32,11 @@ from connect_core.row_policy import RowPolicy
 
 
 @dataclass(frozen=True)
-class _Asker:
+class _Actor:
     organization_id: object
 
 
-class Parties:
+class ActorAndColumns:
     """Who asks, and three columns of a table, compared when that is needed.
 
     Raises:
@@ -44,8 +44,8 @@ class Parties:
         LookupError: the table lacks a column, or has two of the same name.
     """
 
-    def __init__(self, actor: object, table: pa.Table, rows: RowPolicy) -> None:
-        self._ours = organization_of(actor)
+    def __init__(self, actor: object, argument: str, table: pa.Table, rows: RowPolicy) -> None:
+        self._ours = organization_of(actor, argument)
         self._spellings = spelled(rows.statuses)
         self._source = column_of_ids(table, "source", rows.source, self._ours)
         self._destination = column_of_ids(table, "destination", rows.destination, self._ours)
@@ -75,9 +75,9 @@ class Parties:
         return any_of(found, len(self))
 
     @property
-    def asker(self) -> ActorLike:
-        """Somebody who acts for the organization."""
-        return _Asker(self._ours)
+    def actor(self) -> ActorLike:
+        """An actor of the organization."""
+        return _Actor(self._ours)
 
     def row(
         self, is_source: bool, is_destination: bool, status: object, scopes: object = None
@@ -98,7 +98,7 @@ class Question(Protocol):
     """A question about every row."""
 
     @property
-    def parties(self) -> Parties:
+    def columns(self) -> ActorAndColumns:
         """Who asks, and what is known of the rows."""
         ...
 
@@ -120,30 +120,30 @@ class OnAction:
     """Whether an action may be taken."""
 
     def __init__(self, actor: object, action: str, table: pa.Table, rows: RowPolicy) -> None:
-        self.parties = Parties(actor, table, rows)
+        self.columns = ActorAndColumns(actor, "actor", table, rows)
         self._action = Action(action)
         self._rows = rows
 
     @property
     def masks(self) -> Sequence[Mask]:
         """Whether the actor's organization is the source, and whether it is the destination."""
-        return self.parties.is_source, self.parties.is_destination
+        return self.columns.is_source, self.columns.is_destination
 
     def decide(self, facts: Sequence[bool], status: object) -> Decision:
         """The decision on such rows."""
         is_source, is_destination = facts
-        row = self.parties.row(is_source, is_destination, status)
-        return self._rows.decide(self.parties.asker, self._action, row)
+        row = self.columns.row(is_source, is_destination, status)
+        return self._rows.decide(self.columns.actor, self._action, row)
 
     def allowed(self) -> Mask:
         """The rows on which it may be taken."""
         takers: dict[Collection[Status], list[Role]] = {}
         for role in Role:
             takers.setdefault(permitting_statuses(role, self._action), []).append(role)
-        length = len(self.parties)
+        length = len(self.columns)
         ways = (
             pc.and_(
-                any_of(map(self.parties.holds, roles), length), self.parties.has_status(statuses)
+                any_of(map(self.columns.holds, roles), length), self.columns.has_status(statuses)
             )
             for statuses, roles in takers.items()
             if statuses
@@ -155,7 +155,7 @@ class OnAccess:
     """Whether data may be read."""
 
     def __init__(self, reader: object, scope: str, table: pa.Table, rows: RowPolicy) -> None:
-        self.parties = Parties(reader, table, rows)
+        self.columns = ActorAndColumns(reader, "reader", table, rows)
         self._spelling = spelling_of(scope, rows)
         self._scopes = column_of_scopes(table, rows.scopes, self._spelling)
         self._scope = scope
@@ -164,24 +164,24 @@ class OnAccess:
     @cached_property
     def _granted(self) -> Mask:
         if self._spelling is None:
-            return constant(False, len(self.parties))
+            return constant(False, len(self.columns))
         return has_member(self._scopes, self._spelling)
 
     @property
     def masks(self) -> Sequence[Mask]:
         """The same as for an action, and whether the scope is granted."""
-        return self.parties.is_source, self.parties.is_destination, self._granted
+        return self.columns.is_source, self.columns.is_destination, self._granted
 
     def decide(self, facts: Sequence[bool], status: object) -> Decision:
         """The decision on such rows."""
         is_source, is_destination, granted = facts
-        row = self.parties.row(is_source, is_destination, status, [self._spelling] * granted)
-        return self._rows.decide_access(self.parties.asker, self._scope, row)
+        row = self.columns.row(is_source, is_destination, status, [self._spelling] * granted)
+        return self._rows.decide_access(self.columns.actor, self._scope, row)
 
     def allowed(self) -> Mask:
         """The rows through which it may be read."""
-        sharing = self.parties.has_status([SHARING_STATUS])
-        readable: Mask = pc.and_(pc.and_(self.parties.holds(READING_ROLE), sharing), self._granted)
+        sharing = self.columns.has_status([SHARING_STATUS])
+        readable: Mask = pc.and_(pc.and_(self.columns.holds(READING_ROLE), sharing), self._granted)
         return readable
 
 

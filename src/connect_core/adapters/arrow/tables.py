@@ -57,18 +57,18 @@ def table_of(table: object) -> pa.Table:
     return made
 
 
-def organization_of(actor: object) -> Plain:
+def organization_of(actor: object, argument: str) -> Plain:
     """The id of the actor's organization, as a value that a column can hold.
 
     Raises:
         TypeError: it acts for no organization, or the id is neither text, an integer nor a UUID.
     """
-    ours = arguments.acting_for(actor)
+    ours = arguments.acting_for(actor, argument)
     plain = _plain(ours)
     if plain is None:
         raise TypeError(
-            f"actor: expected an organization_id that a column can hold, which is text, an integer"
-            f" or a UUID; got {kind_of(ours)}"
+            f"{argument}: expected an organization_id that a column can hold, which is text, an"
+            f" integer or a UUID; got {kind_of(ours)}"
         )
     return plain
 

@@ -1,8 +1,9 @@
 """The decision table as a TypeScript module, for a front end that shows a menu.
 
-`typescript_module` asks the policy every question that such a page has, and writes the answers as
-data, with functions that look them up. The functions compare ids and find the row; they state no
-rule. Creation without a Connection, the explanations and the advice are left out.
+`typescript_module` asks the policy about every action, status and set of roles, and writes the
+answers as data. The functions beside them compare ids, look answers up, search the table for the
+shortest way and, for a scope that is granted, leave its denial out; they state no rule. Creation
+without a Connection, the explanations and the advice are left out.
 """
 
 import json

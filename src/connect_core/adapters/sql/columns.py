@@ -5,7 +5,7 @@ Python does, once the value is loaded. A column whose type compares otherwise, o
 values, is refused. What only the database knows, such as a collation that was declared there,
 cannot be seen from here.
 
-A value is bound by the column's own type, never as text in its place.
+A value is bound by the column's own type, an integer as BIGINT, never as text in its place.
 """
 
 import re
@@ -47,7 +47,7 @@ def has_value(on: object, name: str, values: Sequence[object]) -> ColumnElement[
     Args:
         on: the table, alias or mapped class.
         name: the name of its column, or of the attribute.
-        values: texts, numbers, UUIDs, or what a type of the host's takes; none is None.
+        values: texts, integers, UUIDs, or what a type of the host's takes; none is None.
 
     Raises:
         TypeError: `on` is something else, has no such column but a Python attribute, or has one
@@ -122,8 +122,8 @@ _FOLDING: Final = re.compile(
 )
 
 
-#: How wide an integer of SQL is, in bits, and with it all that a column can hold.
-_WIDEST: Final = 64
+#: The widest integers of SQL have 64 bits.
+_INTEGERS: Final = range(-(1 << 63), 1 << 63)
 
 
 def bound_to(
@@ -181,7 +181,7 @@ def _held_alone(type_: TypeEngine[Any], value: object, decorated: bool) -> objec
         if isinstance(type_, Uuid) and not type_.as_uuid:
             return value if _is_canonical(value) else None
     if isinstance(value, int) and not isinstance(value, bool) and isinstance(type_, Integer):
-        return int(value) if value.bit_length() < _WIDEST else None
+        return int(value) if int(value) in _INTEGERS else None
     if isinstance(value, UUID) and isinstance(type_, Uuid) and type_.as_uuid:
         return value
     if isinstance(value, bytes) and type(type_) is LargeBinary:

@@ -47,7 +47,7 @@ def visible(
         LookupError: `on` is a table that lacks a column.
         AttributeError: `on` is a class that lacks an attribute.
     """
-    arguments.require_rows(rows)
+    arguments.instance(RowPolicy, rows, "rows")
     wanted = organization_id_of(organization_id)
     if wanted is None:
         raise TypeError("organization_id: expected an organization's id, got None")
@@ -78,8 +78,8 @@ def actionable(
         LookupError: `on` is a table that lacks a column.
         AttributeError: `on` is a class that lacks an attribute.
     """
-    arguments.require_rows(rows)
-    ours, taken = arguments.acting_for(actor), Action(action)
+    arguments.instance(RowPolicy, rows, "rows")
+    ours, taken = arguments.acting_for(actor, "actor"), Action(action)
     _require_statuses(on, rows)
     return _any(
         _all(_holds(ours, role, on, rows), _is_in(permitting_statuses(role, taken), on, rows))
@@ -97,7 +97,7 @@ def readable(
 ) -> ColumnElement[bool]:
     """The rows through which `reader` may read data of `scope`: where `decide_access` allows it.
 
-    So it says of which partners' data somebody may read now. It is true or false for every row,
+    It answers: whose data may this reader read now? It is true or false for every row,
     never NULL, so that it can be negated and selected as a column. No row grants an ill-formed
     scope.
 
@@ -123,8 +123,8 @@ def readable(
         AttributeError: `on` is a class that lacks an attribute.
         sqlalchemy.exc.CompileError: when it is executed, on another database.
     """
-    arguments.require_rows(rows)
-    ours = arguments.acting_for(reader)
+    arguments.instance(RowPolicy, rows, "rows")
+    ours = arguments.acting_for(reader, "reader")
     _require_statuses(on, rows)
     _require_condition(granted)
     spelling = rows.spelling_of(scope)
