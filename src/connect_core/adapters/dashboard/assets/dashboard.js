@@ -32,11 +32,6 @@ if (navigator.clipboard) {
   }
 }
 
-// A filter that applies as soon as it is chosen.
-for (const select of document.querySelectorAll("[data-submit]")) {
-  select.addEventListener("change", () => select.form.requestSubmit());
-}
-
 // A field that is checked as soon as it is left. The hint says what is wrong, and nothing moves, so
 // that a click that leaves the field still hits what it was meant for.
 for (const input of document.querySelectorAll("[data-pattern]")) {
