@@ -70,10 +70,7 @@ class TestEveryState:
             page.on("request", lambda asked: _note_elsewhere(asked.url, at, wrong))
             page.route(re.compile(r"/dashboard\.js"), lambda route: held.append(route))
             page.goto(at.of(state), wait_until="commit")
-            ends = monotonic() + DEADLINE
-            while not (held and page.evaluate(_IS_STYLED)):
-                assert monotonic() < ends
-                page.wait_for_timeout(10)
+            _wait_until(page, lambda: bool(held and page.evaluate(_IS_STYLED)))
             before = page.evaluate(_PLACES)
             held[0].continue_()
             page.wait_for_load_state("networkidle")
@@ -223,6 +220,13 @@ def _focused(page: "Page") -> str:
         "(it => it.getAttribute('aria-label') || it.id || it.innerText)(document.activeElement)"
     )
     return " ".join(name.split())
+
+
+def _wait_until(page: "Page", is_so: Callable[[], bool]) -> None:
+    ends = monotonic() + DEADLINE
+    while not is_so():
+        assert monotonic() < ends
+        page.wait_for_timeout(10)
 
 
 def _tab_to(page: "Page", name: str, *, back: bool = False) -> None:
@@ -445,6 +449,24 @@ class TestScript:
                 page.locator("dialog").wait_for(state="detached")
             assert page.url == f"{url}/connections/{made.id}"
         assert host.service.get(made.id, by=ADA).version == 1
+
+
+    def test_a_double_click_opens_one_dialog(
+        self, chromium: "Browser", host: Host, url: str
+    ) -> None:
+        """Both clicks are answered, and leaving the one dialog gives the focus back."""
+        made = host.connection()
+        answers: list[str] = []
+        with visiting(chromium, url, "grace") as page:
+            page.on("requestfinished", lambda request: answers.append(request.url))
+            page.get_by_role("link", name="Accept").dblclick()
+            page.locator("dialog[open]").wait_for()
+            asked = f"{url}/connections/{made.id}/activate"
+            _wait_until(page, lambda: answers.count(asked) == 2)
+            assert page.locator("dialog").count() == 1
+            page.keyboard.press("Escape")
+            page.locator("dialog").wait_for(state="detached")
+            assert _focused(page).startswith("Accept")
 
 
 class TestOtherSites:

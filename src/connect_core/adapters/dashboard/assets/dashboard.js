@@ -65,6 +65,7 @@ document.addEventListener("click", async (event) => {
 });
 
 function show(content) {
+  if (document.querySelector("dialog[open]")) return; // of a double click, the first counts
   const dialog = document.createElement("dialog");
   dialog.setAttribute("aria-labelledby", "confirm-title");
   dialog.append(content);
