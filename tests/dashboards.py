@@ -68,15 +68,16 @@ class Host:
     """A host that mounts the Dashboard.
 
     Args:
+        id_of: the id of a Connection, by its number; they are cxn_1, cxn_2 and so on if omitted.
         options: arguments of `create_dashboard` that differ from the host's.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, id_of: Callable[[int], str] = "cxn_{}".format, **options: Any) -> None:
         self.clock = Clock(NOW)
         numbers = count(1)
         self.transactions = MemoryTransactions()
         self.service = self.transactions.service = ConnectionService(
-            InMemoryStore(), clock=self.clock, new_id=lambda: f"cxn_{next(numbers)}"
+            InMemoryStore(), clock=self.clock, new_id=lambda: id_of(next(numbers))
         )
         self.asked: list[frozenset[str]] = []
         arguments: dict[str, Any] = {

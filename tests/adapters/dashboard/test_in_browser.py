@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.site
 
-#: From a small phone, and 1280 px at 400 %, to a wide screen.
-WIDTHS = (320, 390, 768, 1024, 1280, 2560)
+#: From a small phone, and 1280 px at 400 %, to a wide screen. Up to 1104 px, rows are cards.
+WIDTHS = (320, 390, 768, 1024, 1105, 1280, 2560)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,7 @@ class TestEveryState:
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 700})
                 assert too_wide(page) == [], width
+                assert page.evaluate(_OVERLAPS) == [], width
             page.set_viewport_size({"width": 320, "height": 256})  # 1280 x 1024 at 400 %
             assert too_wide(page) == []
 
@@ -62,8 +63,7 @@ class TestEveryState:
         """There is no error and no request elsewhere, and the script moves nothing."""
         state, wrong, held = STATES[name], list[str](), list["HeldRequest"]()
         with chromium.new_context() as context:
-            if state.visitor is not None:
-                context.add_cookies([{"name": "visitor", "value": state.visitor, "url": at.host}])
+            at.sign_in(context, state)
             page = context.new_page()
             page.on("console", lambda said: wrong.append(said.text))
             page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -93,6 +93,46 @@ _PLACES = """[...document.querySelectorAll("body *")].map((it) => {
     const {x, y, width, height} = it.getBoundingClientRect();
     return [it.tagName, x + scrollX, y + scrollY, width, height];
 })"""
+
+
+#: The texts in a cell that are over another cell of its row, and the headings that are broken.
+_OVERLAPS = """(() => {
+    const over = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 0.5
+        && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 0.5;
+    const texts = (cell) => {
+        const found = [], walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+        while (walker.nextNode()) {
+            const it = walker.currentNode;
+            if (!it.data.trim() || it.parentElement.closest(".unseen, .menu-body")) continue;
+            const range = document.createRange(), clip = it.parentElement.closest(".row-title");
+            range.selectNodeContents(it);
+            const end = clip ? clip.getBoundingClientRect().bottom : Infinity;
+            for (const {left, right, top, bottom} of range.getClientRects()) {
+                found.push({text: it.data, left, right, top, bottom: Math.min(bottom, end)});
+            }
+        }
+        return found;
+    };
+    const found = [];
+    for (const row of document.querySelectorAll(".table tr")) {
+        for (const cell of row.cells) {
+            for (const other of row.cells) {
+                if (cell === other || row.closest("thead")) continue;
+                const boxes = [other, ...other.querySelectorAll(".button, summary")];
+                for (const text of texts(cell)) {
+                    if (boxes.some((it) => over(text, it.getBoundingClientRect()))) {
+                        found.push(text.text);
+                    }
+                }
+            }
+        }
+    }
+    for (const heading of document.querySelectorAll(".table thead th")) {
+        const isSeen = getComputedStyle(heading.closest("thead")).position !== "absolute";
+        if (isSeen && texts(heading).length > 1) found.push(heading.innerText);
+    }
+    return found;
+})()"""
 
 
 def _note_elsewhere(url: str, at: "Addresses", wrong: list[str]) -> None:
@@ -388,9 +428,7 @@ class TestScript:
             page.locator("h1").click()
             assert page.locator("details[open]").count() == 0
 
-    def test_a_filter_waits_for_its_button(
-        self, chromium: "Browser", host: Host, url: str
-    ) -> None:
+    def test_a_filter_waits_for_its_button(self, chromium: "Browser", host: Host, url: str) -> None:
         """Choosing by keyboard passes every status on the way: none of them loads a page."""
         host.connection()
         with visiting(chromium, url, "ada") as page:
@@ -449,7 +487,6 @@ class TestScript:
                 page.locator("dialog").wait_for(state="detached")
             assert page.url == f"{url}/connections/{made.id}"
         assert host.service.get(made.id, by=ADA).version == 1
-
 
     def test_a_double_click_opens_one_dialog(
         self, chromium: "Browser", host: Host, url: str
