@@ -239,6 +239,8 @@ class TestCount:
             {"actionable": "activate", "status": "active"},
             {"direction": "outbound", "source": "org_DEF456"},
             {"name": "\x00"},
+            {"name": "\x00", "partners": []},
+            {"partners": []},
         ],
         ids=lambda filters: " ".join(filters),
     )

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from databases import STORES, Backend, backend
@@ -21,6 +21,8 @@ from connect_core import (
     ConnectionService,
     ConnectionStore,
     Direction,
+    InMemoryStore,
+    Organization,
     Role,
     Status,
     allowed_actions,
@@ -43,6 +45,7 @@ class Listing:
     direction: Direction | None
     actionable: Action | None
     name: str | None
+    partners: list[str] | None = None
 
     def admits(self, connection: Connection) -> bool:
         """Whether a Connection belongs to the list, by the policy and by its fields."""
@@ -55,8 +58,19 @@ class Listing:
             and self.destination in (None, connection.destination_organization_id)
             and (self.direction is None or role[self.direction] in roles)
             and (self.actionable is None or can(self.by, self.actionable, connection))
-            and (self.name is None or contains(connection.name, self.name))
+            and self.is_found(connection)
         )
+
+    def is_found(self, connection: Connection) -> bool:
+        """Whether the name or the other party is looked for, if either is."""
+        ours = self.by.organization_id
+        source = connection.source_organization_id
+        other = connection.destination_organization_id if source == ours else source
+        matches = [
+            *([] if self.name is None else [contains(connection.name, self.name)]),
+            *([] if self.partners is None else [other in self.partners]),
+        ]
+        return any(matches) if matches else True
 
 
 def contains(name: str | None, text: str) -> bool:
@@ -112,6 +126,7 @@ listings = st.builds(
     direction=st.none() | st.sampled_from(Direction),
     actionable=st.none() | st.sampled_from(Action),
     name=st.none() | _short.map(lambda text: text[:2]).filter(bool),
+    partners=st.none() | st.lists(st.sampled_from([*ORGANIZATIONS, "org_unknown"]), max_size=3),
 )
 
 
@@ -333,6 +348,47 @@ class TestNames:
                 assert (before.prev is None) == (len(newer) <= 3)
 
 
+class TestPartners:
+    """The Connections with certain other parties; with a name, those that match either."""
+
+    @pytest.mark.parametrize("name", [None, "Ü", "\x00"], ids=ascii)
+    @pytest.mark.parametrize("partners", [[], ["org_3"], ["org_3", "org_6", "org_3"], ["org_no"]])
+    def test_with_a_name_and_without(
+        self, named_store: Backend, partners: list[str], name: str | None
+    ) -> None:
+        listing = Listing(OUR_KEY, None, None, None, None, None, name, partners)
+        due = list(filter(listing.admits, EVERYTHING))
+        with named_store.service() as service:
+            assert pages(service, listing, 2) == due
+            assert service.count(by=OUR_KEY, name=name, partners=partners) == len(due)
+
+    def test_many(self, named_store: Backend) -> None:
+        partners = [f"org_{number}" for number in range(0, 200, 2)]
+        listing = Listing(OUR_KEY, None, None, None, None, None, None, partners)
+        with named_store.service() as service:
+            assert pages(service, listing, 10) == list(filter(listing.admits, EVERYTHING))
+
+    def test_in_any_form(self) -> None:
+        service = ConnectionService(InMemoryStore())
+        made = service.create(by=OUR_KEY, destination="org_DEF456").connection
+        for partners in (
+            {"org_DEF456"},
+            {"org_DEF456": "Lender"},
+            (Organization(id="org_DEF456", name="Lender"),),
+        ):
+            assert list(service.list(by=OUR_KEY, partners=partners)) == [made]
+
+    @pytest.mark.parametrize("partners", ["org_1", b"org_1", 7, iter(()), [7]], ids=repr)
+    def test_of_the_wrong_type(self, partners: Any) -> None:
+        with pytest.raises(TypeError, match="partners is"):
+            ConnectionService(InMemoryStore()).list(by=OUR_KEY, partners=partners)
+
+    @pytest.mark.parametrize("partners", [["1"], [f"org_{number}" for number in range(101)]])
+    def test_that_are_not_valid(self, partners: list[str]) -> None:
+        with pytest.raises(ValueError, match=r"^partners"):
+            ConnectionService(InMemoryStore()).count(by=OUR_KEY, partners=partners)
+
+
 class TestCounts:
     """A count is that of the list, as far as is asked."""
 
@@ -348,6 +404,7 @@ class TestCounts:
                 {"actionable": "activate"},
                 {"actionable": "deactivate"},
                 {"name": "OURS"},
+                {"partners": ["org_ABC123"]},
             ]
             assert [service.count(by=OUR_KEY, **each) for each in filters] == [1] * len(filters)
 

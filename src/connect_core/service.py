@@ -15,7 +15,7 @@ what needs a store:
 store for databases.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NoReturn, Unpack
@@ -32,12 +32,7 @@ from connect_core.paging import MAX_COUNT, MAX_PAGE_SIZE, Page, count_of, page_o
 from connect_core.parties import Actor, Organization, roles_of
 from connect_core.policy import authorize_access
 from connect_core.scopes import DEFAULT_SCOPES
-from connect_core.store import (
-    ConnectionStore,
-    Filters,
-    selection_for,
-    verified_history,
-)
+from connect_core.store import ConnectionStore, Filters, selection_for, verified_history
 
 
 class ConnectionService:
@@ -282,6 +277,7 @@ class ConnectionService:
         direction: str | None = None,
         actionable: str | None = None,
         name: str | None = None,
+        partners: Collection[str | Organization] | None = None,
         after: str | None = None,
         before: str | None = None,
         limit: int = 10,
@@ -299,6 +295,8 @@ class ConnectionService:
             direction: only Connections in this `Direction`, seen from the caller's organization.
             actionable: only Connections on which the caller may take this `Action` now.
             name: only Connections with this text in their names, ignoring the case of A to Z.
+            partners: only Connections with one of these organizations, at most 100; with `name`,
+                Connections that match either.
             after: the id of a Connection; the page begins after it.
             before: the id of a Connection; the page ends before it. Not with `after`.
             limit: how many, 1 to 100.
@@ -320,6 +318,7 @@ class ConnectionService:
             direction=direction,
             actionable=actionable,
             name=name,
+            partners=partners,
         )
         cursor, argument = (after, "after") if before is None else (before, "before")
         beyond = None if cursor is None else self._visible(arguments.text(cursor, argument), by)
@@ -328,7 +327,7 @@ class ConnectionService:
     def count(self, *, by: Actor, most: int = 100, **filters: Unpack[Filters]) -> int:
         """How many Connections `list` gives with these filters, counting no further than `most`.
 
-        It costs the same however many there are, unless a name is looked for.
+        It costs the same however many there are, unless a name or partners are looked for.
 
         Raises:
             ValueError: an argument is not valid; `most` is 1 to 1000.

@@ -33,6 +33,9 @@ class Direction(StrEnum):
     INBOUND = "inbound"
 
 
+#: The most partners that a list can be asked for at once.
+MAX_PARTNERS: Final = 100
+
 _ROLE_IN: Final = {Direction.OUTBOUND: Role.SOURCE, Direction.INBOUND: Role.DESTINATION}
 
 
@@ -54,6 +57,7 @@ class Filters(TypedDict, total=False):
     direction: str | None
     actionable: str | None
     name: str | None
+    partners: Collection[str | Organization] | None
 
 
 class Standing(NamedTuple):
@@ -90,6 +94,8 @@ class Selection(NamedTuple):
         source: the source's id; None for any.
         destination: the destination's id; None for any.
         name: a text in the Connection's name, with A to Z in lower case; None for any name.
+        partners: the ids of other parties. If a name is given too, one of the two is enough. None
+            for any other party.
     """
 
     organization_id: OrganizationId | None
@@ -97,19 +103,29 @@ class Selection(NamedTuple):
     source: OrganizationId | None = None
     destination: OrganizationId | None = None
     name: str | None = None
+    partners: tuple[OrganizationId, ...] | None = None
 
     def admits(self, connection: Connection) -> bool:
         """Whether `connection` is selected. A store gives the same answer by its own means."""
         return (
             self.source in (None, connection.source_organization_id)
             and self.destination in (None, connection.destination_organization_id)
-            and (self.name is None or self.name in lowered(connection.name or ""))
             and any(
                 self.organization_id in (None, connection.organization_of(standing.role))
                 and standing.status in (None, connection.status)
+                and self._is_found(connection, standing.role)
                 for standing in self.standings
             )
         )
+
+    def _is_found(self, connection: Connection, role: Role) -> bool:
+        """Whether the name, or the party that does not hold `role`, is looked for."""
+        if self.name is not None and self.name in lowered(connection.name or ""):
+            return True
+        if self.partners is None:
+            return self.name is None
+        (other,) = set(Role) - {role}
+        return connection.organization_of(other) in self.partners
 
 
 def selection_for(
@@ -121,6 +137,7 @@ def selection_for(
     direction: str | None = None,
     actionable: str | None = None,
     name: str | None = None,
+    partners: Collection[str | Organization] | None = None,
 ) -> Selection:
     """The arguments of `ConnectionService.list` as a `Selection`.
 
@@ -132,6 +149,8 @@ def selection_for(
         direction: a `Direction`, seen from the organization that asks.
         actionable: only Connections on which `by` may take this `Action` now.
         name: only Connections with this text in their names, ignoring the case of A to Z.
+        partners: only Connections with one of these organizations, at most 100; with `name`,
+            Connections that match either.
 
     Raises:
         TypeError: an argument has the wrong type.
@@ -162,9 +181,13 @@ def selection_for(
             standings = []
         parties[role] = ours
     part = None if name is None else lowered(_part_of_name(name))
+    others = None if partners is None else _partners(partners)
     if part is not None and not may_be_in_name(part):  # some databases cannot be asked for it
+        part, others = None, others or ()
+    if part is None and others == ():
         standings = []
-    return Selection(ours, tuple(standings), parties[Role.SOURCE], parties[Role.DESTINATION], part)
+    source_id, destination_id = parties[Role.SOURCE], parties[Role.DESTINATION]
+    return Selection(ours, tuple(standings), source_id, destination_id, part, others)
 
 
 def _part_of_name(name: object) -> str:
@@ -175,6 +198,15 @@ def _part_of_name(name: object) -> str:
             " characters"
         )
     return part
+
+
+def _partners(partners: object) -> tuple[OrganizationId, ...]:
+    if isinstance(partners, str | bytes) or not isinstance(partners, Collection):
+        raise TypeError(f"partners is {quoted(partners)}; it must be a list of organization ids")
+    if len(partners) > MAX_PARTNERS:
+        raise ValueError(f"partners has {len(partners)} ids; it may have {MAX_PARTNERS} at most")
+    ids = [arguments.organization_id(each, "partners") for each in partners]
+    return tuple(dict.fromkeys(ids))
 
 
 def selection_of_all(

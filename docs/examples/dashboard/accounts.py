@@ -143,8 +143,15 @@ async def fields_of(request: Request) -> dict[str, str]:
 
 
 def is_own_form(request: Request) -> bool:
-    """Whether a form was sent from a page of this host, as far as the browser says."""
-    return request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin"
+    """Whether a form was sent from a page of this host. If the browser does not say so, it was not.
+
+    A browser that sends no ``Sec-Fetch-Site`` names the page's origin.
+    """
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin", "")
+    if site is not None:
+        return site == "same-origin"
+    authority = origin.partition("://")[2]
+    return authority != "" and authority == request.headers.get("Host")
 
 
 def local_path(address: str) -> str:

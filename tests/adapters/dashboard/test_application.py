@@ -207,8 +207,8 @@ class TestErrors:
         [
             (StoreUnavailableError("gone"), 503, "Nothing was changed."),
             (StoreUnavailableError("gone", uncertain=True), 503, "It is not known whether"),
-            (InvalidRecordError("connections cxn_1", "bad"), 500, "The page could not be made."),
-            (ValueError("secret"), 500, "The page could not be made."),
+            (InvalidRecordError("connections cxn_1", "bad"), 500, "This page could not be shown."),
+            (ValueError("secret"), 500, "This page could not be shown."),
         ],
     )
     def test_faults(
@@ -389,7 +389,7 @@ class TestAsgi:
                         group.start_soon(visit, name)
 
         anyio.run(main)
-        for name, own in (("ada", b"You share with"), ("grace", b"Shares with you")):
+        for name, own in (("ada", b"You share with"), ("grace", b"You receive from")):
             pages = [body for body in seen[name] if body]
             assert len(pages) == 10
             assert all(own in body for body in pages)

@@ -17,7 +17,7 @@ def show(host: Host, visitor: str = "ada", query: str = "") -> Seen:
 
 
 class TestWay:
-    """The way to active, and who takes each step."""
+    """The steps to active, and who takes each step."""
 
     @pytest.mark.parametrize(
         ("status", "way", "states"),

@@ -211,4 +211,4 @@ class TestDuplicates:
         host.service.find = lambda **_: None  # type: ignore[method-assign]  # as if it were unseen
         seen = send(host)
         assert seen.status == 409
-        assert "Somebody has created it in this moment." in seen.words(".notice")
+        assert "Someone has just created it." in seen.words(".notice")

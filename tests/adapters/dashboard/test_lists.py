@@ -3,7 +3,7 @@
 import pytest
 from dashboards import ADA, GRACE, STRANGER, Browser, Host, Seen, finding
 
-from connect_core import InvalidRecordError, Page
+from connect_core import Actor, InvalidRecordError, Page
 
 TABS = ("needs-action", "shared-by-us", "shared-with-us", "all")
 
@@ -74,9 +74,9 @@ class TestRows:
     def test_what_they_say(self) -> None:
         seen = filled().browser().get("/connections")
         assert [row.split(" View Account")[0] for row in seen.all("tbody tr")] == [
-            "Example Insurer cxn_3 Shares with you Example Insurer org_XYZ789 Inactive Only"
+            "Example Insurer cxn_3 You receive from Example Insurer org_XYZ789 Inactive Only"
             " Example Insurer can reactivate it",
-            "Credit decisions cxn_2 Shares with you Example Lender org_DEF456 Pending Your turn to"
+            "Credit decisions cxn_2 You receive from Example Lender org_DEF456 Pending Your turn to"
             " accept or decline",
             "Loans cxn_1 You share with Example Lender org_DEF456 Active Data may flow",
         ]
@@ -130,6 +130,22 @@ class TestRows:
         assert seen.words(".account-name") == "org_ABC123"
 
 
+def walked(host: Host, address: str) -> list[list[str]]:
+    """The ids on each page of a list, from the first to the last, and the same on the way back."""
+    browser, pages = host.browser(), list[list[str]]()
+    seen = browser.get(address)
+    pages.append(seen.all(".cell-name .id"))
+    while (following := seen.html.select_one("a[rel=next]")) is not None:
+        seen = browser.get(str(following["href"]))
+        pages.append(seen.all(".cell-name .id"))
+    backwards = [pages[-1]]
+    while (previous := seen.html.select_one("a[rel=prev]")) is not None:
+        seen = browser.get(str(previous["href"]))
+        backwards.append(seen.all(".cell-name .id"))
+    assert backwards == pages[::-1]
+    return pages
+
+
 class TestPages:
     """25 on a page; pages neither skip nor repeat Connections."""
 
@@ -165,6 +181,47 @@ class TestPages:
         following = seen.html.select_one("a[rel=next]")
         assert following is not None
         assert len(titles(browser.get(str(following["href"])))) == 25
+
+    @pytest.mark.parametrize("text", ["bank", "credit union"])
+    def test_a_search_by_organization_goes_on(self, text: str) -> None:
+        """Whether the names of the Connections have the text too, or not."""
+        numbers = [f"org_{number}" for number in range(60)]
+        host = Host(search=finding(*numbers))
+        due: list[str] = []
+        for number, partner in enumerate(numbers):
+            name = f"Bank contract {number}"
+            if number % 3:
+                host.service.create(by=ADA, destination=partner, name=name)
+            else:
+                by = Actor(id="usr_1", organization_id=partner)
+                host.service.create(by=by, destination=ADA.organization_id, name=name)
+            host.clock.move(seconds=number % 2)
+            due.insert(0, f"cxn_{number + 1}")
+        assert [sorted(page) for page in walked(host, f"/connections?q={text}")] == [
+            sorted(due[:25]),
+            sorted(due[25:50]),
+            sorted(due[50:]),
+        ]
+
+    def test_what_one_of_two_ways_finds(self) -> None:
+        """Names and organizations in turn, with others between them."""
+        host = Host(search=finding(*(f"org_{number}" for number in range(0, 120, 4))))
+        for number in range(120):
+            name = f"Bank {number}" if number % 4 == 1 else None
+            host.service.create(by=ADA, destination=f"org_{number}", name=name)
+            host.clock.move(seconds=1)
+        due = [f"cxn_{number + 1}" for number in reversed(range(120)) if number % 4 < 2]
+        assert walked(host, "/connections?q=bank") == [due[:25], due[25:50], due[50:]]
+
+    def test_beyond_the_last_page(self) -> None:
+        """There is a way back, and nothing that says that there is no Connection."""
+        host = self.host(3)
+        for query in ("", "q=Nr&", "view=shared-by-us&"):
+            seen = host.browser().get(f"/connections?{query}after=cxn_1")
+            assert seen.words(".empty h2") == "Nothing on this page"
+            back = seen.html.select_one("a[rel=prev]")
+            assert back is not None
+            assert len(titles(host.browser().get(str(back["href"])))) == 2
 
     @pytest.mark.parametrize("cursor", ["cxn_unknown", "nothing", "%00", "cxn_1'--"])
     def test_an_unknown_place(self, cursor: str) -> None:
@@ -234,16 +291,23 @@ class TestSearch:
         host = filled()
         host.connection(by=ADA, to=STRANGER, name="For Example Lender")
         assert titles(host.browser().get("/connections?q=Example+Lender")) == [
+            "For Example Lender",
             "Credit decisions",
             "Loans",
-            "For Example Lender",
         ]
 
-    def test_a_search_of_the_host_that_finds_much(self) -> None:
-        many = [f"org_x{number}" for number in range(100)]
-        host = Host(search=finding(*many, "org_DEF456"))
+    @pytest.mark.parametrize(("number", "is_found"), [(99, True), (100, False)])
+    def test_a_search_of_the_host_that_finds_much(self, number: int, is_found: bool) -> None:
+        """The page says so if some of the organizations are left out."""
+        many = [f"org_x{each}" for each in range(number)]
+        host = Host(search=finding(*many, *many, "org_DEF456"))
         host.connection()
-        assert titles(host.browser().get("/connections?q=x")) == []
+        seen = host.browser().get("/connections?q=x")
+        assert titles(seen) == (["Loans"] if is_found else [])
+        notices = ["More than 100 organizations have this text in their names, and only the first"]
+        assert [each[:78] for each in seen.all(".notice")] == (
+            [] if is_found else [notices[0][:78]]
+        )
 
     def test_ids_of_the_host_that_are_none(self) -> None:
         host = Host(search=finding("nonsense", "org_DEF456", "org_ABC123"))
@@ -268,7 +332,7 @@ class TestEmpty:
     @pytest.mark.parametrize(
         ("view", "title", "step"),
         [
-            ("needs-action", "Nothing waits for you", "give your partner your organization id"),
+            ("needs-action", "Nothing needs your action", "give your partner your organization id"),
             ("shared-by-us", "You share nothing yet", "Create a Connection to offer data"),
             ("shared-with-us", "Nobody shares with you yet", "needs your organization id"),
             ("all", "No Connections yet", "Offer data to another organization"),

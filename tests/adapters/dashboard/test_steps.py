@@ -103,14 +103,14 @@ class TestWhatItSays:
                 "activate",
                 "Accept this Connection? Example Lender will be able to read from Example Bank,"
                 " from now on: View Account account.read View Inquiry inquiry.read"
-                " Either of the two can deactivate the Connection at any time.",
+                " Example Bank or Example Lender can deactivate the Connection at any time.",
             ),
             (
                 "pending",
                 "grace",
                 "deactivate",
                 "Decline this Connection? The offer is turned down. Example Lender will read"
-                " nothing from Example Bank. Should you change your mind: Example Bank has to"
+                " nothing from Example Bank. To restart it: Example Bank has to"
                 " reactivate it, then Example Lender has to accept it.",
             ),
             (
@@ -225,7 +225,7 @@ class TestStale:
         assert host.service.get(connection.id, by=ADA).status is Status.ACTIVE
         assert seen.words(".notice") == (
             "It has changed since you opened the page Accepted by Grace of Example Lender,"
-            " 5 minutes ago Nothing of what you sent was done. Please decide again."
+            " 5 minutes ago Nothing was changed. Please decide again."
         )
         assert seen.buttons == ["Deactivate"]
         again = seen.fields()

@@ -283,14 +283,22 @@ COUNTS: Final = {f"{list_}, counted": counting(LIMIT, **asked) for list_, asked 
 LONG_COUNTS: Final = {
     f"{list_}, counted to the end": counting(MAX_COUNT, **asked) for list_, asked in LISTS.items()
 }
+#: The other parties of some of its Connections, and of none.
+_PARTNERS: Final = [*(f"org_p{number}" for number in range(2000, 2090)), "org_unknown"]
 #: All of the organization's Connections may have to be read, and no others.
 BY_NAME: Final[dict[str, Question]] = {
     f"{list_}, {name}, {how}": question
     for list_, asked in LISTS.items()
-    for name in ("partner", "nothing")
+    for name, looked_for in {
+        "partner": {"name": "partner"},
+        "nothing": {"name": "nothing"},
+        "partners": {"partners": _PARTNERS},
+        "a name or partners": {"name": "nothing", "partners": _PARTNERS},
+    }.items()
     for how, question in {
-        "a page": listing(**asked, name=name),
-        "counted": counting(MAX_COUNT, **asked, name=name),
+        "a page": listing(**asked, **looked_for),
+        "a later page": listing(**asked, **looked_for, after=_MIDDLE),
+        "counted": counting(MAX_COUNT, **asked, **looked_for),
     }.items()
 }
 QUESTIONS: Final = {
@@ -480,6 +488,8 @@ class TestPlans:
             assert counting(MAX_COUNT, name="PARTNER")(session) == MAX_COUNT
             assert counting(MAX_COUNT, name="partner 2000")(session) == 3
             assert counting(MAX_COUNT, name="nothing")(session) == 0
+            assert counting(MAX_COUNT, partners=_PARTNERS)(session) == 10
+            assert counting(MAX_COUNT, name="nothing", partners=_PARTNERS)(session) == 10
 
 
 class TestTheChecks:

@@ -1,7 +1,7 @@
 """``connect-core demo``: the guide's story, run by the service on a temporary database."""
 
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from tempfile import TemporaryDirectory
@@ -14,7 +14,6 @@ from rich.text import Text
 from connect_core import (
     Action,
     Actor,
-    Change,
     Connection,
     ConnectionEvent,
     ConnectionService,
@@ -48,12 +47,6 @@ _REQUEST: Final = """\
 }"""
 #: When the guide's Connection was created. Each scene is a minute after the one before.
 _BEGINNING: Final = datetime(2018, 6, 1, tzinfo=UTC)
-
-_COMMANDS: Final[dict[Action, Callable[..., Change]]] = {
-    Action.ACTIVATE: ConnectionService.activate,
-    Action.DEACTIVATE: ConnectionService.deactivate,
-    Action.REACTIVATE: ConnectionService.reactivate,
-}
 
 
 class _Scene(NamedTuple):
@@ -100,7 +93,7 @@ class _Story:
         """`by` tries it. A refusal raises and changes nothing; the decision says why."""
         decision = decide(by, action, self.connection)
         with self._service() as service, suppress(TransitionError):
-            self.connection, _ = _COMMANDS[action](service, self.connection.id, by=by)
+            self.connection, _ = service.take(action, self.connection.id, by=by)
         self._show(by, decision)
 
     def read(self, scope: str, by: Actor) -> None:

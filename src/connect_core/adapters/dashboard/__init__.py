@@ -3,7 +3,7 @@
 `create_dashboard` returns an ASGI application. Mount it in FastAPI, Starlette or Django, beside the
 API or without it: ``app.mount("/partners", create_dashboard(authenticate=..., transactions=...))``.
 
-Pages are complete without JavaScript, and load nothing from elsewhere. They state no rule: a menu
+Pages are complete without JavaScript, and load nothing from elsewhere. They decide nothing: a menu
 is `connect_core.actions`, a refusal is the policy's. The host says who is signed in; one without a
 sign-in of its own takes `connect_core.adapters.dashboard.sign_in.KeySignIn`, which needs the extra
 `sql`.

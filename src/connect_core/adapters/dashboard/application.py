@@ -66,7 +66,8 @@ def create_dashboard(
     """The Dashboard as an ASGI application, to be mounted at any path or served alone.
 
     Below the mount are ``/connections`` and ``/organization``. It knows nothing but its arguments,
-    and needs no lifespan. Functions may be asynchronous; if not, they run in the thread pool.
+    and needs no lifespan. Functions but `clock` may be asynchronous; if not, they run in the
+    thread pool.
 
     Args:
         authenticate: says who makes a request: an `Actor`, a `Visitor`, or None for nobody. It must
@@ -76,12 +77,13 @@ def create_dashboard(
         transactions: `connect_core.adapters.sql.Transactions`, `AsyncTransactions`, or your own.
         describe: gives the names of organizations and actors; without it, ids are shown. It is also
             asked for actors of other organizations, and leaves out what the visitor may not know.
-        search: finds organizations by a part of their names; without it, only the names of
-            Connections are searched.
+        search: finds organizations by a part of their names, of which the first 100 are looked for;
+            without it, only the names of Connections are searched.
         sign_in: where somebody goes who is not signed in: the path of a page of the host's, to
             which ``next`` is added; or a `KeySignIn`, with pages of its own. Without it, the answer
             is 401.
-        links: links to pages of the host, by their labels, for the head of every page.
+        links: links to pages of the host, by their labels, for the head of every page that
+            somebody signed in sees.
         limiter: counts the requests of each visitor; without it there is no limit.
         clock: gives the current time, aware, for the ages of what is shown; the system's clock in
             UTC if omitted.
@@ -198,7 +200,7 @@ class _Dashboard:
         try:
             return await self._visited(visit, path, received)
         except Exception as error:
-            with suppress(Exception):  # an error of the host's is no reason to show none
+            with suppress(Exception):  # show the page even if the host's `describe` fails
                 if visit.visitor is not None:
                     visit.names = await self._names(frozenset(), visit.visitor)
             return visit.refusal(error)
@@ -265,28 +267,25 @@ class _Dashboard:
     # --- What is asked ---
 
     async def _shown(self, visit: Visit, visitor: Visitor, found: Route, form: Fields) -> Response:
-        task = await self._task(visit, visitor.actor, found, form)
-        if task is None:
-            return visit.redirect(visit.links.to("connections"))
-        outcome = await self._outcome(task)
+        outcome = await self._outcome(await self._task(visit, visitor.actor, found, form))
         if isinstance(outcome, Redirect):
             return visit.redirect(outcome.address)
         visit.names = await self._names(outcome.ids, visitor)
         return visit.page(outcome.template, outcome.context, visitor.actor, status=outcome.status)
 
-    async def _task(self, visit: Visit, actor: Actor, found: Route, form: Fields) -> Task | None:
-        """What is to be done; None if the Connections are to be shown."""
+    async def _task(self, visit: Visit, actor: Actor, found: Route, form: Fields) -> Task | Outcome:
+        """What is to be done; its outcome, if that needs no transaction."""
         posts = visit.request.method == "POST"
         match found.place:
             case Place.ROOT:
-                return None
+                return Redirect(visit.links.to("connections"))
             case Place.CONNECTIONS:
-                asked = lists.Question.of(form)
-                return lists.connections(actor, asked, await self._found(actor, asked))
+                query = lists.ListQuery.of(form)
+                return lists.connections(actor, query, await self._found(actor, query))
             case Place.NEW if posts:
                 return pages.create(actor, form, visit.links)
             case Place.NEW:
-                return pages.creation(actor, form)
+                return pages.creation(form)
             case Place.CONNECTION:
                 return pages.connection(actor, found.parts[0], form)
             case Place.STEP if posts:
@@ -295,12 +294,14 @@ class _Dashboard:
             case Place.STEP:
                 return pages.confirmation(actor, found.parts[0], Action(found.parts[1]))
             case Place.ORGANIZATION:
-                return pages.information(actor)
+                return pages.information()
             case _:
                 raise RequestError(404, "not_found", NOT_FOUND)
 
-    async def _outcome(self, task: Task) -> Outcome:
+    async def _outcome(self, task: Task | Outcome) -> Outcome:
         """Do the work of a task, and that of the task which shows its refusal."""
+        if not isinstance(task, Task):
+            return task
         try:
             run = self._transactions.change if task.changes else self._transactions.ask
             return cast("Outcome", await self._call(run, task.work))
@@ -311,11 +312,11 @@ class _Dashboard:
 
     # --- What the host knows ---
 
-    async def _found(self, actor: Actor, asked: lists.Question) -> Collection[str]:
-        """The organizations in whose names the text is that is searched for."""
-        if self._search is None or not asked.looks_for_names:
+    async def _found(self, actor: Actor, query: lists.ListQuery) -> Collection[str]:
+        """Organizations whose names contain the search text."""
+        if self._search is None or not query.looks_for_names:
             return ()
-        return cast("Collection[str]", await self._call(self._search, asked.text, actor))
+        return cast("Collection[str]", await self._call(self._search, query.text, actor))
 
     async def _names(self, ids: frozenset[str], visitor: Visitor) -> Names:
         """The names of these, of a visitor, and of its organization."""

@@ -5,7 +5,7 @@ link, or a redirect, lead elsewhere.
 """
 
 from typing import Final, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 #: The characters that stay as they are in a path that leads back to a page, besides letters.
 _SAFE: Final = "/?&=%-_.~+"
@@ -31,6 +31,10 @@ class Links(NamedTuple):
     def back_to(self, place: str) -> str:
         """The address of the page at a place that a request names, such as ``/connections?a=b``.
 
-        Whatever the request names, the address is one below the mount.
+        Whatever the request names, the address is one below the mount. A browser would resolve
+        ``..``, also if it is percent-encoded, and so such a place leads to the Connections.
         """
+        segments = unquote(place.partition("?")[0]).split("/")
+        if not {".", ".."}.isdisjoint(segments):
+            return self.to("connections")
         return f"{self.root}/{quote(place.lstrip('/'), safe=_SAFE)}"

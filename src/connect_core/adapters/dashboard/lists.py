@@ -1,35 +1,29 @@
 """Lists: the page of all Connections, with its tabs, its filter and its search."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import partial
-from logging import Logger, getLogger
 from typing import Any, Final, NamedTuple
 
 from connect_core import (
     Actor,
-    Connection,
     ConnectionNotFoundError,
     ConnectionService,
     Direction,
     OrganizationId,
     Page,
-    Position,
 )
 from connect_core.adapters.dashboard.forms import Fields, one
 from connect_core.adapters.dashboard.pages import Shown, Task
 from connect_core.adapters.dashboard.views import Viewpoint, ids_of, summary
+from connect_core.adapters.dashboard.visit import log
 from connect_core.adapters.dashboard.wording import AWAITED, STATUSES
 from connect_core.adapters.http.refusals import RequestError
 from connect_core.parties import MAX_NAME_LENGTH
-from connect_core.store import selection_for
-
-log: Final[Logger] = getLogger("connect_core.adapters.dashboard")
+from connect_core.store import MAX_PARTNERS, selection_for
 
 #: How many Connections a page shows, and how far a tab counts.
 PAGE_SIZE: Final = 25
 MOST_COUNTED: Final = 100
-#: How many organizations a search by name considers.
-MOST_FOUND: Final = 25
 
 
 class Tab(NamedTuple):
@@ -52,8 +46,8 @@ TABS: Final[Mapping[str, Tab]] = {
 }
 
 
-class Question(NamedTuple):
-    """What the page of all Connections is asked.
+class ListQuery(NamedTuple):
+    """The query of the page of all Connections.
 
     Attributes:
         view: the tab.
@@ -70,8 +64,8 @@ class Question(NamedTuple):
     before: str | None
 
     @classmethod
-    def of(cls, query: Fields) -> "Question":
-        """What a query asks.
+    def of(cls, query: Fields) -> "ListQuery":
+        """The query of a request.
 
         Raises:
             RequestError: there is no such tab, status or page, or the text is too long, 400.
@@ -112,33 +106,36 @@ def _is_id(text: str) -> bool:
     return text.startswith(("cxn_", "org_"))
 
 
-def connections(visitor: Actor, asked: Question, organizations: Collection[str]) -> Task:
+def connections(visitor: Actor, query: ListQuery, organizations: Collection[str]) -> Task:
     """A page of Connections.
 
     Args:
         visitor: who asks.
-        asked: which.
+        query: which.
         organizations: those whose names have the text in them, as the host found them.
     """
+    found = [query.text] if query.text.startswith("org_") else organizations
+    partners = list(dict.fromkeys(filter(_is_organization, found)))
+    leaves_out = len(partners) > MAX_PARTNERS
 
     def work(service: ConnectionService) -> Shown:
-        exact = _exact(service, visitor, asked, organizations)
-        page = Page()
-        if not _is_id(asked.text):
+        if query.text.startswith("cxn_"):
+            page = _with_id(service, visitor, query)
+        else:
             page = service.list(
                 by=visitor,
-                **asked.filters,
-                name=asked.text or None,
-                after=asked.after,
-                before=asked.before,
+                **query.filters,
+                name=query.text or None,
+                partners=partners[:MAX_PARTNERS] or None,
+                after=query.after,
+                before=query.before,
                 limit=PAGE_SIZE,
             )
         for error in page.unreadable:
             log.error("left out of a list: %s", error)
-        first = asked.after is None and asked.before is None
-        found = [*(exact if first else []), *(each for each in page if each not in exact)]
         counts = _counts(service, visitor)
-        return Shown("connections", ids_of(found), partial(_context, asked, found, page, counts))
+        context = partial(_context, query, page, counts, leaves_out)
+        return Shown("connections", ids_of(page), context)
 
     return Task(work)
 
@@ -156,28 +153,14 @@ def _counts(service: ConnectionService, visitor: Actor) -> dict[str, int]:
     return counts | {"all": min(both, MOST_COUNTED)}
 
 
-def _exact(
-    service: ConnectionService, visitor: Actor, asked: Question, organizations: Collection[str]
-) -> list[Connection]:
-    """The Connections with the id that is searched for, or with one of these organizations."""
-    found: list[Connection | None] = []
-    if asked.text.startswith("cxn_"):
-        found.append(_got(service, visitor, asked.text))
-    partners = [asked.text] if asked.text.startswith("org_") else list(organizations)
-    for partner in partners[:MOST_FOUND]:
-        if _is_organization(partner):
-            found.append(service.find(by=visitor, destination=partner))
-            found.append(service.find(by=visitor, source=partner))
-    selected = selection_for(visitor, **asked.filters)
-    distinct = dict.fromkeys(each for each in found if each is not None)
-    return sorted(filter(selected.admits, distinct), key=Position.of, reverse=True)
-
-
-def _got(service: ConnectionService, visitor: Actor, connection_id: str) -> Connection | None:
+def _with_id(service: ConnectionService, visitor: Actor, query: ListQuery) -> Page:
+    """The Connection with the id that is searched for, if it is in the list."""
     try:
-        return service.get(connection_id, by=visitor)
+        found = service.get(query.text, by=visitor)
     except ConnectionNotFoundError:
-        return None
+        return Page()
+    is_in_list = selection_for(visitor, **query.filters).admits(found)
+    return Page((found,)) if is_in_list else Page()
 
 
 def _is_organization(text: str) -> bool:
@@ -189,25 +172,27 @@ def _is_organization(text: str) -> bool:
 
 
 def _context(
-    asked: Question,
-    found: Sequence[Connection],
+    query: ListQuery,
     page: Page,
     counts: Mapping[str, int],
+    leaves_out: bool,
     view: Viewpoint,
 ) -> Mapping[str, Any]:
     """The variables of the template."""
     return {
-        "asked": asked,
+        "query": query,
         "tabs": [
             {"view": name, "label": tab.label, "count": _counted(counts[name])}
             for name, tab in TABS.items()
         ],
         "statuses": STATUSES,
-        "rows": [summary(each, view) for each in found],
+        "rows": [summary(each, view) for each in page],
         "prev": page.prev,
         "next": page.next,
         "left_out": len(page.unreadable),
         "is_empty": counts["all"] == 0,
+        "is_tab_empty": counts[query.view] == 0,
+        "most_found": MAX_PARTNERS if leaves_out else None,
     }
 
 

@@ -2,7 +2,7 @@
 
 A browser says so itself, in ``Sec-Fetch-Site`` or, if it is older or the address has no TLS, in
 ``Origin``. Neither can be set by a page. A form from which both are missing is refused as well: no
-browser of these years sends one. So forms need no secret against forgery.
+current browser sends one. So forms need no secret against forgery.
 """
 
 from collections.abc import Mapping

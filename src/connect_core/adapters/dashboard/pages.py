@@ -42,9 +42,9 @@ from connect_core.adapters.dashboard.views import (
     ids_of,
     scopes,
     sides,
+    steps_to_active,
     summary,
     timeline,
-    way_to_active,
 )
 from connect_core.adapters.dashboard.wording import ACTIONS, consequences, scope_label
 from connect_core.history import Terms
@@ -57,7 +57,7 @@ class Shown(NamedTuple):
 
     Attributes:
         template: the name of the template.
-        ids: the organizations and actors that it names.
+        ids: the organizations and actors that it names, besides the visitor and theirs.
         context: gives the variables of the template.
         status: the HTTP status.
     """
@@ -87,33 +87,24 @@ class Task(NamedTuple):
     Attributes:
         work: what is done in a transaction.
         changes: whether it may change something.
-        refused: the task that shows a refusal; None if it has no page of its own.
+        refused: what shows a refusal; None if it has no page of its own.
     """
 
     work: Callable[[ConnectionService], Outcome]
     changes: bool = False
-    refused: "Callable[[ConnectError], Task | None]" = _has_no_page
-
-
-def plain(outcome: Outcome) -> Task:
-    """A task that asks nothing."""
-
-    def work(_: ConnectionService) -> Outcome:
-        return outcome
-
-    return Task(work)
+    refused: "Callable[[ConnectError], Task | Outcome | None]" = _has_no_page
 
 
 # --- Create --------------------------------------------------------------------------------------
 
 
-def creation(visitor: Actor, query: Fields) -> Task:
+def creation(query: Fields) -> Shown:
     """The form to create a Connection; a query may fill it in."""
     offer = Offer.of(query)
-    return plain(_form(offer._replace(ticked=offer.ticked or Offer().ticked), [], visitor))
+    return _form(offer._replace(ticked=offer.ticked or Offer().ticked), [])
 
 
-def create(visitor: Actor, form: Fields, links: Links) -> Task:
+def create(visitor: Actor, form: Fields, links: Links) -> Task | Shown:
     """Create a Connection from a form.
 
     Raises:
@@ -122,7 +113,7 @@ def create(visitor: Actor, form: Fields, links: Links) -> Task:
     offer, key = Offer.of(form), key_of(form)
     terms = offer.terms(visitor)
     if not isinstance(terms, Terms):
-        return plain(_form(offer, terms, visitor, status=422))
+        return _form(offer, terms, status=422)
 
     def work(service: ConnectionService) -> Outcome:
         made = service.create(
@@ -137,16 +128,16 @@ def create(visitor: Actor, form: Fields, links: Links) -> Task:
     return Task(work, changes=True, refused=partial(_not_created, visitor, offer))
 
 
-def _not_created(visitor: Actor, offer: Offer, error: ConnectError) -> Task | None:
+def _not_created(visitor: Actor, offer: Offer, error: ConnectError) -> Task | Shown | None:
     if isinstance(error, SelfConnectionError):
         text = "That is your own organization. Enter the id of another one."
-        return plain(_form(offer, [Problem("destination", text)], visitor, status=422))
+        return _form(offer, [Problem("destination", text)], status=422)
     if not isinstance(error, DuplicateConnectionError):
         return None
 
     def work(service: ConnectionService) -> Outcome:
         existing = service.find(by=visitor, destination=offer.destination)
-        return _form(offer, [], visitor, existing=existing, is_duplicate=True, status=409)
+        return _form(offer, [], existing=existing, is_duplicate=True, status=409)
 
     return Task(work)
 
@@ -154,7 +145,6 @@ def _not_created(visitor: Actor, offer: Offer, error: ConnectError) -> Task | No
 def _form(
     offer: Offer,
     problems: Sequence[Problem],
-    visitor: Actor,
     *,
     existing: Connection | None = None,
     is_duplicate: bool = False,
@@ -177,7 +167,7 @@ def _form(
         }
 
     found = [] if existing is None else [existing]
-    return Shown("new", ids_of(found) | {str(visitor.organization_id)}, context, status)
+    return Shown("new", ids_of(found), context, status)
 
 
 # --- One Connection ------------------------------------------------------------------------------
@@ -201,7 +191,7 @@ def connection(visitor: Actor, connection_id: str, query: Fields) -> Task:
                 "creator": view.names.of(found.creator.id),
                 "updated": Time.of(found.updated_at, view),
                 "sides": sides(found, view),
-                "way": way_to_active(found, last, view),
+                "way": steps_to_active(found, last, view),
                 "events": timeline(kept, view),
                 "left_out": len(events) - len(kept),
                 "news": timeline([last], view)[0] if is_news else None,
@@ -292,10 +282,9 @@ def _question(
 # --- The organization ----------------------------------------------------------------------------
 
 
-def information(visitor: Actor) -> Task:
+def information() -> Shown:
     """The organization's id, and who is signed in."""
-    ids = frozenset({str(visitor.organization_id), str(visitor.id)})
-    return plain(Shown("organization", ids, _nothing_more))
+    return Shown("organization", frozenset(), _nothing_more)
 
 
 def _nothing_more(_: Viewpoint) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ class Visitor(NamedTuple):
 
     Attributes:
         actor: who acts, and for which organization.
-        name: their name; None to show the actor's id, or the name that `Describe` gives for it.
+        name: their name, if `Describe` gives none; None to show the actor's id then.
         expires_at: when the session ends, aware; None if that is not known.
     """
 

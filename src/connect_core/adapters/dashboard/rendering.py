@@ -16,7 +16,8 @@ from starlette.responses import Response
 
 from connect_core.adapters.dashboard.links import Links
 
-#: On every page. No script and no style but ours, no frame around it, and nothing is kept.
+#: On every page. No script and no style but those of the same origin, no frame around it, and
+#: nothing is kept.
 SECURITY: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (

@@ -109,9 +109,11 @@ class KeySignIn:
     def _begin(self, request: Request, key: ApiKey | None) -> NewBrowserSession | None:
         if key is None:
             return None
+        # In this order, so that if one of the two fails, the earlier session is still there.
+        started = self._sessions.start(key)
         if (before := self._token(request)) is not None:
             self._sessions.end(before)
-        return self._sessions.start(key)
+        return started
 
     @staticmethod
     def _token(request: Request) -> str | None:

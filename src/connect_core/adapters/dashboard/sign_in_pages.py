@@ -9,7 +9,7 @@ from connect_core.adapters.dashboard.forms import Fields, one
 from connect_core.adapters.dashboard.origin import is_insecure
 from connect_core.adapters.dashboard.ports import Visitor
 from connect_core.adapters.dashboard.routing import Place, Route
-from connect_core.adapters.dashboard.visit import NOT_FOUND, Visit
+from connect_core.adapters.dashboard.visit import Visit
 from connect_core.adapters.dashboard.wording import Names
 from connect_core.adapters.http.refusals import RequestError
 
@@ -24,6 +24,10 @@ _WRONG_KEY: Final = (
     "This key cannot be used. Check that it is complete; it may also have expired, or have been"
     " revoked."
 )
+
+
+#: The same for a link that has expired and one that never was, so that it says nothing about keys.
+_WRONG_LINK: Final = "This sign-in link is not valid or has expired. Ask for a new one."
 
 
 #: Gives the names of these ids that somebody may know.
@@ -95,12 +99,12 @@ async def _by_link(
 ) -> Response:
     key = await call(sign_in.holder, token)
     if key is None:
-        raise RequestError(404, "not_found", NOT_FOUND)
+        raise RequestError(404, "not_found", _WRONG_LINK)
     if visit.request.method == "POST":
         started = await call(sign_in.begin_by_link, visit.request, token)
         if started is not None:
             return _started(visit, sign_in, started, "/connections")
-        raise RequestError(404, "not_found", NOT_FOUND)
+        raise RequestError(404, "not_found", _WRONG_LINK)
     if visit.visitor is not None and visit.visitor.actor == key.actor:
         return visit.redirect(visit.links.to("connections"))
     visit.visitor = None

@@ -1,6 +1,6 @@
 """Views: what a page shows of Connections, as plain values for a template.
 
-Each value is made from the policy's answers, so that a template states no rule.
+Each value is made from the policy's answers, so that a template decides nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,6 @@ from connect_core import (
     ConnectionEvent,
     Decision,
     Role,
-    Status,
     actions,
     roles_of,
     steps_to,
@@ -33,6 +32,7 @@ from connect_core.adapters.dashboard.wording import (
     turn,
 )
 from connect_core.history import format_timestamp
+from connect_core.lifecycle import READING_ROLE, SHARING_STATUS
 
 #: How many events of a history are shown at first.
 MOST_EVENTS: Final = 20
@@ -261,7 +261,7 @@ class Milestone(NamedTuple):
     time: Time | None = None
 
 
-def way_to_active(
+def steps_to_active(
     connection: Connection, last: ConnectionEvent, view: Viewpoint
 ) -> Sequence[Milestone]:
     """What has been done last, what is left, and who takes each step."""
@@ -281,8 +281,8 @@ def way_to_active(
         for number, step in enumerate(steps)
     ]
     reached = "later" if steps else "done"
-    destination = view.names.of_role(Role.DESTINATION, connection)
-    return [done, *left, Milestone(STATUSES[Status.ACTIVE], f"{destination} can read", reached)]
+    reader = view.names.of_role(READING_ROLE, connection)
+    return [done, *left, Milestone(STATUSES[SHARING_STATUS], f"{reader} can read", reached)]
 
 
 class TimelineEvent(NamedTuple):

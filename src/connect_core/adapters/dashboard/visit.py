@@ -49,7 +49,7 @@ _TITLES: Final = {
 NOT_FOUND: Final = (
     "There is no such page, or none that your organization may see. Check the address."
 )
-_FAULT: Final = "The page could not be made. The fault has been noted, and nothing was changed."
+_FAULT: Final = "This page could not be shown. The error was logged, and nothing was changed."
 _BUSY: Final = "The database does not answer at the moment. Nothing was changed."
 _UNCERTAIN: Final = (
     "The database stopped answering. It is not known whether the change was stored: look at the"

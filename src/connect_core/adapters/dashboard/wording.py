@@ -3,9 +3,9 @@
 Who may do what, and from where, is asked of the policy; nothing here decides it.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import humanize
@@ -19,9 +19,10 @@ from connect_core import (
     Role,
     Status,
     Step,
-    permitting_statuses,
     steps_to,
 )
+from connect_core.lifecycle import READING_ROLE, SHARING_STATUS
+from connect_core.table import PERMITTED_ROLES, PERMITTED_STATUSES
 
 #: The actions on a Connection that exists, in the order of their buttons.
 ACTIONS: Final = (Action.ACTIVATE, Action.DEACTIVATE, Action.REACTIVATE)
@@ -55,12 +56,12 @@ STATUSES: Final = {
 #: Which way data flows, seen from the visitor's organization.
 DIRECTIONS: Final = {
     "outbound": "You share with",
-    "inbound": "Shares with you",
+    "inbound": "You receive from",
     "self": "To yourself",
 }
 #: Whose turn it is, by the action that is due: ours, or another organization's.
 _TURNS: Final = {
-    Action.ACTIVATE: ("Your turn to accept or decline", "Waiting for {} to accept"),
+    Action.ACTIVATE: ("Your turn to accept", "Waiting for {} to accept"),
     Action.REACTIVATE: ("You can reactivate it", "Only {} can reactivate it"),
 }
 
@@ -89,7 +90,7 @@ class Names(NamedTuple):
 
 
 def _isolated(name: str) -> str:
-    """A name that turns nothing round but itself, even if it is written from right to left."""
+    """A name, isolated so that its direction does not affect the text around it."""
     return name if name.isascii() else f"\u2068{name}\u2069"
 
 
@@ -156,31 +157,18 @@ def reason(decision: Decision, connection: Connection, names: Names) -> str:
         return ""
     verb = _VERBS[decision.action]
     if decision.denial is Denial.WRONG_ROLE:
-        text = f"Only {names.of_roles(_takers(decision.action), connection)} can {verb} it."
+        takers = names.of_roles(PERMITTED_ROLES[decision.action], connection)
+        text = f"Only {takers} can {verb} it."
     elif decision.denial is Denial.WRONG_STATUS:
-        text = (
-            f"To {verb} it, it has to be {_possible(decision.action)}; it is"
-            f" {STATUSES[connection.status].lower()} now."
-        )
+        permitting = filter(None, PERMITTED_STATUSES[decision.action])
+        statuses = " or ".join(STATUSES[each].lower() for each in permitting)
+        status = STATUSES[connection.status].lower()
+        text = f"To {verb} it, it has to be {statuses}; it is {status} now."
     else:
         text = decision.explanation
     if decision.remedy and not decision.remedy[0].roles & decision.roles:
         text += f" First {in_order(decision.remedy, connection, names)}."
     return text
-
-
-@cache
-def _takers(action: Action) -> Sequence[Role]:
-    """The roles that may ever take an action."""
-    return [role for role in Role if permitting_statuses(role, action)]
-
-
-@cache
-def _possible(action: Action) -> str:
-    """The statuses in which an action is possible, as a part of a sentence."""
-    permitting = [permitting_statuses(role, action) for role in _takers(action)]
-    statuses = [status for status in Status if any(status in each for each in permitting)]
-    return " or ".join(STATUSES[status].lower() for status in statuses)
 
 
 def in_order(steps: Iterable[Step], connection: Connection, names: Names) -> str:
@@ -202,6 +190,8 @@ def turn(connection: Connection, roles: frozenset[Role], names: Names) -> tuple[
     following = steps[0]
     ours, theirs = _TURNS[following.action]
     if following.roles & roles:
+        if _is_refusal_of_offer(Action.DEACTIVATE, connection.status, roles):
+            ours += " or decline"
         return ours, following.action if following.action is AWAITED else None
     return theirs.format(names.of_roles(following.roles, connection)), None
 
@@ -230,34 +220,34 @@ def consequences(
 ) -> Consequences:
     """What an action that is allowed will do."""
     source = names.of_role(Role.SOURCE, connection)
-    destination = names.of_role(Role.DESTINATION, connection)
+    reader = names.of_role(READING_ROLE, connection)
     label = action_label(action, connection.status, decision.roles)
     question = f"{label} this Connection?"
     target = connection if decision.target is None else _with(connection, decision.target)
     later = in_order(steps_to(target), connection, names)
-    if decision.target is Status.ACTIVE:
+    if decision.target is SHARING_STATUS:
+        enders = names.of_roles(PERMITTED_ROLES[Action.DEACTIVATE], connection)
         return Consequences(
             question,
-            f"{destination} will be able to read from {source}, from now on:",
+            f"{reader} will be able to read from {source}, from now on:",
             True,
-            "Either of the two can deactivate the Connection at any time.",
+            f"{enders} can deactivate the Connection at any time.",
         )
     if decision.target is Status.PENDING:
         return Consequences(
             question,
-            f"The offer is made again. {destination} can read nothing until it is accepted:"
-            f" {later}.",
+            f"The offer is made again. {reader} can read nothing until it is accepted: {later}.",
             False,
             "The scopes stay as they are.",
         )
-    if connection.status is Status.ACTIVE:
-        lead = f"Sharing stops at once: {destination} can read nothing more from {source}."
+    if connection.status is SHARING_STATUS:
+        lead = f"Sharing stops at once: {reader} can read nothing more from {source}."
         restart = f"To start again, both sides must act: {later}."
     elif label == "Decline":
-        lead = f"The offer is turned down. {destination} will read nothing from {source}."
-        restart = f"Should you change your mind: {later}."
+        lead = f"The offer is turned down. {reader} will read nothing from {source}."
+        restart = f"To restart it: {later}."
     else:
-        lead = f"The offer is withdrawn: {destination} can no longer accept it."
+        lead = f"The offer is withdrawn: {reader} can no longer accept it."
         restart = f"To offer it again: {later}."
     return Consequences(question, lead, False, restart)
 

@@ -5,7 +5,7 @@ Each puts together a range of an index for each standing.
 This module builds statements and runs none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -21,6 +21,7 @@ from sqlalchemy import (
     bindparam,
     func,
     literal,
+    or_,
     select,
     tuple_,
     union,
@@ -71,13 +72,15 @@ class _Shape(NamedTuple):
         standings: those that the given parties permit.
         given: the roles whose organization is given.
         of_all: whether the Connections are those of every organization.
-        named: whether a text must be in their names.
+        named: whether a text in their names is looked for.
+        partnered: whether certain other parties are looked for.
     """
 
     standings: tuple[Standing, ...]
     given: frozenset[Role]
     of_all: bool
     named: bool
+    partnered: bool
 
 
 class Pages:
@@ -126,7 +129,7 @@ class Pages:
     def _parts(
         self, shape: _Shape, columns: Iterable[Column[Any]], placed: bool, newest_first: bool
     ) -> list[Select[Any]]:
-        """The first Connections of each standing, in order. Those with a name may be far apart."""
+        """The first Connections of each standing, in order. Those looked for may be far apart."""
         parts: list[Select[Any]] = []
         for standing in shape.standings:
             parties = {} if shape.of_all else {standing.role: "organization_id"}
@@ -139,12 +142,21 @@ class Pages:
                     for role, name in parties.items()
                 )
             )
-            if shape.named:
-                part = part.where(self._has_name)
+            if shape.named or shape.partnered:
+                part = part.where(or_(*self._looked_for(shape, standing.role)))
             # Two parties have one Connection at most. With a limit, PostgreSQL may look for it
             # among all Connections that one of the two has.
             parts.append(part if len(parties) == len(Role) else part.limit(_LIMIT))
         return parts
+
+    def _looked_for(self, shape: _Shape, role: Role) -> Iterator[ColumnElement[bool]]:
+        """The conditions of which one is enough, where the organization holds this role."""
+        if shape.named:
+            yield self._has_name
+        if shape.partnered:
+            (other,) = set(Role) - {role}
+            partner = self._table.c[f"{other}_organization_id"]
+            yield partner.in_(bindparam("partners", expanding=True))
 
     def _index_range(
         self, selected: Iterable[Column[Any]], standing: Standing, placed: bool, newest_first: bool
@@ -184,7 +196,13 @@ def _shape_of(selection: Selection) -> _Shape:
     fitting = tuple(
         each for each in selection.standings if ours is None or parties.get(each.role, ours) == ours
     )
-    return _Shape(fitting, frozenset(parties), ours is None, selection.name is not None)
+    return _Shape(
+        fitting,
+        frozenset(parties),
+        ours is None,
+        selection.name is not None,
+        selection.partners is not None,
+    )
 
 
 def _values_of(selection: Selection, limit: int) -> dict[str, object]:
@@ -194,7 +212,11 @@ def _values_of(selection: Selection, limit: int) -> dict[str, object]:
     }
     # The organization's id is not read if it is None.
     values |= {"organization_id": str(selection.organization_id), "limit": limit}
-    return values if selection.name is None else values | {"name": selection.name}
+    if selection.name is not None:
+        values["name"] = selection.name
+    if selection.partners is not None:
+        values["partners"] = list(map(str, selection.partners))
+    return values
 
 
 def _in_order(
