@@ -157,7 +157,7 @@ async def _answered(dashboard: ASGIApp, api: ASGIApp, rounds: int) -> Figure:
 
 def _written(transactions: Transactions, rounds: int) -> list[Figure]:
     """The page alone, and its parts, against the JSON alone, without database and application."""
-    asked = lists.Question.of({})
+    asked = lists.ListQuery.of({})
     shown = transactions.ask(lists.connections(ALL, asked, ()).work)
     page = transactions.ask(lambda service: service.list(by=ALL, limit=lists.PAGE_SIZE))
     assert isinstance(shown, Shown)

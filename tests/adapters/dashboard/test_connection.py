@@ -131,7 +131,7 @@ class TestSides:
         host.connection(by=ADA, to=ADA, allow_self=True)
         seen = show(host)
         assert seen.all(".side h3") == ["Example Bank you"]
-        assert seen.words(".under-title") == "Pending Your turn to accept or decline"
+        assert seen.words(".under-title") == "Pending Your turn to accept"
 
 
 class TestHistory:

@@ -265,6 +265,7 @@ class TestRedirects:
                 "/login?next=%2Fconnections%3Fview%3Dall%26q%3Da%2520b",
             ),
             ("//evil.example/x", "/login?next=%2Fevil.example%2Fx"),
+            ("/%2e%2e/admin", "/login?next=%2Fconnections"),
             ("/%0d%0aSet-Cookie:x=1", None),
             ("/connections?x=%0d%0aSet-Cookie:x=1", None),
         ],

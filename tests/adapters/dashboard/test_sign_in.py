@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine, select
 
 from connect_core.adapters.dashboard import create_dashboard
 from connect_core.adapters.dashboard.sign_in import KeySignIn
+from connect_core import StoreUnavailableError
 from connect_core.adapters.sql import (
     ApiKeys,
     BrowserSessions,
@@ -92,6 +93,21 @@ class TestEntering:
         assert "secure" not in forgotten["connect_core"]
         assert browser.get("/connections").location == "/sign-in?next=%2Fconnections"
 
+    def test_a_database_that_fails_meanwhile(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nothing was changed, and so the earlier session is still there."""
+        browser = site.signed_in()
+
+        def failing(*_: object) -> None:
+            raise StoreUnavailableError("the database is down")
+
+        monkeypatch.setattr(BrowserSessions, "start", failing)
+        seen = enter(browser, site.key("org_DEF456").token)
+        assert seen.status == 503
+        assert "Nothing was changed." in seen.text
+        assert browser.get("/connections").words(".account-name") == "Example Bank"
+
     def test_the_key_may_be_pasted_with_spaces(self, site: Site) -> None:
         assert enter(site.browser(), f"  {site.key().token}\n").status == 303
 
@@ -147,6 +163,10 @@ class TestPlaces:
             ("javascript:alert(1)", "/javascript%3Aalert%281%29"),
             ("/x\r\nSet-Cookie: a=b", "/x%0D%0ASet-Cookie%3A%20a=b"),
             ("/x#fragment", "/x%23fragment"),
+            *((place, "/connections") for place in ("/../admin", "/%2e%2E/admin", "/x/.%2e/y?a=b")),
+            *((place, "/connections") for place in ("..", "/.", "/%2e/admin", "/..?view=all")),
+            ("/connections?q=../..", "/connections?q=../.."),
+            ("/a..b/...", "/a..b/..."),
             ("", "/connections"),
         ],
     )
@@ -336,6 +356,7 @@ class TestLinks:
         ):
             assert seen.status == 404
             assert seen.cookies == []
+            assert "This sign-in link is not valid or has expired. Ask for a new one." in seen.text
 
     def test_one_that_ends_in_this_moment(
         self, site: Site, monkeypatch: pytest.MonkeyPatch

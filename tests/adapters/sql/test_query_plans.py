@@ -285,16 +285,18 @@ LONG_COUNTS: Final = {
 }
 #: The other parties of some of its Connections, and of none.
 _PARTNERS: Final = [*(f"org_p{number}" for number in range(2000, 2090)), "org_unknown"]
+#: What is looked for, by name.
+LOOKED_FOR: Final[dict[str, dict[str, Any]]] = {
+    "partner": {"name": "partner"},
+    "nothing": {"name": "nothing"},
+    "partners": {"partners": _PARTNERS},
+    "a name or partners": {"name": "nothing", "partners": _PARTNERS},
+}
 #: All of the organization's Connections may have to be read, and no others.
 BY_NAME: Final[dict[str, Question]] = {
     f"{list_}, {name}, {how}": question
     for list_, asked in LISTS.items()
-    for name, looked_for in {
-        "partner": {"name": "partner"},
-        "nothing": {"name": "nothing"},
-        "partners": {"partners": _PARTNERS},
-        "a name or partners": {"name": "nothing", "partners": _PARTNERS},
-    }.items()
+    for name, looked_for in LOOKED_FOR.items()
     for how, question in {
         "a page": listing(**asked, **looked_for),
         "a later page": listing(**asked, **looked_for, after=_MIDDLE),

@@ -27,6 +27,11 @@ PASSWORD: Final = "demo"  # noqa: S105  # of a demonstration
 EXAMPLES: Final = sorted((ROOT / "docs/examples/dashboard").glob("with_*.py"))
 
 
+#: What a browser says of a form on a page of this site, and on one of another site.
+SAME_SITE: Final = {"Sec-Fetch-Site": "same-origin"}
+CROSS_SITE: Final = {"Sec-Fetch-Site": "cross-site"}
+
+
 # --- A browser -----------------------------------------------------------------------------------
 
 
@@ -64,13 +69,15 @@ class Browser:
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
         self.cookies = client.cookies
+        self.origin = str(client.base_url).rstrip("/")
 
     def open(self, path: str) -> httpx.Response:
         return self._client.get(path)
 
-    def send(self, form: Form, *, site: str = "same-origin", **filled: str) -> httpx.Response:
-        """Fill in a form and send it, from a page of this site or of another one."""
-        headers = {"Sec-Fetch-Site": site}
+    def send(
+        self, form: Form, *, headers: Mapping[str, str] = SAME_SITE, **filled: str
+    ) -> httpx.Response:
+        """Fill in a form and send it, with what the browser says of the page that it is on."""
         return self._client.post(form.action, data={**form.fields, **filled}, headers=headers)
 
     def login_form(self, path: str = "/partners/connections") -> Form:
@@ -200,15 +207,30 @@ def test_signing_in_leads_nowhere_else(host: Host, elsewhere: str) -> None:
         assert answer.headers["Location"] == "/"
 
 
-def test_a_form_of_another_site_signs_nobody_in(host: Host) -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [CROSS_SITE, {}, {"Origin": "null"}, {"Origin": "https://elsewhere.example"}],
+    ids=str,
+)
+def test_a_form_of_another_site_signs_nobody_in(host: Host, headers: Mapping[str, str]) -> None:
     """It would sign somebody in as somebody else. Django asks for its token instead."""
     with host.browser() as browser:
         form = browser.login_form()
         fields = {name: value for name, value in form.fields.items() if "csrf" not in name}
         forged = form._replace(fields=fields)
-        answer = browser.send(forged, site="cross-site", username="alice", password=PASSWORD)
+        answer = browser.send(forged, headers=headers, username="alice", password=PASSWORD)
         assert answer.status_code == 403
         assert browser.open("/partners/connections").status_code == 303
+
+
+def test_an_older_browser_signs_somebody_in(host: Host) -> None:
+    """It says only from which origin the form was sent."""
+    with host.browser() as browser:
+        form = browser.login_form()
+        headers = {"Origin": browser.origin}
+        answer = browser.send(form, headers=headers, username="alice", password=PASSWORD)
+        assert answer.status_code in REDIRECTS
+        assert browser.open("/partners/connections").status_code == 200
 
 
 def test_the_story(host: Host) -> None:
@@ -248,7 +270,7 @@ def test_the_story(host: Host) -> None:
         assert connection not in carol.open("/partners/connections").text
 
         foreign = form_of(bob.open(f"{connection}/deactivate"))
-        assert bob.send(foreign, site="cross-site").status_code == 403
+        assert bob.send(foreign, headers=CROSS_SITE).status_code == 403
         assert "The Connection is now" not in bob.open(connection).text
 
 
