@@ -331,7 +331,7 @@ class TestArguments:
             ({"max_body": 0}, ValueError, "max_body"),
             ({"max_body": "1"}, TypeError, "max_body"),
             ({"body_timeout": 0}, ValueError, "body_timeout"),
-            ({"body_timeout": "x"}, ValueError, "body_timeout"),
+            ({"body_timeout": "x"}, TypeError, "body_timeout"),
         ],
     )
     def test_each(self, wrong: dict[str, Any], error: type[Exception], said: str) -> None:

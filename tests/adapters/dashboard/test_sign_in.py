@@ -11,9 +11,9 @@ from clocks import Clock
 from dashboards import NOW, OURS, Browser, Seen, known_names
 from sqlalchemy import Engine, create_engine, select
 
+from connect_core import StoreUnavailableError
 from connect_core.adapters.dashboard import create_dashboard
 from connect_core.adapters.dashboard.sign_in import KeySignIn
-from connect_core import StoreUnavailableError
 from connect_core.adapters.sql import (
     ApiKeys,
     BrowserSessions,

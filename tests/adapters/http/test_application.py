@@ -73,7 +73,8 @@ class TestArguments:
             ({"max_body": "1"}, TypeError),
             ({"max_body": 0}, ValueError),
             ({"body_timeout": 0}, ValueError),
-            ({"body_timeout": "1"}, ValueError),
+            ({"body_timeout": "1"}, TypeError),
+            ({"body_timeout": True}, TypeError),
         ],
     )
     def test_refused(self, options: Mapping[str, object], error: type[Exception]) -> None:

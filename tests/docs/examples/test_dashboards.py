@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -237,7 +237,7 @@ def test_the_story(host: Host) -> None:
     """The source creates, the destination accepts, one ends it, the source offers it again."""
     with host.browser("alice") as alice, host.browser("bob") as bob, host.browser("carol") as carol:
         form = form_of(alice.open("/partners/connections/new"))
-        filled = {
+        filled: dict[str, Any] = {
             "destination": "org_DEF456",
             "name": "Partner Connection",
             "scope": "account.read",

@@ -35,7 +35,6 @@ from connect_core.adapters.http.asgi import (
     is_async,
     mounted,
     no_lifespan,
-    require_seconds,
 )
 from connect_core.adapters.http.ports import (
     AsyncTransactionsLike,
@@ -102,7 +101,7 @@ def create_dashboard(
         if function is not None:
             arguments.function(function, name)
     arguments.number(max_body, "max_body", 1, sys.maxsize)
-    require_seconds(body_timeout, "body_timeout")
+    arguments.seconds(body_timeout, "body_timeout")
     if not (sign_in is None or isinstance(sign_in, str) or hasattr(sign_in, "begin")):
         raise TypeError(f"sign_in is {sign_in!r}; it must be a KeySignIn, a path or None")
     links = {} if links is None else links

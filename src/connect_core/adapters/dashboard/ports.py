@@ -25,7 +25,7 @@ class Visitor(NamedTuple):
 
 #: Who is signed in, or nobody.
 Authenticated: TypeAlias = Actor | Visitor | None
-#: Says who is signed in. It is the only one who does.
+#: Says who is signed in. Nothing else is asked.
 Authenticate: TypeAlias = Callable[[Request], Authenticated | Awaitable[Authenticated]]
 
 

@@ -39,7 +39,7 @@ class KeySignIn:
 
     Raises:
         TypeError: an argument has the wrong type.
-        ValueError: `lifetime` is less than a millisecond, or longer than times go.
+        ValueError: `lifetime` is less than a millisecond, or ends after the year 9999.
     """
 
     def __init__(

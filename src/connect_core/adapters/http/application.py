@@ -22,7 +22,6 @@ from connect_core.adapters.http.asgi import (
     is_async,
     mounted,
     no_lifespan,
-    require_seconds,
 )
 from connect_core.adapters.http.handler import Exchange, setting_of
 from connect_core.adapters.http.messages import Caller, Request, Response
@@ -102,7 +101,7 @@ class _Api:
         if limiter is not None:
             arguments.function(limiter, "limiter")
         arguments.number(max_body, "max_body", 1, sys.maxsize)
-        require_seconds(body_timeout, "body_timeout")
+        arguments.seconds(body_timeout, "body_timeout")
         self._authenticate = authenticate
         self._transactions = transactions
         self._limiter = limiter

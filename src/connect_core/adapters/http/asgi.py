@@ -17,16 +17,6 @@ from starlette.types import Receive, Scope, Send
 from connect_core.adapters.http.refusals import stalled, too_large
 
 
-def require_seconds(value: object, argument: str) -> None:
-    """Refuse what is no length of time.
-
-    Raises:
-        ValueError: it is not a number above 0.
-    """
-    if not isinstance(value, int | float) or not value > 0:
-        raise ValueError(f"{argument} is {value!r}; it must be a number above 0")
-
-
 def is_async(function: object) -> bool:
     """Whether it returns what has to be awaited. An object with such a ``__call__`` does, too."""
     return iscoroutinefunction(function) or iscoroutinefunction(

@@ -66,7 +66,9 @@ _REFUSES_ALL: Final = re.compile(r"starting up|shutting down|recovery mode|too m
 
 @contextmanager
 def available() -> Generator[None]:
-    """Whatever the database raises means that it is not available: for what only looks up a key.
+    """Let every error of the database mean that it is not available, also a missing table.
+
+    This is for signing in and for looking up keys, where a caller can only be told to try later.
 
     Raises:
         StoreUnavailableError: the database failed.

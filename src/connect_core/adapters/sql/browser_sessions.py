@@ -1,11 +1,11 @@
-"""Sessions of browsers that signed in with an API key, told by a token like the secret of a key.
+"""Browser sessions: a random token stands for the API key with which somebody signed in.
 
 A browser keeps the token of a session and not that of a key: a session ends by itself, and ending
 it leaves the key as it is. A link signs a browser in without anybody typing a key's token. A token
 is 256 bits from the system's random source. The database keeps only its digest, by which a row is
 found: how long that takes says nothing about a token.
 
-This module makes no request's decision, and knows no cookie and no URL. It logs nothing, and no
+This module authorizes nothing, and knows no cookie and no URL. It logs nothing, and no
 text that it makes, of a value or of an error, holds a token.
 """
 
@@ -67,7 +67,7 @@ _TOKEN: Final = re.compile(SECRET)
 
 
 class _Purpose(StrEnum):
-    """What a token is for. One for the one is none for the other."""
+    """What a token is for. One for a session does not work in a link, nor the reverse."""
 
     #: A browser sends it with each request.
     SESSION = "session"
@@ -120,7 +120,7 @@ class BrowserSessions:
 
     Raises:
         TypeError: `engine` is no `sqlalchemy.Engine`, or another argument is of the wrong type.
-        ValueError: `lifetime` is shorter than a millisecond, or ends later than times go.
+        ValueError: `lifetime` is shorter than a millisecond, or ends after the year 9999.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class BrowserSessions:
 
         Raises:
             TypeError: `key` is no `ApiKey`.
-            ValueError: the session would end later than times go; nothing was stored.
+            ValueError: the session would end after the year 9999; nothing was stored.
             sqlalchemy.exc.SQLAlchemyError: the database does not take it.
         """
         return self._store(_Purpose.SESSION, key, self._lifetime, "lifetime")
@@ -225,7 +225,7 @@ class BrowserSessions:
 
         Raises:
             TypeError: an argument is of the wrong type.
-            ValueError: `expires_in` is shorter than a millisecond, or ends later than times go;
+            ValueError: `expires_in` is shorter than a millisecond, or ends after the year 9999;
                 nothing was stored.
             sqlalchemy.exc.SQLAlchemyError: the database does not take it.
         """

@@ -3,7 +3,7 @@
 A token is ``<id>.<secret>``. The id names a row and is not secret; the secret is 256 bits from the
 system's random source. A digest without salt is enough: nobody can try 2^256 secrets.
 
-This module makes no request's decision: a key says who acts, and the policy says what they may do.
+This module authorizes nothing: a key says who acts, and the policy says what they may do.
 It logs nothing, and no text that it makes, of a value or of an error, holds a secret.
 """
 
@@ -176,8 +176,8 @@ class ApiKeys:
         """Create those of the tables that are absent, also when several processes do so at once.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: the database does not take them, or has a table of
-                another kind by one of the names; nothing was changed.
+            sqlalchemy.exc.SQLAlchemyError: the database does not take them, or one is absent and
+                another name belongs to a table of another kind; nothing was changed.
         """
         create_tables(self._engine, keys_metadata)
 
@@ -388,13 +388,13 @@ def end_of(now: datetime, period: object, argument: str) -> datetime:
 
     Raises:
         TypeError: the period is no `timedelta`; the message names the argument.
-        ValueError: it is shorter than a millisecond, or ends later than times go.
+        ValueError: it is shorter than a millisecond, or ends after the year 9999.
     """
     given = arguments.instance(timedelta, period, argument)
     try:
         end = as_timestamp(now + given)
     except (OverflowError, ValueError):
-        raise ValueError(f"{argument} is {given}; that is further than times go") from None
+        raise ValueError(f"{argument} is {given}; that is after the year 9999") from None
     if end <= now:
         raise ValueError(f"{argument} is {given}; it must be a millisecond at least")
     return end
