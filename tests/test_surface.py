@@ -208,7 +208,7 @@ def test_what_could_be_mixed_up_is_given_by_name() -> None:
         connect_core.ConnectionService.take: 3,
         connect_core.ConnectionService.get: 1,
         connect_core.ConnectionService.find: 3,
-        connect_core.ConnectionService.list: 10,
+        connect_core.ConnectionService.list: 11,
         connect_core.ConnectionService.count: 2,
         connect_core.ConnectionService.history: 1,
         connect_core.ConnectionService.authorize_access: 1,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from string import ascii_lowercase, ascii_uppercase
-from typing import Final, NamedTuple, Protocol, TypedDict, cast
+from typing import Final, NamedTuple, Protocol, TypedDict
 
 from connect_core import arguments
 from connect_core.connection import Change, Connection, replay
@@ -200,13 +200,12 @@ def _part_of_name(name: object) -> str:
     return part
 
 
-def _partners(partners: object) -> tuple[OrganizationId, ...]:
-    if isinstance(partners, str | bytes) or not isinstance(partners, Collection):
+def _partners(partners: Collection[object]) -> tuple[OrganizationId, ...]:
+    if isinstance(partners, str | bytes) or not isinstance(partners, Collection):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
         raise TypeError(f"partners is {quoted(partners)}; it must be a list of organization ids")
-    given = cast("Collection[object]", partners)
-    if len(given) > MAX_PARTNERS:
-        raise ValueError(f"partners has {len(given)} ids; it may have {MAX_PARTNERS} at most")
-    ids = [arguments.organization_id(each, "partners") for each in given]
+    if len(partners) > MAX_PARTNERS:
+        raise ValueError(f"partners has {len(partners)} ids; it may have {MAX_PARTNERS} at most")
+    ids = [arguments.organization_id(each, "partners") for each in partners]
     return tuple(dict.fromkeys(ids))
 
 

@@ -75,7 +75,7 @@ class Browser:
         return self._client.get(path)
 
     def send(
-        self, form: Form, *, headers: Mapping[str, str] = SAME_SITE, **filled: str
+        self, form: Form, headers: Mapping[str, str] = SAME_SITE, /, **filled: str
     ) -> httpx.Response:
         """Fill in a form and send it, with what the browser says of the page that it is on."""
         return self._client.post(form.action, data={**form.fields, **filled}, headers=headers)
@@ -218,7 +218,7 @@ def test_a_form_of_another_site_signs_nobody_in(host: Host, headers: Mapping[str
         form = browser.login_form()
         fields = {name: value for name, value in form.fields.items() if "csrf" not in name}
         forged = form._replace(fields=fields)
-        answer = browser.send(forged, headers=headers, username="alice", password=PASSWORD)
+        answer = browser.send(forged, headers, username="alice", password=PASSWORD)
         assert answer.status_code == 403
         assert browser.open("/partners/connections").status_code == 303
 
@@ -228,7 +228,7 @@ def test_an_older_browser_signs_somebody_in(host: Host) -> None:
     with host.browser() as browser:
         form = browser.login_form()
         headers = {"Origin": browser.origin}
-        answer = browser.send(form, headers=headers, username="alice", password=PASSWORD)
+        answer = browser.send(form, headers, username="alice", password=PASSWORD)
         assert answer.status_code in REDIRECTS
         assert browser.open("/partners/connections").status_code == 200
 
@@ -270,7 +270,7 @@ def test_the_story(host: Host) -> None:
         assert connection not in carol.open("/partners/connections").text
 
         foreign = form_of(bob.open(f"{connection}/deactivate"))
-        assert bob.send(foreign, headers=CROSS_SITE).status_code == 403
+        assert bob.send(foreign, CROSS_SITE).status_code == 403
         assert "The Connection is now" not in bob.open(connection).text
 
 
