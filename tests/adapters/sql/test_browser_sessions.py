@@ -229,7 +229,7 @@ class TestArguments:
     ) -> None:
         clock.now = LATEST
         for call in (in_memory.start, in_memory.link):
-            with pytest.raises(ValueError, match=r"^lifetime is 1:00:00; that is further than "):
+            with pytest.raises(ValueError, match=r"^lifetime is 1:00:00; that is after the year"):
                 call(a_key)
         assert rows(memory) == []
 
