@@ -48,5 +48,8 @@ class Search(Protocol):
     def __call__(
         self, text: str, visitor: Actor, /
     ) -> Collection[str] | Awaitable[Collection[str]]:
-        """The ids of organizations with this text in their names, the best ones first."""
+        """The ids of organizations with this text in their names, the best ones first.
+
+        The first hundred are looked for.
+        """
         ...
