@@ -142,7 +142,16 @@ def allowed_by(facts: tuple[bool, bool, str]) -> frozenset[Action]:
 
 def allowed_actions(actor: ActorLike, connection: RowLike) -> frozenset[Action]:
     """Every action that `actor` may take on `connection` now. Never raises on a well-typed call."""
-    return allowed_by(facts_of(actor, connection))
+    key = facts(  # the same as `allowed_by(facts_of(...))`, in less time
+        actor.organization_id,
+        connection.source_organization_id,
+        connection.destination_organization_id,
+        connection.status,
+    )
+    try:
+        return _ALLOWED_ACTIONS[key]
+    except KeyError:  # an unknown status
+        return _NONE
 
 
 def actions(actor: ActorLike, connection: RowLike) -> Mapping[Action, Decision]:
