@@ -449,7 +449,7 @@ class TestCancellation:
                 number += 1
             task.result()
             assert await tally(engine) == self.ALL
-            assert number > 10  # statements, at each of which it was cancelled once
+            assert number > 8  # statements, at each of which it was cancelled once
 
     @in_a_loop
     async def test_at_the_commit(self, url: URL) -> None:

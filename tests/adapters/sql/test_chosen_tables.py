@@ -24,7 +24,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError, UnboundExecutionError
+from sqlalchemy.exc import DBAPIError, IntegrityError, UnboundExecutionError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry
 from support import OUR_KEY, PARTNER, T0
@@ -474,7 +474,9 @@ class TestConstraints:
             with Session(engine) as theirs, theirs.begin():
                 live(theirs, tables, "first")
             late = Connection.create(by=OUR_KEY, destination=destination, id=id, at=T0)
-            assert store.add(late) is False
+            with pytest.raises(DBAPIError) as given_up:
+                store.add(late)
+            assert getattr(given_up.value.orig, "sqlstate", None) == "40001"
 
     def test_a_key_that_cannot_be_seen(self, strict: Chosen) -> None:
         """The work is run again, and finds the record."""
@@ -483,14 +485,14 @@ class TestConstraints:
         late = IdempotencyRecord("1" * 64, "ours", T0)
         runs: list[Session] = []
 
-        def attempt() -> IdempotencyRecord:
-            with Session(engine) as theirs, theirs.begin():
-                SqlConnectionStore(theirs, tables).once(OURS, KEY, lambda: made)
-            return late
-
         def work(session: Session) -> IdempotencyRecord:
             runs.append(session)
-            return SqlConnectionStore(session, tables).once(OURS, KEY, attempt)
+            store = SqlConnectionStore(session, tables)
+            assert store.find(OURS, THEIRS) is None  # what is committed now can no longer be seen
+            if len(runs) == 1:
+                with Session(engine) as theirs, theirs.begin():
+                    SqlConnectionStore(theirs, tables).once(OURS, KEY, lambda: made)
+            return store.once(OURS, KEY, lambda: late)
 
         assert in_transaction(engine, work) == made
         assert len(runs) == 2

@@ -5,6 +5,7 @@ raised as it is, and is the outcome of no idempotency key.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -30,7 +31,6 @@ from support import OUR_KEY, PARTNER, T0
 
 from connect_core import (
     Connection,
-    ConnectionId,
     DuplicateConnectionError,
     IdempotencyKey,
     IdempotencyRecord,
@@ -44,6 +44,7 @@ from connect_core.adapters.sql import (
     connection_events,
     connections,
     idempotency_keys,
+    in_transaction,
     metadata,
     open_engine,
 )
@@ -181,6 +182,12 @@ def cause(request: pytest.FixtureRequest, engine: Engine) -> Cause:
 # --- What becomes of it --------------------------------------------------------------------------
 
 
+def going_on(session: Session) -> AbstractContextManager[object]:
+    """What a host needs to go on after a database error: on PostgreSQL, a savepoint of its own."""
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
+    return session.begin_nested() if is_postgresql else nullcontext()
+
+
 def create(session: Session, key: str | None = "key") -> Connection:
     """Create the Connection that is refused."""
     return (
@@ -206,7 +213,7 @@ class TestCausesOfTheHosts:
         before = count(engine, connections)
         with Session(engine) as session, session.begin():
             session.add(Order(connection_id="before"))
-            with pytest.raises(DBAPIError):
+            with pytest.raises(DBAPIError), going_on(session):
                 create(session)
             session.add(Order(connection_id="after"))
             session.flush()
@@ -223,8 +230,12 @@ class TestCausesOfTheHosts:
         with Session(engine) as session, session.begin():
             assert create(session).version == 1  # the outcome that the key has
 
+    @pytest.mark.parametrize("engine", ["sqlite-memory", "sqlite-file"], indirect=True)
     def test_a_duplicate_is_one_all_the_same(self, engine: Engine) -> None:
-        """Both at once: a Connection is in the way, and so is a trigger."""
+        """Both at once: a Connection is in the way, and so is a trigger.
+
+        On PostgreSQL the trigger's refusal ends the transaction, and is raised.
+        """
         committed(engine)
         trigger("connections", "'no' USING ERRCODE = '23000'").make(engine)
         with Session(engine) as session:
@@ -241,7 +252,7 @@ class TestCausesOfTheHosts:
         change = Connection.create(by=OUR_KEY, destination=THEIRS, name="Partner", at=T0)
         with Session(engine) as session, session.begin():
             store = SqlConnectionStore(session)
-            with pytest.raises(DBAPIError):
+            with pytest.raises(DBAPIError), going_on(session):
                 store.add_all([History(change.connection, [change.event])])
             assert store.get(change.connection.id) is None
         cause.mend(engine)
@@ -257,7 +268,7 @@ class TestRecordsOfKeys:
         cause = trigger("connection_idempotency_keys", "'no' USING ERRCODE = '23000'")
         cause.make(engine)
         with Session(engine) as session, session.begin():
-            with pytest.raises(IntegrityError, match=r"no|pk_connections"):
+            with pytest.raises(IntegrityError, match=r"no|pk_connections"), going_on(session):
                 create(session)
             assert SqlConnectionStore(session).find(OURS, THEIRS) is None
         cause.mend(engine)
@@ -273,7 +284,7 @@ class TestRecordsOfKeys:
         of_ours.c.organization_id.append_foreign_key(ForeignKey("organizations.id"))
         own.create_all(engine)
         with Session(engine) as session, session.begin():
-            with pytest.raises(IntegrityError):
+            with pytest.raises(IntegrityError), going_on(session):
                 create(session)
             assert SqlConnectionStore(session).find(OURS, THEIRS) is None
         with_the_organization(engine)
@@ -338,13 +349,14 @@ def on_update(engine: Engine) -> list[str]:
 
 
 class TestHiddenDuplicates:
-    """A stricter isolation hides the other's row; the constraint that it violates is named."""
+    """A stricter isolation hides the other's row: PostgreSQL gives the transaction up."""
 
     @pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
     @pytest.mark.parametrize(
         ("destination", "id"), [(THEIRS, "cxn_2"), ("org_x", "cxn_1")], ids=["pair", "id"]
     )
     def test_on_postgresql(self, isolation: str, destination: str, id: str) -> None:
+        change = Connection.create(by=OUR_KEY, destination=destination, id=id, at=T0)
         with postgresql() as url:
             engine = open_engine(url)
             strict = engine.execution_options(isolation_level=isolation)
@@ -352,22 +364,34 @@ class TestHiddenDuplicates:
                 store = SqlConnectionStore(ours)
                 assert store.find(OURS, THEIRS) is None
                 committed(engine)
-                change = Connection.create(by=OUR_KEY, destination=destination, id=id, at=T0)
-                assert store.add(change) is False
-                assert store.get(ConnectionId("cxn_1")) is None  # usable, and it still sees none
+                with pytest.raises(DBAPIError) as given_up, ours.begin_nested():
+                    store.add(change)
+                assert getattr(given_up.value.orig, "sqlstate", None) == "40001"
+            assert (
+                in_transaction(strict, lambda ours: SqlConnectionStore(ours).add(change)) is False
+            )
             engine.dispose()
 
     def test_in_words(self) -> None:
+        """`in_transaction` runs it again, and then the other's Connection is there."""
+        attempts = 0
+
+        def work(ours: Session) -> None:
+            nonlocal attempts
+            attempts += 1
+            assert (SqlConnectionStore(ours).find(OURS, THEIRS) is None) is (attempts == 1)
+            if attempts == 1:
+                with Session(engine) as theirs, theirs.begin():
+                    create(theirs, None)
+            create(ours, None)
+
         with postgresql() as url:
             engine = open_engine(url)
             strict = engine.execution_options(isolation_level="REPEATABLE READ")
-            with Session(strict) as ours, ours.begin():
-                store = SqlConnectionStore(ours)
-                assert store.find(OURS, THEIRS) is None
-                with Session(engine) as theirs, theirs.begin():
-                    create(theirs, None)
-                with pytest.raises(DuplicateConnectionError):
-                    create(ours, None)
+            with pytest.raises(DuplicateConnectionError) as duplicate:
+                in_transaction(strict, work)
+            assert duplicate.value.existing_id == "cxn_1"
+            assert attempts == 2
             engine.dispose()
 
 

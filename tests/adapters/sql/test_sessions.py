@@ -43,6 +43,7 @@ from support import OUR_KEY, PARTNER, T0
 
 from connect_core import (
     Connection,
+    ConnectionService,
     DuplicateConnectionError,
     IdempotencyKey,
     IdempotencyRecord,
@@ -348,7 +349,7 @@ class TestRouting:
             found = SqlConnectionStore(session).once(OURS, IdempotencyKey("k"), not_called)
             assert '"cxn_1"' in found.outcome
 
-    def test_savepoints_are_on_the_leader(self, leader: Engine, replica: Engine) -> None:
+    def test_what_is_undone_is_on_the_leader(self, leader: Engine, replica: Engine) -> None:
         """What a failed attempt wrote is undone."""
         with routed(RoutingSession, leader, replica) as session, session.begin():
             store = SqlConnectionStore(session)
@@ -685,7 +686,7 @@ class TestKeptObjects:
         kept = get_one(session, Partnership, "cxn_1")
 
         def attempt() -> IdempotencyRecord:
-            service_in(session).deactivate("cxn_1", by=OUR_KEY)
+            ConnectionService(store).deactivate("cxn_1", by=OUR_KEY)
             assert kept.status == "inactive"
             raise error
 

@@ -4,14 +4,14 @@ Every statement goes through SQLAlchemy Core. Nothing here commits or rolls back
 transaction.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence, Set
-from contextlib import contextmanager
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection as Database
-from sqlalchemy import Result, Row, Select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Delete, Result, Row, Select, Update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
 from connect_core.adapters.sql.histories import OnUnreadable, Streamed
@@ -23,14 +23,27 @@ from connect_core.adapters.sql.rows import (
     event_row,
     state_of,
 )
-from connect_core.adapters.sql.sessions import reading, require_session, violated, writing
-from connect_core.adapters.sql.statements import statements_for
+from connect_core.adapters.sql.sessions import (
+    reading,
+    require_session,
+    violated,
+    writing,
+)
+from connect_core.adapters.sql.statements import Insertion, statements_for
 from connect_core.adapters.sql.tables import DEFAULT_TABLES, Tables, require_tables
 from connect_core.connection import Change, Connection
-from connect_core.errors import InvalidRecordError, StaleConnectionError
+from connect_core.errors import InvalidRecordError
 from connect_core.history import ConnectionEvent
 from connect_core.identifiers import ConnectionId, IdempotencyKey, OrganizationId
 from connect_core.store import IdempotencyRecord, Position, Selection
+
+#: The row of an idempotency key whose outcome is not known yet. Others never see it. If it is left
+#: behind all the same, it is old enough to be forgotten.
+_NO_OUTCOME: Final = {
+    "fingerprint": "",
+    "outcome": "",
+    "created_at": datetime(2000, 1, 1, tzinfo=UTC),
+}
 
 
 class History(NamedTuple):
@@ -97,36 +110,33 @@ class SqlConnectionStore:
         self._session = session
         self._tables = tables
         self._statements = statements_for(tables)
+        #: The changes of the attempt that is under way, in their order; None if none is.
+        self._attempted: list[Change] | None = None
 
     def add(self, change: Change) -> bool:
         """See `ConnectionStore.add`."""
         row, statements = connection_row(change.connection), self._statements
-        self._writing()
-        with self._session.begin_nested() as savepoint:
-            try:
-                database = self._writing(checked=True)  # the savepoint begins with this
-                database.execute(statements.add, row)
-                database.execute(statements.add_event, event_row(change.event))
+        database = self._writing()
+        if not _is_inserted(database, statements.add, row):
+            if database.execute(statements.conflicting, row).first() is not None:
+                return False
+            try:  # let the database say what is wrong
+                database.execute(statements.add.plain, row)
             except IntegrityError as error:
-                savepoint.rollback()
-                refused = error
-            else:
-                return True
-        if self._writing().execute(statements.conflicting, row).first() is not None:
-            return False
-        if violated(refused.orig) & statements.own_keys:  # a stricter isolation hides the other
-            return False
-        raise refused
+                if violated(error.orig) & statements.own_keys:  # a stricter isolation hides it
+                    return False
+                raise
+        self._add_event(database, change)
+        return True
 
     def save(self, change: Change) -> bool:
         """See `ConnectionStore.save`."""
-        (connection, event), statements = change, self._statements
+        connection, statements = change.connection, self._statements
         which = {"the_id": str(connection.id), "previous_version": connection.version - 1}
         database = self._writing()
-        with _all_or_nothing(database):
-            saved = database.execute(statements.save, which | state_of(connection)).rowcount == 1
-            if saved:
-                database.execute(statements.add_event, event_row(event))
+        saved = database.execute(statements.save, which | state_of(connection)).rowcount == 1
+        if saved:
+            self._add_event(database, change)
         self._expire_kept(str(connection.id))
         return saved
 
@@ -183,31 +193,26 @@ class SqlConnectionStore:
         attempt: Callable[[], IdempotencyRecord],
     ) -> IdempotencyRecord:
         """See `ConnectionStore.once`."""
-        place = {"organization_id": str(organization_id), "key": str(key)}
-        kept = self._find_outcome(place)
-        if kept is not None:
-            return kept
-        overtaken: Exception
+        statements, database = self._statements, self._writing()
+        claim = {"organization_id": str(organization_id), "key": str(key), **_NO_OUTCOME}
+        place = {"the_organization_id": str(organization_id), "the_key": str(key)}
+        if not _is_inserted(database, statements.claim, claim):
+            kept = self._find_outcome(place)
+            if kept is not None:
+                return kept
+            database.execute(statements.claim.plain, claim)  # let the database say what is wrong
+        self._attempted = []
         try:
-            with self._session.begin_nested() as savepoint:
-                record = attempt()
-                try:
-                    self._writing().execute(self._statements.add_outcome, place | record._asdict())
-                except IntegrityError as error:  # another transaction may have kept its record
-                    savepoint.rollback()
-                    overtaken = error
-                else:
-                    return record
-        except StaleConnectionError as error:  # another request was faster: is it the same one?
-            overtaken = error
-        except BaseException:
+            record = attempt()
+            database.execute(statements.complete, place | record._asdict())
+        except Exception:  # no cancellation, after which SQLAlchemy has closed the connection
+            self._undo(database, *self._attempted)
+            _try(database, statements.release, place)
             self._expire_kept(None)
             raise
-        self._expire_kept(None)  # what the attempt changed is undone
-        kept = self._find_outcome(place)
-        if kept is None:  # there is no record, or a stricter isolation hides it
-            raise overtaken
-        return kept
+        finally:
+            self._attempted = None
+        return record
 
     def forget(self, before: datetime) -> int:
         """See `ConnectionStore.forget`."""
@@ -292,11 +297,36 @@ class SqlConnectionStore:
 
     # --- Statements ---
 
+    def _add_event(self, database: Database, change: Change) -> None:
+        """Add the event of a change whose Connection is written; undo that if it is refused."""
+        try:
+            database.execute(self._statements.add_event, event_row(change.event))
+        except Exception:  # no cancellation, after which SQLAlchemy has closed the connection
+            self._undo(database, change)
+            raise
+        if self._attempted is not None:
+            self._attempted.append(change)
+
+    def _undo(self, database: Database, *changes: Change) -> None:
+        """Undo changes of this transaction, where a refused statement does not end it.
+
+        On PostgreSQL such a statement does, or the host goes back to a savepoint of its own.
+        """
+        statements = self._statements
+        for connection, event in reversed(changes):
+            which = {"the_id": str(connection.id), "the_version": connection.version}
+            _try(database, statements.remove_event, which)
+            if event.previous_status is None:
+                _try(database, statements.remove, which)
+            else:
+                previous = {"status": event.previous_status.value}
+                _try(database, statements.restore, which | previous)
+
     def _reading(self) -> Database:
         return reading(self._session, self._tables.connections)
 
-    def _writing(self, *, checked: bool = False) -> Database:
-        return writing(self._session, self._tables.connections, checked=checked)
+    def _writing(self) -> Database:
+        return writing(self._session, self._tables.connections)
 
     def _expire_kept(self, connection_id: str | None) -> None:
         expire_kept(self._session, self._tables.connections, connection_id)
@@ -321,7 +351,7 @@ class SqlConnectionStore:
         if not isinstance(row["created_at"], datetime):
             table = self._tables.idempotency_keys.fullname
             raise InvalidRecordError(
-                f"{table} {place['organization_id']} '{place['key']}'",
+                f"{table} {place['the_organization_id']} '{place['the_key']}'",
                 f"created_at is {row['created_at']!r}, no UTC time in milliseconds",
             )
         return IdempotencyRecord(row["fingerprint"], row["outcome"], row["created_at"])
@@ -333,8 +363,8 @@ class SqlConnectionStore:
         self._writing()
         with self._session.begin_nested():
             if rows:
-                database = self._writing(checked=True)
-                database.execute(self._statements.add, rows)
+                database = self._writing()
+                database.execute(self._statements.add.plain, rows)
                 database.execute(self._statements.add_event, event_rows)
 
     def _conflicts_with(self, histories: Sequence[History]) -> set[object]:
@@ -355,26 +385,23 @@ def _refuse(error: InvalidRecordError) -> None:
     raise error
 
 
-@contextmanager
-def _all_or_nothing(database: Database) -> Generator[None]:
-    """A savepoint around statements of which the second may fail after the first has succeeded.
+def _is_inserted(database: Database, insertion: Insertion, row: Mapping[str, object]) -> bool:
+    """Whether a row was inserted; False if it was refused, perhaps because a key of it is taken.
 
-    PostgreSQL needs none: an error there undoes the transaction, up to a savepoint of the host's.
-    It goes to the driver itself: `Connection.begin_nested` takes a third of a step's time.
+    Then nothing was done. On PostgreSQL every other refusal ends the transaction, and is raised.
     """
-    if database.dialect.name == "postgresql":
-        yield
-        return
-    cursor = database.connection.cursor()
-    cursor.execute("SAVEPOINT connect_core_step")
     try:
-        yield
-    except Exception:  # no cancellation, after which SQLAlchemy has closed the connection
-        cursor.execute("ROLLBACK TO SAVEPOINT connect_core_step")
-        cursor.execute("RELEASE SAVEPOINT connect_core_step")
-        raise
-    cursor.execute("RELEASE SAVEPOINT connect_core_step")
-    cursor.close()
+        return database.execute(insertion.on(database.dialect), row).rowcount == 1
+    except IntegrityError:
+        if database.dialect.name == "postgresql":
+            raise
+        return False
+
+
+def _try(database: Database, statement: Update | Delete, values: Mapping[str, object]) -> None:
+    """Run a statement that undoes something. If it fails, what made it necessary is raised."""
+    with suppress(SQLAlchemyError):
+        database.execute(statement, values)
 
 
 def _without_taken(
