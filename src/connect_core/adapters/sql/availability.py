@@ -13,7 +13,6 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from connect_core.adapters.sql.sessions import violated
 from connect_core.errors import StoreUnavailableError
 
 
@@ -42,6 +41,28 @@ _SQLITE: Final = {
     sqlite3.SQLITE_IOERR: Trouble.DISK,
     sqlite3.SQLITE_FULL: Trouble.FULL,
 }
+#: By the code of MySQL's family. A node of a cluster whose COMMIT is answered with 1180 may have
+#: committed: that is a lost connection, too.
+_MYSQL: Final = {
+    1020: Trouble.OTHERS,  # the row has changed since it was read
+    1021: Trouble.FULL,
+    1040: Trouble.SERVER,  # too many connections
+    1047: Trouble.SERVER,  # this node of a cluster has not joined it
+    1053: Trouble.SERVER,  # it is shutting down
+    1114: Trouble.FULL,
+    1180: Trouble.LOST,
+    1203: Trouble.SERVER,  # too many connections of this user
+    1205: Trouble.OTHERS,  # it waited for too long
+    1213: Trouble.OTHERS,  # a deadlock, or a conflict with another node
+    1290: Trouble.SERVER,  # it only takes reads
+    1792: Trouble.SERVER,
+    1836: Trouble.SERVER,
+    1927: Trouble.LOST,
+    2002: Trouble.UNREACHABLE,
+    2003: Trouble.UNREACHABLE,
+    2006: Trouble.LOST,
+    2013: Trouble.LOST,
+}
 #: By the class of a server's SQLSTATE, or by the SQLSTATE itself.
 _SERVER: Final = {
     "40": Trouble.OTHERS,
@@ -50,11 +71,13 @@ _SERVER: Final = {
     "57": Trouble.SERVER,
     "58": Trouble.SERVER,
 }
+#: The code of MySQL's family for a key that is taken.
+_DUPLICATE: Final = 1062
 #: The SQLSTATEs of a transaction that was given up for others' sake, and can be run again.
 _GIVEN_UP: Final = frozenset({"40001", "40P01"})
-#: The constraint that a stricter isolation violates if another transaction has just used a key. The
-#: prefix may be any.
-_KEY: Final = re.compile(r"pk_\w*connection_idempotency_keys")
+#: The statement that MySQL's family refuses, under a stricter isolation, if another transaction has
+#: just used an idempotency key. The prefix may be any.
+_CLAIM: Final = re.compile(r"INSERT INTO \S*connection_idempotency_keys\b")
 #: What libpq says if a server refuses a user, or if the client cannot meet its terms: its severity,
 #: in any language, and two spaces.
 _REFUSED: Final = re.compile(
@@ -97,6 +120,9 @@ def trouble_of(error: DBAPIError) -> Trouble | None:
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is not None:
         return _SQLITE.get(code & 0xFF)
+    number = _number_of(error)
+    if number in _MYSQL and not error.connection_invalidated:
+        return _MYSQL[number]
     state = getattr(error.orig, "sqlstate", None)
     if error.connection_invalidated or str(state).startswith(("08", "57P")):
         return Trouble.LOST
@@ -114,5 +140,14 @@ def can_be_run_again(error: DBAPIError) -> bool:
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is not None:
         return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-    given_up = getattr(error.orig, "sqlstate", None) in _GIVEN_UP
-    return given_up or any(map(_KEY.fullmatch, violated(error.orig)))
+    number = _number_of(error)
+    if number is not None:
+        is_claim = number == _DUPLICATE and bool(_CLAIM.match(error.statement or ""))
+        return is_claim or _MYSQL.get(number) is Trouble.OTHERS
+    return getattr(error.orig, "sqlstate", None) in _GIVEN_UP
+
+
+def _number_of(error: DBAPIError) -> int | None:
+    """The code that a driver of MySQL's family gives; None for those of other databases."""
+    arguments = getattr(error.orig, "args", ())
+    return arguments[0] if arguments and isinstance(arguments[0], int) else None

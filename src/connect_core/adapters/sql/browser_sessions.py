@@ -11,6 +11,7 @@ text that it makes, of a value or of an error, holds a token.
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -27,6 +28,7 @@ from sqlalchemy import (
     insert,
     select,
 )
+from sqlalchemy.exc import SQLAlchemyError
 
 from connect_core import arguments
 from connect_core.adapters.sql.engine import require_engine
@@ -42,9 +44,10 @@ from connect_core.adapters.sql.keys import (
     keys_metadata,
     new_secret,
     require_text,
+    without_waiting,
 )
 from connect_core.adapters.sql.rows import valid
-from connect_core.adapters.sql.types import Id, UtcTime, as_stored
+from connect_core.adapters.sql.types import EXACT, Id, UtcTime, as_stored
 from connect_core.history import Timestamp, utc_now
 from connect_core.identifiers import ActorId
 from connect_core.parties import Actor, Immutable, Organization
@@ -61,6 +64,7 @@ browser_sessions = Table(
     PrimaryKeyConstraint("token_hash", name="pk_connection_browser_sessions"),
     Index("ix_connection_browser_sessions_expires_at", "expires_at"),
     Index("ix_connection_browser_sessions_key_id", "key_id"),
+    **EXACT,
 )
 
 _TOKEN: Final = re.compile(SECRET)
@@ -267,9 +271,19 @@ class BrowserSessions:
             "expires_at": end,
         }
         with self._engine.begin() as database:
-            database.execute(_DELETE_EXPIRED, {"now": now})
             database.execute(insert(browser_sessions), values)
+        self._delete_expired(now)
         return NewBrowserSession(BrowserSession(key=key, created_at=now, expires_at=end), token)
+
+    def _delete_expired(self, now: datetime) -> None:
+        """Delete what has expired, unless the database is busy: others do so, too."""
+        with (
+            suppress(SQLAlchemyError),
+            self._reading.connect() as database,
+            without_waiting(database),
+        ):
+            database.execute(_DELETE_EXPIRED, {"now": now})
+            database.commit()
 
     def _find(self, purpose: _Purpose, token: str) -> BrowserSession | None:
         require_text(token)
@@ -304,11 +318,6 @@ _ONE: Final = (
     .where(_THIS)
 )
 _END: Final = delete(browser_sessions).where(_THIS)
-#: Of several processes that do this in the same moment, none waits for another, on PostgreSQL.
 _DELETE_EXPIRED: Final = delete(browser_sessions).where(
-    browser_sessions.c.token_hash.in_(
-        select(browser_sessions.c.token_hash)
-        .where(browser_sessions.c.expires_at <= bindparam("now"))
-        .with_for_update(skip_locked=True)
-    )
+    browser_sessions.c.expires_at <= bindparam("now")
 )

@@ -18,22 +18,22 @@ from sqlalchemy import (
     URL,
     Connection,
     Engine,
+    Index,
     MetaData,
     NullPool,
     QueuePool,
     Table,
     create_engine,
     event,
-    func,
     inspect,
     make_url,
-    select,
 )
 from sqlalchemy.engine import AdaptedConnection
-from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchTableError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError, NoSuchTableError
 
-from connect_core.adapters.sql.sessions import known_settings, require_utf8
+from connect_core.adapters.sql.sessions import check_settings, known_settings, require_utf8
 from connect_core.adapters.sql.tables import metadata
+from connect_core.adapters.sql.types import MYSQL_FAMILY
 from connect_core.text import kind_of
 
 #: How long SQLite waits for another process's transaction, in milliseconds.
@@ -42,8 +42,6 @@ _BUSY_TIMEOUT: Final = 30_000
 _PAUSE: Final = 20
 #: The codes with which SQLite says that another process is at work.
 _AT_WORK: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-#: A number that no other application is likely to lock in PostgreSQL.
-_CREATION_LOCK: Final = 0x636F6E6E
 
 
 def open_engine(url: str | URL, *, create: bool = True) -> Engine:
@@ -76,13 +74,14 @@ def open_engine(url: str | URL, *, create: bool = True) -> Engine:
     _require_url(url)
     url = make_url(url)
     options: dict[str, Any] = {"pool_pre_ping": True}
-    if url.drivername in ("postgres", "postgresql"):
-        url = url.set(drivername="postgresql+psycopg")
+    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     if url.get_dialect().is_async:
         raise ArgumentError(
             f"{url.drivername} is an asynchronous driver: make the engine with create_async_engine,"
             " give its sync_engine to configure_engine, and create the tables with run_sync"
         )
+    if url.get_backend_name() in MYSQL_FAMILY:
+        options["isolation_level"] = "READ COMMITTED"
     if url.get_backend_name() == "sqlite":
         options = {}
         if url.database in _IN_MEMORY:
@@ -92,7 +91,7 @@ def open_engine(url: str | URL, *, create: bool = True) -> Engine:
             url = _existing(url)
     engine = configure_engine(create_engine(url, **options))
     try:
-        absent = _absent_tables(engine)
+        absent = _absent(engine)
         if absent and not create:
             raise NoSuchTableError(f"there is no table {', '.join(each.name for each in absent)}")
         if absent:
@@ -105,6 +104,13 @@ def open_engine(url: str | URL, *, create: bool = True) -> Engine:
 
 #: The names of a SQLite database in memory.
 _IN_MEMORY: Final = (None, "", ":memory:")
+#: The drivers of URLs that name none.
+_DRIVERS: Final = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "mariadb": "mariadb+pymysql",
+    "mysql": "mysql+pymysql",
+}
 
 
 def _existing(url: URL) -> URL:
@@ -142,11 +148,12 @@ def require_engine(engine: object, *, if_async: str = "pass its sync_engine") ->
         raise TypeError(f"engine: expected a sqlalchemy.Engine, got {kind_of(engine)}{advice}")
 
 
-def _absent_tables(engine: Engine) -> list[Table]:
-    """Those of our tables that are absent. This waits for no transaction, and changes nothing.
+def _absent(engine: Engine) -> list[Table | Index]:
+    """What of our tables is absent. This waits for no transaction, and changes nothing.
 
     Raises:
         sqlalchemy.exc.InvalidRequestError: some are absent, and one that is there is not ours.
+        ValueError: a setting of the server is not supported.
     """
     if engine.dialect.name == "sqlite" and engine.url.database not in _IN_MEMORY:
         # Without our settings, which change the journal mode of the file.
@@ -154,16 +161,26 @@ def _absent_tables(engine: Engine) -> list[Table]:
             engine.url, poolclass=NullPool, connect_args={"timeout": _BUSY_TIMEOUT / 1000}
         )
     with engine.execution_options(only_reads=True).connect() as connection:
+        check_settings(connection)
         return _absent_from(connection, metadata)
 
 
-def _absent_from(connection: Connection, tables: MetaData) -> list[Table]:
+def _absent_from(connection: Connection, tables: MetaData) -> list[Table | Index]:
+    """The tables that are absent; in MySQL's family also the indexes of those that are not.
+
+    There a process that is killed while it creates the tables leaves a part of them.
+    """
     found = inspect(connection)
     there = [each for each in tables.sorted_tables if found.has_table(each.name)]
     if len(there) < len(tables.tables):
         for table in there:
             _require_ours(table, {each["name"] for each in found.get_columns(table.name)})
-    return [table for table in tables.sorted_tables if table not in there]
+    absent: list[Table | Index] = [each for each in tables.sorted_tables if each not in there]
+    if connection.dialect.name in MYSQL_FAMILY:
+        for table in there:
+            names = {each["name"] for each in found.get_indexes(table.name)}
+            absent += (each for each in table.indexes if each.name not in names)
+    return absent
 
 
 def _require_ours(table: Table, columns: set[str]) -> None:
@@ -181,12 +198,20 @@ def create_tables(engine: Engine, tables: MetaData) -> None:
     Raises:
         sqlalchemy.exc.InvalidRequestError: some are absent, and one that is there is not ours;
             nothing was changed.
+        sqlalchemy.exc.DBAPIError: the database does not take them.
     """
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":  # where two processes could both find them absent
-            connection.execute(select(func.pg_advisory_xact_lock(_CREATION_LOCK)))
-        if _absent_from(connection, tables):
-            tables.create_all(connection)
+    absent: list[Table | Index] | None = None
+    while absent != []:
+        before = absent
+        try:
+            with engine.begin() as connection:
+                absent = _absent_from(connection, tables)
+                for each in absent:
+                    each.create(connection, checkfirst=True)
+            return
+        except DBAPIError:  # another process may have been faster
+            if absent is None or absent == before:
+                raise
 
 
 def configure_engine(engine: Engine) -> Engine:

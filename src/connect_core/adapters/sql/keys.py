@@ -39,7 +39,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from connect_core import arguments
 from connect_core.adapters.sql.engine import create_tables, require_engine
 from connect_core.adapters.sql.rows import valid
-from connect_core.adapters.sql.types import Id, UtcTime, as_stored
+from connect_core.adapters.sql.types import EXACT, MYSQL_FAMILY, Id, UtcTime, as_stored
 from connect_core.errors import InvalidRecordError
 from connect_core.history import Timestamp, as_timestamp, utc_now
 from connect_core.identifiers import MAX_ID_LENGTH, ActorId, OrganizationId, minted
@@ -66,6 +66,7 @@ api_keys = Table(
     Column("last_used_at", UtcTime),
     PrimaryKeyConstraint("id", name="pk_connection_api_keys"),
     Index("ix_connection_api_keys_organization", "organization_id", "created_at", "id"),
+    **EXACT,
 )
 
 #: How often the use of a key is noted at most.
@@ -331,7 +332,7 @@ class ApiKeys:
         with (
             suppress(SQLAlchemyError),
             self._reading.connect() as database,
-            _without_waiting(database),
+            without_waiting(database),
         ):
             database.execute(_NOTE, values)
             database.commit()
@@ -356,19 +357,31 @@ _NOTE: Final = (
 )
 
 
+_IN_MYSQL: Final = (
+    "SELECT @@innodb_lock_wait_timeout",
+    "SET SESSION innodb_lock_wait_timeout",
+)
+#: How to ask for, and to set, how long a statement waits, in the databases that keep it so.
+_WAITING: Final = {
+    "sqlite": ("PRAGMA busy_timeout", "PRAGMA busy_timeout"),
+    **dict.fromkeys(MYSQL_FAMILY, _IN_MYSQL),
+}
+
+
 @contextmanager
-def _without_waiting(database: Database) -> Generator[None]:
+def without_waiting(database: Database) -> Generator[None]:
     """Let a statement that would wait for another transaction fail at once."""
-    if database.dialect.name != "sqlite":
+    if database.dialect.name == "postgresql":
         database.exec_driver_sql("SET LOCAL lock_timeout = '1ms'")  # until the transaction ends
         yield
         return
-    before = database.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
-    database.exec_driver_sql("PRAGMA busy_timeout = 0")
+    look, setting = _WAITING[database.dialect.name]
+    before = database.exec_driver_sql(look).scalar_one()
+    database.exec_driver_sql(f"{setting} = 0")
     try:
         yield
     finally:
-        database.exec_driver_sql(f"PRAGMA busy_timeout = {before}")
+        database.exec_driver_sql(f"{setting} = {before}")
 
 
 # --- Values --------------------------------------------------------------------------------------

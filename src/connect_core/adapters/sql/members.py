@@ -120,6 +120,21 @@ def _in_json_of_postgresql(element: _InJson, compiler: SQLCompiler, **options: A
     )
 
 
+@compiles(_InJson, "mysql")
+@compiles(_InJson, "mariadb")
+def _in_json_of_mysql(element: _InJson, compiler: SQLCompiler, **options: Any) -> str:
+    """Texts are compared as bytes: the collation of JSON ignores spaces at the end."""
+    value, text = _parts(element, compiler, options)
+    members = f"JSON_TABLE({value}, '$[*]' COLUMNS (value JSON PATH '$'))"
+    found = f"CAST(JSON_UNQUOTE(member.value) AS BINARY) = CAST({text} AS BINARY)"
+    return _whether(
+        f"JSON_VALID({value}) AND JSON_TYPE({value}) = 'ARRAY'",
+        found=_exists(members, f"JSON_TYPE(member.value) = 'STRING' AND {found}"),
+        length=f"CHAR_LENGTH({value})",
+        mixed=_exists(members, "JSON_TYPE(member.value) <> 'STRING'"),
+    )
+
+
 def _whether(is_list: str, *, found: str, length: str, mixed: str) -> str:
     """What holds of a list: the text is in it, and if it is long, nothing else than texts."""
     return (

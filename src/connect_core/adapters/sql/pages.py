@@ -7,6 +7,7 @@ This module builds statements and runs none.
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from string import ascii_uppercase
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import (
@@ -63,6 +64,16 @@ def _contains_in_postgresql(element: _Contains, compiler: SQLCompiler, **options
     """On PostgreSQL, where `lower` folds A to Z only under the collation C."""
     name, part = (compiler.process(each, **options) for each in element.clauses)
     return f'pg_catalog.strpos(pg_catalog.lower({name} COLLATE "C"), {part}) > 0'
+
+
+@compiles(_Contains, "mysql")
+@compiles(_Contains, "mariadb")
+def _contains_in_mysql(element: _Contains, compiler: SQLCompiler, **options: Any) -> str:
+    """On MySQL and MariaDB, where `lower` folds other letters too; `replace` minds the case."""
+    name, part = (compiler.process(each, **options) for each in element.clauses)
+    for letter in ascii_uppercase:
+        name = f"replace({name}, '{letter}', '{letter.lower()}')"
+    return f"instr({name}, {part}) > 0"
 
 
 class _Shape(NamedTuple):

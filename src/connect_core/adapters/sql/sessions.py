@@ -15,6 +15,7 @@ from sqlalchemy import Engine, Select, Table, Update, select, text, update
 from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import Session, scoped_session
 
+from connect_core.adapters.sql.types import MYSQL_FAMILY
 from connect_core.text import kind_of
 
 # --- Which sessions, and which database ----------------------------------------------------------
@@ -69,21 +70,18 @@ def reading(session: Session | scoped_session[Session], table: Table) -> Databas
     return _usable(session, table, _read(table))
 
 
-def writing(
-    session: Session | scoped_session[Session], table: Table, *, checked: bool = False
-) -> Database:
+def writing(session: Session | scoped_session[Session], table: Table) -> Database:
     """The session's connection to the database that has the tables, for a change.
 
     Args:
         session: the host's session.
         table: that of the Connections.
-        checked: whether this was called before, outside of a savepoint of our own.
 
     Raises:
         ValueError: the change would be committed at once, whatever becomes of the session.
     """
     database = _usable(session, table, _change(table))
-    if not checked and not _is_in_transaction(database):
+    if not _is_in_transaction(database):
         raise ValueError(_NO_TRANSACTION)
     return database
 
@@ -104,6 +102,8 @@ def _is_in_transaction(database: Database) -> bool:
         # mode, which begins a transaction with the first change, nobody can tell whether it does.
         unsafe = database.in_nested_transaction() and _begins_by_itself(driver)
         return getattr(driver, "in_transaction", True) and not unsafe
+    if database.dialect.name in MYSQL_FAMILY:
+        return not driver.get_autocommit()
     return getattr(driver, "autocommit", False) is not True
 
 
@@ -133,7 +133,7 @@ def _usable(
             " its own, as in Session(binds={..., connections: engine})"
         ) from error
     if database.engine not in _checked:
-        _check_settings(database)
+        check_settings(database)
         _checked.add(database.engine)
     return database
 
@@ -141,7 +141,7 @@ def _usable(
 # --- Settings ------------------------------------------------------------------------------------
 
 
-def _check_settings(database: Database) -> None:
+def check_settings(database: Database) -> None:
     """Refuse settings with which text would not come back as it was stored.
 
     Raises:
@@ -152,6 +152,8 @@ def _check_settings(database: Database) -> None:
         require_utf8(known_settings(driver) or partial(_ask, database))
     elif database.dialect.name == "sqlite":
         _check_text_factory(driver)
+    elif database.dialect.name in MYSQL_FAMILY:
+        _check_mysql(database)
 
 
 #: For each of PostgreSQL's encodings, how to set it.
@@ -192,7 +194,30 @@ def _check_text_factory(connection: Any) -> None:
         )
 
 
+def _check_mysql(database: Database) -> None:
+    if database.dialect.name == "mysql" and database.dialect.is_mariadb:
+        raise ValueError(
+            "the server is a MariaDB: begin the URL with mariadb+pymysql (or another driver of"
+            " yours), because the two have different names for the collation that is exact"
+        )
+    modes, charset = database.exec_driver_sql("SELECT @@sql_mode, @@character_set_connection").one()
+    if "STRICT_" not in modes:
+        raise ValueError(
+            f"sql_mode is {modes!r}, with which the server changes what it cannot store: add"
+            " STRICT_TRANS_TABLES to it"
+        )
+    if charset != "utf8mb4":
+        raise ValueError(
+            f"character_set_connection is {charset}, but must be utf8mb4 to hold every name:"
+            " remove the setting from the URL, or set charset=utf8mb4 there"
+        )
+
+
 # --- Constraints ---------------------------------------------------------------------------------
+
+
+#: The code with which the databases of MySQL's family say that a key is taken.
+_DUPLICATE: Final = 1062
 
 
 def violated(error: BaseException | None) -> frozenset[str]:
@@ -200,11 +225,15 @@ def violated(error: BaseException | None) -> frozenset[str]:
 
     They are the same in every language of the server. If the driver does not give the name itself,
     they are those of the message's first line; what follows it quotes the row. SQLite names the
-    columns, and a trigger of the host's may say anything.
+    columns, and a trigger of the host's may say anything. MySQL's family quotes the row before the
+    name, and calls every primary key PRIMARY.
     """
     if isinstance(error, sqlite3.Error):
         return frozenset()
     diagnosis = getattr(error, "diag", None)
     if diagnosis is not None:
         return frozenset({str(diagnosis.constraint_name)})
+    if error is not None and error.args[:1] == (_DUPLICATE,):
+        named = re.search(r" for key '(?:.*\.)?(\w+)'$", str(error.args[1]))
+        return frozenset() if named is None else frozenset({named[1]})
     return frozenset(re.findall(r"\w+", str(error).partition("\n")[0]))

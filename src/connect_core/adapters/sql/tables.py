@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import SchemaItem, conv
 
 from connect_core import arguments
-from connect_core.adapters.sql.types import Id, JsonValue, UtcTime
+from connect_core.adapters.sql.types import EXACT, Id, JsonValue, UtcTime
 from connect_core.lifecycle import Role, Status
 from connect_core.parties import MAX_NAME_LENGTH
 from connect_core.policy import decision_table
@@ -164,7 +164,7 @@ class _Place(NamedTuple):
 
     def table(self, name: str, *contents: SchemaItem) -> Table:
         """A table with these columns, constraints and indexes."""
-        return Table(f"{self.prefix}{name}", self.metadata, *contents, schema=self.schema)
+        return Table(f"{self.prefix}{name}", self.metadata, *contents, schema=self.schema, **EXACT)
 
     def name(self, kind: str, rest: str) -> conv:
         """The name of a constraint or an index, which no naming convention changes."""
@@ -201,7 +201,7 @@ def _connections(place: _Place) -> Table:
         Column("creator_id", Id, nullable=False),
         Column("created_at", UtcTime, nullable=False),
         Column("updated_at", UtcTime, nullable=False),
-        Column("version", Integer, nullable=False),
+        Column("version", Integer, autoincrement=False, nullable=False),
         PrimaryKeyConstraint("id", name=place.name("pk", "connections")),
         UniqueConstraint(
             "source_organization_id",
@@ -241,7 +241,7 @@ def _events(place: _Place, parent: Table | None) -> Table:
     return place.table(
         "connection_events",
         Column("connection_id", Id, nullable=False),
-        Column("version", Integer, nullable=False),
+        Column("version", Integer, autoincrement=False, nullable=False),
         Column("action", String(16), nullable=False),
         Column("previous_status", String(16)),
         Column("status", String(16), nullable=False),

@@ -14,9 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
-    JSON,
     ColumnElement,
-    DateTime,
     Dialect,
     String,
     Text,
@@ -26,18 +24,24 @@ from sqlalchemy import (
     literal_column,
     type_coerce,
 )
+from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from connect_core.history import as_timestamp, format_timestamp
 from connect_core.identifiers import MAX_ID_LENGTH
 
+#: The names of the dialects of MySQL's family: MariaDB's depends on the URL of the engine.
+MYSQL_FAMILY: Final = frozenset({"mysql", "mariadb"})
+
 
 class UtcTime(TypeDecorator[datetime]):
     """A time in UTC and whole milliseconds.
 
-    It is ``timestamptz(3)`` on PostgreSQL, and elsewhere text such as ``2018-06-01T00:00:00.000Z``,
-    which sorts as the times do. Text of another form is returned as it is: as a `str`, not a time.
+    It is ``timestamptz(3)`` on PostgreSQL and ``DATETIME(3)`` on MariaDB and MySQL. Elsewhere it is
+    text such as ``2018-06-01T00:00:00.000Z``, which sorts as the times do. Text of another form is
+    returned as it is: as a `str`, not a time.
     """
 
     impl = String
@@ -47,6 +51,8 @@ class UtcTime(TypeDecorator[datetime]):
         """The type of the column."""
         if dialect.name == "postgresql":
             return TIMESTAMP(timezone=True, precision=3)
+        if dialect.name in MYSQL_FAMILY:
+            return DATETIME(fsp=3)
         return String(24)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
@@ -54,10 +60,16 @@ class UtcTime(TypeDecorator[datetime]):
         if value is None:
             return None
         moment = as_timestamp(value)
-        return moment if dialect.name == "postgresql" else format_timestamp(moment)
+        if dialect.name == "postgresql":
+            return moment
+        if dialect.name in MYSQL_FAMILY:
+            return moment.replace(tzinfo=None)
+        return format_timestamp(moment)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """The time that is stored."""
+        if isinstance(value, datetime) and dialect.name in MYSQL_FAMILY:
+            return value.replace(tzinfo=UTC)
         if not isinstance(value, str):
             return value
         try:
@@ -68,7 +80,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class JsonValue(TypeDecorator[object]):
-    """Plain JSON values: ``jsonb`` on PostgreSQL, text elsewhere.
+    """Plain JSON values: ``jsonb`` on PostgreSQL, ``JSON`` on MariaDB and MySQL, text elsewhere.
 
     Text that is not JSON is returned as it is.
     """
@@ -80,15 +92,22 @@ class JsonValue(TypeDecorator[object]):
         """The type of the column."""
         if dialect.name == "postgresql":
             return JSONB(none_as_null=True)
+        if dialect.name in MYSQL_FAMILY:
+            return mysql.JSON(none_as_null=True)
         return Text()
 
     def process_bind_param(self, value: object, dialect: Dialect) -> Any:
         """What is stored for a value."""
-        return value if value is None or dialect.name == "postgresql" else json.dumps(value)
+        return value if value is None or _has_json(dialect) else json.dumps(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """The value that is stored."""
-        return value if dialect.name == "postgresql" else _parsed(value)
+        return value if _has_json(dialect) else _parsed(value)
+
+
+def _has_json(dialect: Dialect) -> bool:
+    """Whether the database has a type for JSON, whose values SQLAlchemy writes and reads."""
+    return dialect.name == "postgresql" or dialect.name in MYSQL_FAMILY
 
 
 def _parsed(value: Any) -> Any:
@@ -108,6 +127,17 @@ def _refuse(constant: str) -> object:
 _DECODER: Final = json.JSONDecoder(parse_constant=_refuse)
 
 
+#: The options of every table of ours. In MySQL's family a text has its table's collation, and most
+#: collations find texts equal that differ in case, in accents, or in spaces at the end.
+EXACT: Final = {
+    "mariadb_engine": "InnoDB",
+    "mariadb_charset": "utf8mb4",
+    "mariadb_collate": "utf8mb4_nopad_bin",
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_0900_bin",
+}
+
 #: Ids and keys. They are compared and sorted by their code points, in every database.
 Id: Final = String(MAX_ID_LENGTH).with_variant(String(MAX_ID_LENGTH, collation="C"), "postgresql")
 
@@ -126,7 +156,7 @@ class _StoredTime(UtcTime):
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """What is selected for a column."""
-        if not isinstance(self.impl_instance, DateTime):
+        if not getattr(self.impl_instance, "timezone", False):  # it is none of PostgreSQL's
             return column
         in_utc = func.pg_catalog.timezone(_UTC, column)
         # Years before Christ would be written like those after. `to_char` of infinity is NULL.
@@ -141,7 +171,7 @@ class _StoredJson(JsonValue):
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """What is selected for a column."""
-        if not isinstance(self.impl_instance, JSON):
+        if not isinstance(self.impl_instance, JSONB):  # the drivers of other databases return text
             return column
         return type_coerce(cast(column, Text), self)
 
