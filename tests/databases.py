@@ -1,8 +1,9 @@
 """The databases that the tests run on: empty at first, removed afterwards.
 
-PostgreSQL is expected at `POSTGRESQL`, which ``CONNECT_CORE_TEST_POSTGRESQL`` overrides. If it does
-not answer, tests that need it are skipped with the reason. If ``CONNECT_CORE_REQUIRE_POSTGRESQL``
-is set, as in ``.ci/run``, they fail.
+PostgreSQL is expected at `POSTGRESQL`, which ``CONNECT_CORE_TEST_POSTGRESQL`` overrides, and
+MariaDB at `MARIADB`, which ``CONNECT_CORE_TEST_MARIADB`` overrides. If one does not answer, tests
+that need it are skipped with the reason. If ``CONNECT_CORE_REQUIRE_POSTGRESQL``, or
+``CONNECT_CORE_REQUIRE_MARIADB``, is set, as in ``.ci/run``, they fail.
 """
 
 import os
@@ -35,29 +36,34 @@ from connect_core.history import utc_now
 POSTGRESQL = make_url(
     os.environ.get("CONNECT_CORE_TEST_POSTGRESQL", "postgresql+psycopg://root@127.0.0.1:5432/test")
 )
+MARIADB = make_url(
+    os.environ.get("CONNECT_CORE_TEST_MARIADB", "mariadb+pymysql://root@127.0.0.1:3306/")
+)
+#: The servers, by the kind of their databases.
+SERVERS = {"postgresql": POSTGRESQL, "mariadb": MARIADB}
 #: The kinds of database.
-DATABASES = ("sqlite-memory", "sqlite-file", "postgresql")
+DATABASES = ("sqlite-memory", "sqlite-file", *SERVERS)
 #: The kinds of store: in memory, and on each database.
 STORES = ("memory", *DATABASES)
-#: Stores on tables that a host has chosen: with a prefix, and on PostgreSQL in a schema.
-CHOSEN = ("sqlite-file-chosen", "postgresql-chosen")
+#: Stores on tables that a host has chosen: with a prefix, and on a server in a schema.
+CHOSEN = ("sqlite-file-chosen", "postgresql-chosen", "mariadb-chosen")
 
 
 @cache
-def _why_no_postgresql() -> str | None:
-    engine = create_engine(POSTGRESQL, poolclass=NullPool, connect_args={"connect_timeout": 5})
+def _why_no(server: URL) -> str | None:
+    engine = create_engine(server, poolclass=NullPool, connect_args={"connect_timeout": 5})
     try:
         with engine.connect():
             return None
     except OperationalError as error:
-        return f"no PostgreSQL at {POSTGRESQL}: {error.orig}"
+        return f"no server at {server}: {error.orig}"
 
 
-def need_postgresql() -> None:
-    """Skip the test if no PostgreSQL answers; fail it if PostgreSQL is required."""
-    reason = _why_no_postgresql()
+def need(kind: str) -> None:
+    """Skip the test if no server of this kind answers; fail it if that server is required."""
+    reason = _why_no(SERVERS[kind])
     if reason is not None:
-        if os.environ.get("CONNECT_CORE_REQUIRE_POSTGRESQL"):
+        if os.environ.get(f"CONNECT_CORE_REQUIRE_{kind.upper()}"):
             pytest.fail(reason)
         pytest.skip(reason)
 
@@ -70,29 +76,36 @@ def postgresql(*, durable: bool = False) -> Generator[URL]:
         durable: whether a commit waits until it is on disk, which is a server's default.
             Tests need not survive a crash of the server, so they do not wait; benchmarks do.
     """
-    with new_schema(f"connect_core_{uuid4().hex}") as schema:
+    with new_schema("postgresql", f"connect_core_{uuid4().hex}") as schema:
         options = f"-csearch_path={schema}" + ("" if durable else " -csynchronous_commit=off")
         yield POSTGRESQL.update_query_dict({"options": options})
 
 
 @contextmanager
-def new_schema(name: str) -> Generator[str]:
-    """A new, empty schema on PostgreSQL, by this name."""
-    need_postgresql()
-    engine = create_engine(POSTGRESQL, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+def mariadb() -> Generator[URL]:
+    """The URL of a new, empty database on MariaDB."""
+    with new_schema("mariadb", f"connect_core_{uuid4().hex}") as name:
+        yield MARIADB.set(database=name)
+
+
+@contextmanager
+def new_schema(kind: str, name: str) -> Generator[str]:
+    """A new, empty schema on a server of this kind, by this name; on MariaDB it is a database."""
+    need(kind)
+    engine = create_engine(SERVERS[kind], poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(CreateSchema(name))
         try:
             yield name
         finally:
-            connection.execute(DropSchema(name, cascade=True))
+            connection.execute(DropSchema(name, cascade=kind == "postgresql"))
 
 
 @contextmanager
 def database(kind: str, directory: Path) -> Generator[URL]:
     """The URL of an empty database of this kind, one of `DATABASES`."""
-    if kind == "postgresql":
-        with postgresql() as url:
+    if kind in SERVERS:
+        with postgresql() if kind == "postgresql" else mariadb() as url:
             yield url
     else:
         name = str(directory / "connections.db") if kind == "sqlite-file" else None
@@ -175,7 +188,7 @@ def backend(kind: str, directory: Path) -> Generator[Backend]:
 def chosen_tables(
     kind: str, directory: Path, prefix: str = "acme_"
 ) -> Generator[tuple[Engine, Tables]]:
-    """Tables with a prefix, and on PostgreSQL in a schema, in a database of this kind.
+    """Tables with a prefix, and on a server in a schema, in a database of this kind.
 
     They are part of the host's metadata, which has a naming convention. Tables without the prefix
     are absent, and the schema's name must be quoted.
@@ -183,8 +196,8 @@ def chosen_tables(
     metadata = MetaData(naming_convention={"pk": "%(table_name)s_pkey", "ck": "x_%(table_name)s"})
     with ExitStack() as stack:
         schema = None
-        if kind == "postgresql":
-            schema = stack.enter_context(new_schema(f"Acme's {uuid4().hex}"))
+        if kind in SERVERS:
+            schema = stack.enter_context(new_schema(kind, f"Acme's {uuid4().hex}"))
         url = stack.enter_context(database(kind, directory))
         engine = configure_engine(create_engine(url))
         stack.callback(engine.dispose)

@@ -442,7 +442,7 @@ class TestChosenTables:
     def schema(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str | None]:
         """The schema; the engine's kind is the first word of the parameter."""
         if request.param.endswith("schema"):
-            with new_schema(f"chosen_{tmp_path.name}") as found:
+            with new_schema("postgresql", f"chosen_{tmp_path.name}") as found:
                 yield found
         else:
             yield None

@@ -101,7 +101,7 @@ class TestTwoSets:
         with ExitStack() as stack:
             schema = None
             if how == "schema":
-                schema = stack.enter_context(new_schema(f"other_{tmp_path.name}"))
+                schema = stack.enter_context(new_schema("postgresql", f"other_{tmp_path.name}"))
             engine = open_engine(stack.enter_context(database(kind, tmp_path)))
             stack.callback(engine.dispose)
             other = tables_for(schema=schema, prefix=prefix)
@@ -287,7 +287,7 @@ class TestTheSameTable:
     ) -> None:
         default = inspect(engine).default_schema_name
         assert default is not None
-        with new_schema(f"{default}_other") as other:
+        with new_schema("postgresql", f"{default}_other") as other:
             names = {None: None, "default": default, "other": other}
             tables_for(schema=other).metadata.create_all(engine)
             tables = tables_for(schema=names[ours])

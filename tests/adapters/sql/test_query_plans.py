@@ -158,7 +158,7 @@ def chosen(engine: Engine) -> Generator[Tables]:
     with ExitStack() as stack:
         schema = None
         if engine.dialect.name == "postgresql":
-            schema = stack.enter_context(new_schema(f"plans_{uuid4().hex}"))
+            schema = stack.enter_context(new_schema("postgresql", f"plans_{uuid4().hex}"))
         tables = tables_for(schema=schema, prefix="acme_")
         with engine.begin() as connection:
             tables.metadata.create_all(connection)

@@ -41,8 +41,8 @@ _SQLITE: Final = {
     sqlite3.SQLITE_IOERR: Trouble.DISK,
     sqlite3.SQLITE_FULL: Trouble.FULL,
 }
-#: By the code of MySQL's family. A node of a cluster whose COMMIT is answered with 1180 may have
-#: committed: that is a lost connection, too.
+#: By the code of MySQL's family. A node of a cluster that answers a COMMIT with 1180 was separated
+#: from the others, which may have committed, as after the loss of a connection.
 _MYSQL: Final = {
     1020: Trouble.OTHERS,  # the row has changed since it was read
     1021: Trouble.FULL,
@@ -62,6 +62,7 @@ _MYSQL: Final = {
     2003: Trouble.UNREACHABLE,
     2006: Trouble.LOST,
     2013: Trouble.LOST,
+    9007: Trouble.OTHERS,  # TiDB: a conflict with another transaction
 }
 #: By the class of a server's SQLSTATE, or by the SQLSTATE itself.
 _SERVER: Final = {
@@ -113,6 +114,19 @@ def first_of(error: DBAPIError) -> DBAPIError:
         found = earlier if isinstance(earlier, DBAPIError) else found
         earlier = earlier.__context__
     return found
+
+
+def is_given_up(error: BaseException) -> bool:
+    """Whether it came about because the database gave the transaction up for others' sake.
+
+    A driver's error may have become another one on its way, and an error may have followed it.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DBAPIError) and can_be_run_again(cause):
+            return True
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return False
 
 
 def trouble_of(error: DBAPIError) -> Trouble | None:

@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 from connect_core import arguments
 from connect_core.adapters.sql.availability import (
     Trouble,
-    can_be_run_again,
     first_of,
+    is_given_up,
     trouble_of,
 )
 from connect_core.adapters.sql.engine import require_engine
@@ -56,9 +56,10 @@ def in_transaction(
     """Run `work` in a session of its own, commit, and return its result.
 
     If the database gives the transaction up for others' sake (a serialization failure, a deadlock,
-    a busy SQLite, an idempotency key that another one has just used), everything in `work` happens
-    again, after a short random pause: it must not do what cannot be undone, such as sending mail.
-    Whatever `work` raises undoes all of it, refusals included; `Transactions` commits those.
+    a lock that did not come, a busy SQLite, a conflict with another node of a cluster), everything
+    in `work` happens again, after a short random pause: it must not do what cannot be undone, such
+    as sending mail. This is also so if `work` raises an error of its own from the database's.
+    Whatever else `work` raises undoes all of it, refusals included; `Transactions` commits those.
 
     Args:
         engine: the database.
@@ -70,6 +71,7 @@ def in_transaction(
         ValueError: `attempts` is less than 1.
         sqlalchemy.exc.DBAPIError: the database's error, if it is no such one, or after the last
             attempt.
+        Exception: what `work` raised.
     """
     require_engine(engine)
     arguments.function(work, "work")
@@ -79,8 +81,8 @@ def in_transaction(
         try:
             with Session(engine) as session, session.begin():
                 return work(session)
-        except DBAPIError as error:
-            if number >= attempts or not can_be_run_again(error):
+        except Exception as error:
+            if number >= attempts or not is_given_up(error):
                 raise
         sleep(_pause(number))
         number += 1
@@ -155,7 +157,9 @@ class Transactions:
             try:
                 with Session(engine) as session:
                     return attempt.run(session)
-            except (DBAPIError, PoolTimeoutError) as error:
+            except ConnectError:
+                raise
+            except Exception as error:
                 attempt.require_another(error, number)
             sleep(_pause(number))
             number += 1
@@ -215,7 +219,9 @@ class AsyncTransactions:
             try:
                 async with AsyncSession(engine) as session:
                     return await session.run_sync(attempt.run)
-            except (DBAPIError, PoolTimeoutError) as error:
+            except ConnectError:
+                raise
+            except Exception as error:
                 attempt.require_another(error, number)
             await asyncio.sleep(_pause(number))
             number += 1
@@ -304,18 +310,20 @@ class _Attempt(Generic[_Result]):
             self._is_committing = True
             session.commit()
 
-    def require_another(self, error: DBAPIError | PoolTimeoutError, number: int) -> None:
+    def require_another(self, error: Exception, number: int) -> None:
         """Return if the work can be run again after this error; otherwise raise.
 
         Raises:
             StoreUnavailableError: the database is not available, or this was the last attempt.
-            DBAPIError: something else is wrong.
+            Exception: the error itself; something else is wrong.
         """
         if isinstance(error, PoolTimeoutError):
             raise StoreUnavailableError(str(error)) from error
-        cause = first_of(error)
-        if can_be_run_again(cause) and number < _ATTEMPTS:
+        if number < _ATTEMPTS and is_given_up(error):
             return
+        if not isinstance(error, DBAPIError):
+            raise error
+        cause = first_of(error)
         trouble = trouble_of(cause)
         if trouble is None:
             raise error
