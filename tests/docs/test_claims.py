@@ -78,14 +78,15 @@ class TestWhatElseSpeaksPostgresqlsProtocol:
         rows = re.findall(r"^\| (.*?) \| .* \| (.*) \|$", POSTGRESQL, re.MULTILINE)
         names = [name for name, _ in rows[2:]]
         assert {tested for _, tested in rows[2:]} == {"not tested"}
-        for name in ("Aurora", "RDS", "CockroachDB", "YugabyteDB", "Citus", "PgBouncer"):
+        for name in ("Aurora", "RDS", "Citus", "PgBouncer"):
             assert any(name in each for each in names), name
         assert "should work" not in POSTGRESQL
 
     @pytest.mark.parametrize(
         ("named", "there"),
         [
-            ("savepoints", "begin_nested" in SOURCE),
+            ("no savepoint", "begin_nested" not in SOURCE),
+            ("`INSERT ... ON CONFLICT DO NOTHING`", "on_conflict_do_nothing" in SOURCE),
             ("unique constraints", "UNIQUE (" in TABLES),
             ("a foreign key", "FOREIGN KEY" in TABLES),
             ("check constraints", "CHECK (" in TABLES),
@@ -94,6 +95,7 @@ class TestWhatElseSpeaksPostgresqlsProtocol:
             ("`timestamptz(3)`", "TIMESTAMP(3) WITH TIME ZONE" in TABLES),
             ("comparisons of rows", "tuple_(" in SOURCE),
             ("`pg_advisory_xact_lock`", "pg_advisory_xact_lock" in SOURCE),
+            ("no lock beyond the row", "with_for_update" not in SOURCE),
         ],
     )
     def test_what_the_store_relies_on(self, named: str, there: bool) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from databases import database
+from databases import SERVERS, database
 from exports import Place
 from people import People
 
 
-@pytest.fixture(params=["sqlite-file", "postgresql"])
+@pytest.fixture(params=["sqlite-file", *SERVERS])
 def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[People]:
     """The people, on an empty database of each kind."""
     with database(request.param, tmp_path) as url:
@@ -28,7 +28,7 @@ def place(tmp_path: Path) -> Place:
     return Place.on(f"sqlite:///{tmp_path / 'connections.db'}", tmp_path)
 
 
-@pytest.fixture(params=["sqlite-file", "postgresql"])
+@pytest.fixture(params=["sqlite-file", *SERVERS])
 def any_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """An empty database of each kind."""
     with database(request.param, tmp_path) as url:

@@ -24,7 +24,7 @@ from unittest.mock import Mock, patch
 import httpx
 import pytest
 import uvicorn
-from databases import database
+from databases import SERVERS, database
 from http_api import AsgiClient, asgi_scope
 from people import spoil
 from servers import DEADLINE, free_port, running
@@ -381,7 +381,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Served:
 class TestCommand:
     """It opens the database and the port, says so, and leaves the rest to uvicorn."""
 
-    @pytest.mark.parametrize("kind", ["sqlite-file", "postgresql"])
+    @pytest.mark.parametrize("kind", ["sqlite-file", *SERVERS])
     def test_it_serves(self, served: Served, kind: str, tmp_path: Path) -> None:
         with database(kind, tmp_path) as url:
             rendered = url.render_as_string(hide_password=False)

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import httpx
 import pytest
-from databases import database
+from databases import SERVERS, database
 from http_api import OURS
 from servers import DEADLINE, free_port
 from sqlalchemy import URL
@@ -103,7 +103,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
             sleep(0.05)
 
 
-@pytest.fixture(params=["sqlite-file", "postgresql"])
+@pytest.fixture(params=["sqlite-file", *SERVERS])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
     with database(request.param, tmp_path) as found:
         yield found

@@ -49,7 +49,11 @@ PROFILE = Profile(
     },
 )
 #: The drivers of each kind of database, synchronous and not.
-DRIVERS = {"sqlite-file": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+DRIVERS = {
+    "sqlite-file": "sqlite+aiosqlite",
+    "postgresql": "postgresql+psycopg",
+    "mariadb": "mariadb+aiomysql",
+}
 
 every_form = pytest.mark.parametrize("form", FORMS)
 

@@ -37,7 +37,7 @@ from connect_core import (
 from connect_core.adapters.cli.options import acting, sentence, unusable
 from connect_core.adapters.cli.output import labelled, next_steps, shown, write, write_json
 from connect_core.adapters.sql import SqlConnectionStore, open_engine
-from connect_core.adapters.sql.availability import Trouble, first_of, trouble_of
+from connect_core.adapters.sql.availability import Trouble, first_of, reason_of, trouble_of
 
 _Answer = TypeVar("_Answer")
 
@@ -73,7 +73,7 @@ def opened(
             engine.dispose()
     except DBAPIError as last:
         error = first_of(last)
-        reason = sentence(str(error.orig))
+        reason = sentence(reason_of(error))
         if (advice := _advice(error, changes=changes)) is not None:
             write(f"{place} is not available: {reason}", advice, err=True)
             raise typer.Exit(UNAVAILABLE) from None
@@ -102,8 +102,9 @@ def _url(database: str) -> URL:
         return _with_time_limit(url)
     if _ANOTHER_WAY.match(database):  # it may have a password, too
         raise unusable(
-            "it is neither a file nor a URL: write sqlite:///FILE or"
-            " postgresql://USER@HOST:PORT/NAME; a file of such a name is ./FILE"
+            "it is neither a file nor a URL: write sqlite:///FILE,"
+            " postgresql://USER@HOST:PORT/NAME or mariadb://USER@HOST:PORT/NAME; a file of such a"
+            " name is ./FILE"
         )
     return URL.create("sqlite", database=str(Path(database) if database else _default()))
 
@@ -140,6 +141,10 @@ def say_what_is_new(text: str) -> None:
     write(text, err=True)
 
 
+#: The extras that install the drivers of databases.
+_EXTRAS: Final = {"psycopg": "postgres", "pymysql": "mariadb"}
+
+
 def _engine(url: URL, place: str, on_creation: Callable[[str], None] | None) -> Engine:
     try:
         with catch_warnings():
@@ -159,11 +164,9 @@ def _engine(url: URL, place: str, on_creation: Callable[[str], None] | None) -> 
             on_creation(f"Created {'' if is_new else 'the tables in '}the database {place}.")
             return engine
     except ModuleNotFoundError as error:
-        advice = ". Install it with: pip install 'connect-core[postgres]'"
-        raise unusable(
-            f"it needs {error.name}, which is not installed"
-            f"{advice if error.name == 'psycopg' else ''}"
-        ) from None
+        extra = _EXTRAS.get(str(error.name))
+        advice = "" if extra is None else f". Install it with: pip install 'connect-core[{extra}]'"
+        raise unusable(f"it needs {error.name}, which is not installed{advice}") from None
     except InvalidRequestError as error:
         raise unusable(f"{place}: {error}") from None
     except (ImportError, SAWarning, TypeError, ValueError) as error:
@@ -223,9 +226,9 @@ def files_of(engine: Engine) -> list[Path]:
 
 def seeing_one_state(engine: Engine) -> Engine:
     """An engine for transactions that only read, and see one state of the database throughout."""
-    if engine.dialect.name == "postgresql":
-        return engine.execution_options(isolation_level="REPEATABLE READ")
-    return engine.execution_options(only_reads=True)
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(only_reads=True)
+    return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
 def ask(

@@ -6,7 +6,7 @@ availability.
 
 import re
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Final
@@ -135,8 +135,8 @@ def trouble_of(error: DBAPIError) -> Trouble | None:
     if code is not None:
         return _SQLITE.get(code & 0xFF)
     number = _number_of(error)
-    if number in _MYSQL and not error.connection_invalidated:
-        return _MYSQL[number]
+    if number is not None and not error.connection_invalidated:
+        return _MYSQL.get(number)
     state = getattr(error.orig, "sqlstate", None)
     if error.connection_invalidated or str(state).startswith(("08", "57P")):
         return Trouble.LOST
@@ -147,6 +147,13 @@ def trouble_of(error: DBAPIError) -> Trouble | None:
     if refused or not isinstance(error, OperationalError):
         return None
     return Trouble.UNREACHABLE
+
+
+def reason_of(error: DBAPIError) -> str:
+    """What the database says, without the code that drivers of MySQL's family put before it."""
+    said: Sequence[object] = getattr(error.orig, "args", ())
+    has_code = len(said) == 2 and isinstance(said[0], int)
+    return str(said[1] if has_code else error.orig)
 
 
 def can_be_run_again(error: DBAPIError) -> bool:
@@ -163,5 +170,5 @@ def can_be_run_again(error: DBAPIError) -> bool:
 
 def _number_of(error: DBAPIError) -> int | None:
     """The code that a driver of MySQL's family gives; None for those of other databases."""
-    arguments = getattr(error.orig, "args", ())
-    return arguments[0] if arguments and isinstance(arguments[0], int) else None
+    said: Sequence[object] = getattr(error.orig, "args", ())
+    return said[0] if said and isinstance(said[0], int) else None

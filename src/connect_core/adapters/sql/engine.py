@@ -48,8 +48,9 @@ def open_engine(url: str | URL, *, create: bool = True) -> Engine:
     """An Engine with the settings that each database needs; the tables are created if absent.
 
     SQLite: see `configure_engine`. A database in memory has one connection, for one transaction at
-    a time. PostgreSQL: the driver is psycopg, unless the URL names another one; connections that
-    the server has closed are replaced. For asynchronous drivers see `configure_engine`.
+    a time. Servers: the driver is psycopg for PostgreSQL and PyMySQL for MariaDB and MySQL, unless
+    the URL names another one; connections that the server has closed are replaced. MariaDB and
+    MySQL get the isolation READ COMMITTED. For asynchronous drivers see `configure_engine`.
 
     A database in which something else has one of the tables' names is left as it is, and so is the
     journal mode of a SQLite file that does not have all of the tables.
@@ -63,13 +64,16 @@ def open_engine(url: str | URL, *, create: bool = True) -> Engine:
 
     Raises:
         TypeError: `url` is neither text nor a `URL`.
-        ValueError: the encoding of a PostgreSQL database, or of its clients, is not UTF8.
+        ValueError: a setting of the server is not supported: the encoding of a PostgreSQL database,
+            or of its clients, is not UTF8; MariaDB or MySQL has no strict ``sql_mode``, or another
+            character set than ``utf8mb4``; or a URL that begins with ``mysql`` leads to a MariaDB.
         FileNotFoundError: nothing is to be created, and there is no such SQLite file; `filename` is
             its path.
         sqlalchemy.exc.NoSuchTableError: nothing is to be created, and tables are absent.
         sqlalchemy.exc.SQLAlchemyError: the URL cannot be read or names an asynchronous driver, the
             database cannot be opened, or it has a table of another kind by one of the names.
-        ModuleNotFoundError: the driver is not installed; PostgreSQL needs the extra `postgres`.
+        ModuleNotFoundError: the driver is not installed; PostgreSQL needs the extra `postgres`, and
+            MariaDB and MySQL need `mariadb`.
     """
     _require_url(url)
     url = make_url(url)
@@ -93,7 +97,8 @@ def open_engine(url: str | URL, *, create: bool = True) -> Engine:
     try:
         absent = _absent(engine)
         if absent and not create:
-            raise NoSuchTableError(f"there is no table {', '.join(each.name for each in absent)}")
+            lacking = ", ".join(str(each.name) for each in absent)
+            raise NoSuchTableError(f"there is no table {lacking}")
         if absent:
             create_tables(engine, metadata)
     except BaseException:
@@ -225,6 +230,7 @@ def configure_engine(engine: Engine) -> Engine:
     is usual with write-ahead logging). If it must not, set ``PRAGMA synchronous = FULL`` in a
     "connect" listener of your own; it takes about twice the time. PostgreSQL needs no settings; a
     connection whose ``server_encoding`` or ``client_encoding`` is not UTF8 raises `ValueError`.
+    Nothing is set for MariaDB and MySQL: make the engine with ``isolation_level="READ COMMITTED"``.
 
     Args:
         engine: the Engine; of an ``AsyncEngine``, its ``sync_engine``.

@@ -103,7 +103,7 @@ def _is_in_transaction(database: Database) -> bool:
         unsafe = database.in_nested_transaction() and _begins_by_itself(driver)
         return getattr(driver, "in_transaction", True) and not unsafe
     if database.dialect.name in MYSQL_FAMILY:
-        return not driver.get_autocommit()
+        return not getattr(driver, "get_autocommit", bool)()
     return getattr(driver, "autocommit", False) is not True
 
 
@@ -195,7 +195,7 @@ def _check_text_factory(connection: Any) -> None:
 
 
 def _check_mysql(database: Database) -> None:
-    if database.dialect.name == "mysql" and database.dialect.is_mariadb:
+    if database.dialect.name == "mysql" and getattr(database.dialect, "is_mariadb", False):
         raise ValueError(
             "the server is a MariaDB: begin the URL with mariadb+pymysql (or another driver of"
             " yours), because the two have different names for the collation that is exact"

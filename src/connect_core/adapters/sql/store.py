@@ -57,10 +57,13 @@ class SqlConnectionStore:
     """A `ConnectionStore` in a database, inside a session that you own.
 
     It never commits, rolls back or opens anything: others see a change when you commit, and it is
-    gone when you roll back. If the database fails or refuses a row, SQLAlchemy's errors are passed
-    on, also those of triggers and constraints of your own on these tables; only our own keys make a
-    Connection a duplicate. After `StaleConnectionError`, `DuplicateConnectionError` and every other
-    refusal of the service the session remains usable.
+    gone when you roll back. It sets no savepoint. After `StaleConnectionError`,
+    `DuplicateConnectionError` and every other refusal of the service the session remains usable.
+
+    If the database fails or refuses a row, SQLAlchemy's errors are passed on, also those of
+    triggers and constraints of your own on these tables; only our own keys make a Connection a
+    duplicate. The change that met the error is not there. On PostgreSQL nothing else of the
+    transaction is, either, unless you go back to a savepoint of your own.
 
     Make one per session. Threads must not share it, just as they must not share the session.
 
@@ -85,8 +88,9 @@ class SqlConnectionStore:
     refresh the object before you look at it. If a column that changes is part of the class's
     primary key, the object is that of a row that is gone, and SQLAlchemy says so.
 
-    **Settings.** PostgreSQL must have ``server_encoding`` and ``client_encoding`` UTF8, and a
-    connection of `sqlite3` a ``text_factory`` that makes `str`. No other setting of a role,
+    **Settings.** PostgreSQL must have ``server_encoding`` and ``client_encoding`` UTF8, MariaDB and
+    MySQL a strict ``sql_mode`` and connections in ``utf8mb4``, and a connection of `sqlite3` a
+    ``text_factory`` that makes `str`. No other setting of a role,
     database or session changes what is read; see the guide to filters for collations. What a
     rollback of the session would not undo is refused before it is written: AUTOCOMMIT, and an
     engine for SQLite without the settings of `configure_engine`, or the same of your own.

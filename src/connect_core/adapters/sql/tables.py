@@ -79,8 +79,8 @@ def tables_for(
 
     Args:
         metadata: what the tables are added to, such as ``Base.metadata``; new metadata if omitted.
-        schema: the schema of the tables, for PostgreSQL; that of the metadata if omitted. If
-            neither is given, the database decides.
+        schema: the schema of the tables, for PostgreSQL, or their database, for MariaDB and MySQL;
+            that of the metadata if omitted. If neither is given, the server decides.
         prefix: what their names begin with: letters, digits and underscores, at most 22 bytes in
             UTF-8.
         foreign_keys: False to leave out the foreign key from the events to the Connections. Then

@@ -23,6 +23,7 @@ from connect_core.adapters.sql.availability import (
     Trouble,
     first_of,
     is_given_up,
+    reason_of,
     trouble_of,
 )
 from connect_core.adapters.sql.engine import require_engine
@@ -328,7 +329,7 @@ class _Attempt(Generic[_Result]):
         if trouble is None:
             raise error
         uncertain = self._is_committing and trouble is Trouble.LOST
-        raise StoreUnavailableError(str(cause.orig), uncertain=uncertain) from error
+        raise StoreUnavailableError(reason_of(cause), uncertain=uncertain) from error
 
 
 @contextmanager

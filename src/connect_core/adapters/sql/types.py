@@ -129,7 +129,7 @@ _DECODER: Final = json.JSONDecoder(parse_constant=_refuse)
 
 #: The options of every table of ours. In MySQL's family a text has its table's collation, and most
 #: collations find texts equal that differ in case, in accents, or in spaces at the end.
-EXACT: Final = {
+EXACT: Final[dict[str, Any]] = {
     "mariadb_engine": "InnoDB",
     "mariadb_charset": "utf8mb4",
     "mariadb_collate": "utf8mb4_nopad_bin",
