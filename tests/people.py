@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple, cast
 
 from rich.cells import cell_len
-from sqlalchemy import URL, create_engine, select, text
+from sqlalchemy import URL, Update, create_engine, select, text
 from support import OUR_KEY, PARTNER, STRANGER
 from terminal import refusal, refusal_json, run, run_json
 
@@ -110,11 +110,11 @@ def kept(place: str) -> list[list[str]]:
     return found
 
 
-def spoil(place: str, statement: str) -> None:
+def spoil(place: str, statement: str | Update) -> None:
     """Change stored data without any check."""
     engine = create_engine(place if "://" in place else f"sqlite:///{place}")
     with engine.begin() as connection:
-        connection.execute(text(statement))
+        connection.execute(text(statement) if isinstance(statement, str) else statement)
     engine.dispose()
 
 

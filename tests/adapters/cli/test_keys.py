@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 from contextlib import redirect_stderr, redirect_stdout
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from unittest.mock import patch
 import pytest
 from exports import Place
 from people import fitting, spoil
+from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 from terminal import (
     command,
@@ -27,7 +29,7 @@ from terminal import (
 
 from connect_core import Actor
 from connect_core.adapters import cli
-from connect_core.adapters.sql import ApiKey, ApiKeys, open_engine
+from connect_core.adapters.sql import ApiKey, ApiKeys, api_keys, open_engine
 from connect_core.identifiers import BASE58
 
 ID = rf"(?:api|usr)_[{BASE58}]{{28}}"
@@ -261,7 +263,9 @@ class TestList:
         revoked, _ = created(any_place, "--organization", "org_" + "z" * 30)
         run("keys", "revoke", revoked, "--database", any_place.url)
         assert authenticated(any_place, token) is not None
-        spoil(any_place.url, _LONG_AGO.format(expired))
+        start = datetime(2018, 6, 1, tzinfo=UTC)
+        times = {"created_at": start, "expires_at": start + timedelta(seconds=1)}
+        spoil(any_place.url, update(api_keys).where(api_keys.c.id == expired).values(times))
         written = fitting(run("keys", "list", "--database", any_place.url))
         for key_id, words in (
             (active, ["active", "org_A", "Söhne", "last used", "documents current"]),
@@ -303,12 +307,6 @@ class TestList:
         assert squeezed(complained).startswith(
             f"Left out: What is stored as connection_api_keys {bad} is not what was written: "
         )
-
-
-_LONG_AGO = (
-    "UPDATE connection_api_keys SET created_at = '2018-06-01T00:00:00.000Z',"
-    " expires_at = '2018-06-01T00:00:01.000Z' WHERE id = '{}'"
-)
 
 
 class TestRevoke:
