@@ -11,7 +11,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
-from sqlalchemy import CheckConstraint, Constraint, Dialect, ForeignKeyConstraint, Table
+from sqlalchemy import URL, CheckConstraint, Constraint, Dialect, ForeignKeyConstraint, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import PrimaryKeyConstraint, UniqueConstraint
 
@@ -21,6 +21,7 @@ from connect_core.adapters.sql import metadata
 DIALECTS: Final[dict[str, Dialect]] = {
     "SQLite": sqlite.dialect(),
     "PostgreSQL": postgresql.dialect(),  # type: ignore[no-untyped-call]  # SQLAlchemy's
+    "MariaDB": URL.create("mariadb+pymysql").get_dialect()(),
 }
 
 
