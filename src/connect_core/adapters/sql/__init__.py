@@ -21,17 +21,21 @@ with a prefix and in a schema that you choose, for `SqlConnectionStore` and `Tra
 browser has signed in with a key. Their tables are in metadata of their own, `keys_metadata`.
 
 `visible`, `actionable` and `readable` are derived from the decision table and fit any table or
-mapped class; a `connect_core.RowPolicy` says what its columns are called. If you sort their rows
+mapped class, and so is `decision_columns`, which says why; a `connect_core.RowPolicy` says what its
+columns are called. `impossible_events` audits histories, and `sql_text` writes all of them for
+DuckDB and Spark. If you sort the rows of a filter
 and limit them to a page, a filter on both roles makes the database read all rows of the
 organization; `ConnectionService.list` does not.
 """
 
+from connect_core.adapters.sql.audit import impossible_events
 from connect_core.adapters.sql.browser_sessions import (
     BrowserSession,
     BrowserSessions,
     NewBrowserSession,
     browser_sessions,
 )
+from connect_core.adapters.sql.decisions import DecisionColumns, decision_columns
 from connect_core.adapters.sql.engine import configure_engine, open_engine
 from connect_core.adapters.sql.filters import actionable, readable, visible
 from connect_core.adapters.sql.keys import (
@@ -42,6 +46,7 @@ from connect_core.adapters.sql.keys import (
     api_keys,
     keys_metadata,
 )
+from connect_core.adapters.sql.rendering import sql_text
 from connect_core.adapters.sql.store import History, SqlConnectionStore
 from connect_core.adapters.sql.tables import (
     Tables,
@@ -64,6 +69,7 @@ __all__ = [
     "AsyncTransactions",
     "BrowserSession",
     "BrowserSessions",
+    "DecisionColumns",
     "History",
     "JsonValue",
     "KeyStatus",
@@ -79,12 +85,15 @@ __all__ = [
     "configure_engine",
     "connection_events",
     "connections",
+    "decision_columns",
     "idempotency_keys",
+    "impossible_events",
     "in_transaction",
     "keys_metadata",
     "metadata",
     "open_engine",
     "readable",
+    "sql_text",
     "tables_for",
     "visible",
 ]

@@ -80,7 +80,7 @@ def actionable(
     """
     arguments.instance(RowPolicy, rows, "rows")
     ours, taken = arguments.acting_for(actor, "actor"), Action(action)
-    _require_statuses(on, rows)
+    require_statuses(on, rows)
     return _any(
         _all(_holds(ours, role, on, rows), _is_in(permitting_statuses(role, taken), on, rows))
         for role in Role
@@ -125,7 +125,7 @@ def readable(
     """
     arguments.instance(RowPolicy, rows, "rows")
     ours = arguments.acting_for(reader, "reader")
-    _require_statuses(on, rows)
+    require_statuses(on, rows)
     _require_condition(granted)
     spelling = rows.spelling_of(scope)
     if spelling is None:
@@ -167,7 +167,7 @@ def _require_condition(granted: object) -> None:
         raise TypeError(f"granted: expected a condition of SQLAlchemy's, got {kind_of(granted)}")
 
 
-def _require_statuses(on: object, rows: RowPolicy) -> None:
+def require_statuses(on: object, rows: RowPolicy) -> None:
     """Refuse a column in which no status can stand as it is spelled: it would find nothing."""
     if _is_in(list(Status), on, rows) is None:
         column = column_of(on, rows.status)

@@ -73,6 +73,12 @@ def _in_array_of_postgresql(element: _InArray, compiler: SQLCompiler, **options:
     return f"coalesce(pg_catalog.array_ndims({array}) = 1 AND {item} = ANY ({array}), false)"
 
 
+@compiles(_InArray, "spark")
+def _in_array_of_spark(element: _InArray, compiler: SQLCompiler, **options: Any) -> str:
+    array, item = _parts(element, compiler, options)
+    return f"coalesce(array_contains({array}, {item}), false)"
+
+
 # --- JSON ----------------------------------------------------------------------------------------
 
 
@@ -160,6 +166,22 @@ def _in_json_of_duckdb(element: _InJson, compiler: SQLCompiler, **options: Any) 
     return (
         f"CASE WHEN json_valid({value}) AND regexp_full_match(CAST({value} AS VARCHAR), '{_LIST}')"
         f" THEN coalesce(json_contains(CAST({value} AS VARCHAR), to_json({text})), false)"
+        " ELSE false END"
+    )
+
+
+#: The same for Spark, but without halves of characters, which its reader replaces. It never tries
+#: again with fewer repetitions (``*+``): for that, Java would use its stack for each item.
+_LIST_OF_SPARK: Final = _LIST.replace(r"\u[", r"\u(?![dD][89a-fA-F])[").replace("*", "*+")
+
+
+@compiles(_InJson, "spark")
+def _in_json_of_spark(element: _InJson, compiler: SQLCompiler, **options: Any) -> str:
+    value, text = _parts(element, compiler, options)
+    pattern = compiler.render_literal_value(rf"\A{_LIST_OF_SPARK}\z", String())
+    return (
+        f"CASE WHEN {value} RLIKE {pattern}"
+        f" THEN coalesce(array_contains(from_json({value}, 'array<string>'), {text}), false)"
         " ELSE false END"
     )
 
