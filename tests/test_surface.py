@@ -67,10 +67,11 @@ def test_the_kit_is_exact_and_documented() -> None:
 DOCUMENTED = {
     "connect_core.adapters.arrow": "ArrowStreamLike Decisions decide_access_many decide_many",
     "connect_core.adapters.sql": """
-        ApiKey ApiKeys BrowserSession BrowserSessions History JsonValue KeyStatus NewApiKey
-        NewBrowserSession SqlConnectionStore Tables UtcTime actionable api_keys browser_sessions
-        configure_engine connection_events connections idempotency_keys keys_metadata metadata
-        open_engine tables_for visible
+        ApiKey ApiKeys BrowserSession BrowserSessions DecisionColumns History JsonValue KeyStatus
+        NewApiKey NewBrowserSession SqlConnectionStore Tables UtcTime actionable api_keys
+        browser_sessions configure_engine connection_events connections decision_columns
+        idempotency_keys impossible_events keys_metadata metadata open_engine readable sql_text
+        tables_for visible
     """,
     "connect_core.conformance.case": "Exchange",
     "connect_core.conformance.profile": "Answers",

@@ -68,10 +68,8 @@ def impossible_events(tables: Tables = DEFAULT_TABLES) -> Select[Any]:
     judged = _judged(
         _with_targets(_with_roles(_steps(tables.connection_events), tables.connections))
     )
-    found = judged.c
-    return select(found.connection_id, found.version, found.finding).where(
-        found.finding.is_not(None)
-    )
+    columns = [judged.c[name] for name in ("connection_id", "version", "finding")]
+    return select(*columns).where(judged.c.finding.is_not(None))
 
 
 # --- What is known of an event -------------------------------------------------------------------

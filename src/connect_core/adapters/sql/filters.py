@@ -102,9 +102,10 @@ def readable(
     scope.
 
     Scopes are found in a column of JSON (`JsonValue`, SQLAlchemy's ``JSON``, ``JSONB``) on SQLite,
-    PostgreSQL, MariaDB, MySQL and DuckDB, and in an ``ARRAY``. A list of JSON that holds something else than texts
-    grants nothing if it is longer than 2,000 characters or, on DuckDB, at all. If your rows keep
-    their scopes otherwise, `granted` says in SQL whether a row grants this one.
+    PostgreSQL, MariaDB, MySQL, DuckDB and Spark, and in an ``ARRAY``. A list of JSON that holds
+    something else than texts grants nothing if it is longer than 2,000 characters or, on DuckDB and
+    Spark, at all. On Spark, a list in which a surrogate is escaped grants nothing, either. If your
+    rows keep their scopes otherwise, `granted` says in SQL whether a row grants this one.
 
     Args:
         reader: who would read.

@@ -5,9 +5,10 @@ module runs nothing.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from sqlalchemy import ClauseElement
+from sqlalchemy import ClauseElement, LargeBinary
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.sql.compiler import GenericTypeCompiler, IdentifierPreparer, SQLCompiler
@@ -30,7 +31,7 @@ def sql_text(query: ClauseElement, engine: Engine) -> str:
 
     Raises:
         ValueError: there is no such engine.
-        sqlalchemy.exc.CompileError: the query has what cannot be written for it, such as bytes.
+        sqlalchemy.exc.CompileError: the query has a value of a type that has no literals.
     """
     if engine not in get_args(Engine):
         known = ", ".join(get_args(Engine))
@@ -39,13 +40,24 @@ def sql_text(query: ClauseElement, engine: Engine) -> str:
     return str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
 
 
+def _hexadecimal(form: str) -> Callable[[bytes], str]:
+    """What writes bytes in this form."""
+    return lambda value: form.format(value.hex())
+
+
 # --- DuckDB --------------------------------------------------------------------------------------
+
+
+class _DuckDbBytes(LargeBinary):
+    def literal_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002  # its name
+        return _hexadecimal("unhex('{}')")
 
 
 class _DuckDb(DefaultDialect):
     """DuckDB's SQL, which is PostgreSQL's where it matters here."""
 
     name = "duckdb"
+    colspecs = {LargeBinary: _DuckDbBytes}  # noqa: RUF012  # as SQLAlchemy declares it
     supports_native_boolean = True
     supports_native_uuid = True
 
@@ -56,17 +68,21 @@ class _DuckDb(DefaultDialect):
 _AMBIGUOUS: Final = re.compile(r"(['\\]|\$(?=\{))")
 
 
+class _SparkBytes(LargeBinary):
+    def literal_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002  # its name
+        return _hexadecimal("X'{}'")
+
+
 class _SparkCompiler(SQLCompiler):
     def render_literal_value(self, value: Any, type_: Any, **options: Any) -> str:
         """A literal. The characters that could be more than characters are given by their codes."""
         written = super().render_literal_value(value, type_, **options)
         if not written.startswith("'"):
             return written
-        pieces = [each for each in _AMBIGUOUS.split(written[1:-1].replace("''", "'")) if each]
-        parts = [f"CHR({ord(e)})" if _AMBIGUOUS.fullmatch(e) else f"'{e}'" for e in pieces] or [
-            "''"
-        ]
-        return parts[0] if len(parts) == 1 else f"CONCAT({', '.join(parts)})"
+        pieces = _AMBIGUOUS.split(written[1:-1].replace("''", "'"))  # every second one is such
+        parts = [f"CHR({ord(each)})" if n % 2 else f"'{each}'" for n, each in enumerate(pieces)]
+        shown = [each for each in parts if each != "''"] or ["''"]
+        return shown[0] if len(shown) == 1 else f"CONCAT({', '.join(shown)})"
 
 
 class _SparkTypeCompiler(GenericTypeCompiler):
@@ -77,13 +93,14 @@ class _SparkTypeCompiler(GenericTypeCompiler):
 
 class _SparkIdentifiers(IdentifierPreparer):
     def __init__(self, dialect: Dialect) -> None:
-        super().__init__(dialect, initial_quote="`")
+        super().__init__(dialect, initial_quote="`", escape_quote="`")
 
 
 class _Spark(DefaultDialect):
     """Spark's SQL."""
 
     name = "spark"
+    colspecs = {LargeBinary: _SparkBytes}  # noqa: RUF012  # as SQLAlchemy declares it
     statement_compiler = _SparkCompiler
     type_compiler_cls = _SparkTypeCompiler
     preparer: type[IdentifierPreparer] = _SparkIdentifiers
