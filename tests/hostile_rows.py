@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Integer, MetaData, Select, Table, Text, select
+from sqlalchemy import Column, Integer, MetaData, Table, Text, select
 
 from connect_core import Action, Actor, Denial, RowPolicy, Status
 from connect_core.adapters.sql import actionable, decision_columns
@@ -82,11 +82,10 @@ def query_of(
     action: str,
     on: Any = SHARES,
     rows: RowPolicy = RowPolicy(),  # noqa: B008  # immutable
-) -> Select[Any]:
-    """The answers about every row of a table."""
+) -> Any:
+    """The query for the answers about every row of a table."""
     allowed = actionable(actor, action, on, rows=rows).label("allowed")
-    columns: list[Any] = [on.c.id, allowed, *decision_columns(actor, action, on, rows=rows)]
-    return select(*columns)
+    return select(on.c.id, allowed, *decision_columns(actor, action, on, rows=rows))
 
 
 def expected(
@@ -123,7 +122,7 @@ QUESTIONS = [(caller, action) for caller in ("org_A", "org_B") for action in Act
 EVERY_QUESTION = [*QUESTIONS, *((caller, Action.DEACTIVATE) for caller in CALLERS)]
 
 
-def answers(run: Callable[[Select[Any]], Iterable[Any]], caller: str, action: str) -> list[Answer]:
+def answers(run: Callable[[Any], Iterable[Any]], caller: str, action: str) -> list[Answer]:
     """What a query answers about `SHARES`, in the order of the rows."""
     found = [Answer(*row) for row in run(query_of(actor_of(caller), action))]
     return sorted(found)

@@ -50,10 +50,13 @@ from connect_core import (
     steps_to,
 )
 from connect_core.adapters.sql import (
+    DecisionColumns,
     SqlConnectionStore,
     Tables,
     Transactions,
     actionable,
+    decision_columns,
+    sql_text,
     tables_for,
     visible,
 )
@@ -137,6 +140,10 @@ def sessions(session: Session) -> None:
     assert_type(ConnectionService(in_a_database).get("cxn_1", by=actor), Connection)
     assert_type(visible("org_A"), ColumnElement[bool])
     assert_type(actionable(actor, Action.ACTIVATE, on=MyRow), ColumnElement[bool])
+    assert_type(decision_columns(actor, "activate", on=MyRow), DecisionColumns)
+    assert_type(decision_columns(actor, "activate").denial, ColumnElement[str | None])
+    assert_type(sql_text(visible("org_A"), "spark"), str)
+    sql_text(visible("org_A"), "oracle")  # type: ignore[arg-type]
 
 
 def chosen_tables(session: Session, engine: Engine) -> None:
