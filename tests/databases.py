@@ -17,7 +17,6 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import URL, ClauseElement, Engine, MetaData, create_engine, make_url
 from sqlalchemy import Connection as Database
-from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
@@ -29,6 +28,7 @@ from connect_core.adapters.sql import (
     Tables,
     configure_engine,
     open_engine,
+    sql_text,
     tables_for,
 )
 from connect_core.history import utc_now
@@ -206,16 +206,6 @@ def chosen_tables(
         yield engine, tables
 
 
-# --- DuckDB ---------------------------------------------------------------------------------------
-
-
-class DuckDialect(DefaultDialect):
-    """DuckDB's, as far as the text of a filter needs one."""
-
-    name = "duckdb"
-    supports_native_uuid = True
-
-
 def in_duckdb(query: ClauseElement) -> str:
-    """The text of a query with its values in it."""
-    return str(query.compile(dialect=DuckDialect(), compile_kwargs={"literal_binds": True}))
+    """The text of a query for DuckDB, with its values in it."""
+    return sql_text(query, "duckdb")

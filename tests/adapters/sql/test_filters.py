@@ -2,9 +2,9 @@
 
 Filters that drift from single checks are the best-documented failure of policy engines. These tests
 put `visible` and `actionable` to hostile rows on SQLite, PostgreSQL and DuckDB: each filter must
-select exactly the rows that the policy permits. There is no Spark SQL engine here, so for Spark SQL
-the tests check the text itself: it has the same meaning there, and it consists of ``=``, ``IN``,
-``IS NOT NULL``, ``AND`` and ``OR`` alone.
+select exactly the rows that the policy permits. For Spark SQL, the tests check the text itself: it
+has the same meaning there, and it consists of ``=``, ``IN``, ``IS NOT NULL``, ``AND`` and ``OR``
+alone. The tests in ``tests/analytics`` put the filters to Spark.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
