@@ -51,8 +51,8 @@ def impossible_events(tables: Tables = DEFAULT_TABLES) -> Select[Any]:
     - ``wrong_recorded_roles``: `roles` are not those that the actor's organization holds, as a JSON
       list that this library or PostgreSQL has written.
 
-    What is NULL is never right. An event after an impossible one is judged by what that one says,
-    so that one impossible event does not make all later ones impossible.
+    NULL is wrong wherever there should be a value. An event after an impossible one is judged by
+    what that one says, so that one impossible event does not make all later ones impossible.
 
     It does not see that the last events of a history are missing, that an actor was replaced by
     another of the same organization, or that times or terms were changed.
