@@ -364,11 +364,16 @@ class TestWhatIsThereAlready:
 
             listen(session.get_bind(), "before_cursor_execute", ask)
             assert SqlConnectionStore(session).add_all(THREE) == [0, 1, 2]
-            statement, values = asked[0]
-            plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
-            steps = [str(row[-1]) for row in plan]
-        assert sum(step.startswith("SEARCH") for step in steps) == 2
-        assert not [step for step in steps if step.startswith("SCAN")]
+            plans = [
+                str(row[-1])
+                for statement, values in asked
+                for row in session.connection().exec_driver_sql(
+                    f"EXPLAIN QUERY PLAN {statement}", values
+                )
+            ]
+        assert len(asked) == 2  # by their ids, and by their pairs
+        assert sum(step.startswith("SEARCH connections") for step in plans) == 2
+        assert not [step for step in plans if step.startswith("SCAN connections")]
 
     def test_is_told_in_the_order_of_the_file(self, place: Place) -> None:
         output = place.refused("import", place.file(line(THREE[0]) * 2 + "nonsense\n"))

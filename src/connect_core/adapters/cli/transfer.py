@@ -42,7 +42,7 @@ from connect_core.adapters.cli.signals import cleaning_up
 from connect_core.jsonapi import load_json, parse_record, record_document
 
 if TYPE_CHECKING:
-    from sqlalchemy.exc import IntegrityError
+    from sqlalchemy.exc import DBAPIError
 
     from connect_core.adapters.cli.loading import RecordProblem, Tally
     from connect_core.adapters.sql import SqlConnectionStore
@@ -100,7 +100,7 @@ def _import(file: str, database: str, *, skip_invalid: bool, skip_existing: bool
 
     Another transaction sees which Connections existed before.
     """
-    from sqlalchemy.exc import IntegrityError
+    from sqlalchemy.exc import DBAPIError
     from sqlalchemy.orm import Session
 
     from connect_core.adapters.cli.database import opened, say_what_is_new
@@ -119,7 +119,7 @@ def _import(file: str, database: str, *, skip_invalid: bool, skip_existing: bool
                 tally = load(records(found, advance), SqlConnectionStore(session), *skipping)
         except OSError as error:
             raise unwritten("a temporary file", error) from None
-        except IntegrityError as error:
+        except DBAPIError as error:
             if not _is_taken(error):  # the database says why it refuses a row
                 raise
             write("Nothing was imported: somebody else added one of them meanwhile.", err=True)
@@ -152,11 +152,14 @@ def _is_kept(tally: "Tally", *, skip_invalid: bool) -> bool:
     return tally.broken is None and (skip_invalid or not tally.bad)
 
 
-def _is_taken(error: "IntegrityError") -> bool:
-    """Whether another Connection has the id or the ordered pair.
+def _is_taken(error: "DBAPIError") -> bool:
+    """Whether another Connection, which cannot be seen, has the id or the ordered pair.
 
-    The host's own triggers and constraints refuse rows with the same class of error.
+    PostgreSQL then says that the transactions cannot be serialized. The host's own triggers and
+    constraints refuse rows with the classes of error that other databases have for it.
     """
+    if getattr(error.orig, "sqlstate", None) == "40001":
+        return True
     names = r"\b(pk_connections|uq_connections_ordered_pair)\b"
     return re.search(names, str(error.orig)) is not None
 

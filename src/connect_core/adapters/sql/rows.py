@@ -4,12 +4,14 @@ A database may hold anything. A row that is not what was written is never served
 `InvalidRecordError`. This module runs no statement.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import Row, Table
 
+from connect_core.adapters.sql.bulk import Rows
 from connect_core.adapters.sql.tables import connection_events, connections
 from connect_core.connection import Connection
 from connect_core.errors import InvalidRecordError
@@ -60,6 +62,11 @@ def event_row(event: ConnectionEvent) -> dict[str, object]:
         "occurred_at": event.occurred_at,
         "terms": None if event.terms is None else event.terms.as_dict(),
     }
+
+
+def rows_of(connection: Connection, events: Iterable[ConnectionEvent]) -> Rows:
+    """A Connection and events of it as rows."""
+    return Rows(connection_row(connection), [event_row(event) for event in events])
 
 
 def connection_of(row: Row[Any], table: Table) -> Connection:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from connect_core.adapters.sql.bulk import Bulk
 from connect_core.adapters.sql.histories import Histories
 from connect_core.adapters.sql.pages import Pages
 from connect_core.adapters.sql.tables import Tables
@@ -133,6 +134,7 @@ class Statements:
 
         self.pages = Pages(connections)
         self.histories = Histories(tables)
+        self.bulk = Bulk(tables)
         #: The constraints that make a Connection a duplicate; a host may have added others.
         self.own_keys = frozenset(
             str(each.name)

@@ -4,7 +4,7 @@ Every statement goes through SQLAlchemy Core. Nothing here commits or rolls back
 transaction.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -14,6 +14,7 @@ from sqlalchemy import Delete, Result, Row, Select, Update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
+from connect_core.adapters.sql.bulk import Rows
 from connect_core.adapters.sql.histories import OnUnreadable, Streamed
 from connect_core.adapters.sql.kept import expire_kept
 from connect_core.adapters.sql.rows import (
@@ -21,6 +22,7 @@ from connect_core.adapters.sql.rows import (
     connection_row,
     event_of,
     event_row,
+    rows_of,
     state_of,
 )
 from connect_core.adapters.sql.sessions import (
@@ -227,6 +229,9 @@ class SqlConnectionStore:
     def add_all(self, histories: Sequence[History]) -> Sequence[int]:
         """Keep many new Connections, each with its whole history, in a few statements.
 
+        There is no savepoint: if it fails, all of them are gone again, but on PostgreSQL the
+        transaction has ended. Triggers of yours see the rows come, and go.
+
         Args:
             histories: the Connections and their events, as `verified_history` has checked them.
 
@@ -235,21 +240,17 @@ class SqlConnectionStore:
             taken, perhaps by an earlier one of them.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: another transaction took an id or a pair at the same
-                time, and this one cannot see that: its isolation is REPEATABLE READ or stricter.
+            sqlalchemy.exc.DBAPIError: the database refuses a row for a reason of its own. Or
+                another transaction took an id or a pair at the same time, and this one cannot see
+                that: roll back and run the transaction again, as `in_transaction` does. It is an
+                IntegrityError on MariaDB, and under REPEATABLE READ or stricter an OperationalError
+                on PostgreSQL.
         """
-        taken: set[object] = set()
-        while True:
-            left_out, rest = _without_taken(histories, taken)
-            try:
-                self._add_all(rest)
-            except IntegrityError:
-                others = self._conflicts_with(rest) - taken
-                if not others:  # something else was refused, or a stricter isolation hides them
-                    raise
-                taken |= others
-            else:
-                return left_out
+        return self.add_rows([rows_of(*history) for history in histories])
+
+    def add_rows(self, found: Sequence[Rows]) -> Sequence[int]:
+        """The same as `add_all`, for what are rows already; so are the errors."""
+        return self._statements.bulk.add(self._writing(), found)
 
     def everything(self, *, on_unreadable: OnUnreadable | None = None) -> Iterator[History]:
         """Every Connection with its history, sorted by id, each read when it is due.
@@ -360,30 +361,6 @@ class SqlConnectionStore:
             )
         return IdempotencyRecord(row["fingerprint"], row["outcome"], row["created_at"])
 
-    def _add_all(self, histories: Sequence[History]) -> None:
-        """Add all of them, or none."""
-        rows = [connection_row(connection) for connection, _ in histories]
-        event_rows = [event_row(event) for _, events in histories for event in events]
-        self._writing()
-        with self._session.begin_nested():
-            if rows:
-                database = self._writing()
-                database.execute(self._statements.add.plain, rows)
-                database.execute(self._statements.add_event, event_rows)
-
-    def _conflicts_with(self, histories: Sequence[History]) -> set[object]:
-        """The ids and the pairs of stored Connections that conflict with these.
-
-        One query each: for many pairs at once SQLite uses no index, and reads the whole table.
-        """
-        taken: set[object] = set()
-        for connection, _ in histories:
-            for row in self._writing().execute(
-                self._statements.conflicting, connection_row(connection)
-            ):
-                taken |= {row[0], (row[1], row[2])}
-        return taken
-
 
 def _refuse(error: InvalidRecordError) -> None:
     raise error
@@ -406,22 +383,3 @@ def _try(database: Database, statement: Update | Delete, values: Mapping[str, ob
     """Run a statement that undoes something. If it fails, what made it necessary is raised."""
     with suppress(SQLAlchemyError):
         database.execute(statement, values)
-
-
-def _without_taken(
-    histories: Sequence[History], taken: Set[object]
-) -> tuple[list[int], list[History]]:
-    """The indices of those whose id or pair is taken, also by an earlier one; and the rest."""
-    claimed = set(taken)
-    left_out: list[int] = []
-    rest: list[History] = []
-    for place, history in enumerate(histories):
-        connection = history.connection
-        pair = str(connection.source_organization_id), str(connection.destination_organization_id)
-        claims = {str(connection.id), pair}
-        if claims & claimed:
-            left_out.append(place)
-        else:
-            claimed |= claims
-            rest.append(history)
-    return left_out, rest

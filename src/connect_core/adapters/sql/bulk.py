@@ -1,0 +1,297 @@
+"""Adding many Connections with their histories in a few statements, all of them or none.
+
+There is no savepoint. On PostgreSQL an error ends the transaction, and what is taken is found by
+the insert itself. On other databases it is looked up first, and if a statement fails after others
+have succeeded, what these added is deleted again.
+
+This module checks nothing: what it adds has been checked.
+"""
+
+import json
+from collections.abc import Generator, Iterable, Mapping, Sequence, Set
+from contextlib import contextmanager
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+from typing import cast as cast_to
+
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    tuple_,
+)
+from sqlalchemy import Connection as Database
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.types import TypeEngine
+
+from connect_core.adapters.sql.tables import Tables
+from connect_core.adapters.sql.types import JsonValue, UtcTime
+from connect_core.history import as_timestamp, format_timestamp
+
+#: A row of one of the tables: its values by the names of the columns.
+Row = Mapping[str, Any]
+
+#: How many ids or pairs one query looks up: SQLite before 3.32 takes at most 999 parameters.
+_LOOKED_UP: Final = 400
+
+
+class Rows(NamedTuple):
+    """A Connection with its events, or with the first of them, as rows of the tables."""
+
+    connection: Row
+    events: Sequence[Row]
+
+
+class Bulk:
+    """Adds Connections with their histories to one set of tables."""
+
+    def __init__(self, tables: Tables) -> None:
+        connections, events = tables.connections, tables.connection_events
+        id_, pair = connections.c.id, _pair_of(connections)
+        keys = select(id_, *pair)
+        wanted: BindParameter[Any] = bindparam("wanted", expanding=True)
+        self._with_ids = keys.where(id_.in_(wanted))
+        self._with_pairs = keys.where(tuple_(*pair).in_(wanted))
+        # SQLite uses an index only if the pairs are a table: for a plain list it reads every row.
+        listed = text("SELECT * FROM :wanted").bindparams(wanted)
+        as_table = listed.columns(column("source", Text), column("destination", Text))
+        self._with_pairs_on_sqlite = keys.where(tuple_(*pair).in_(as_table))
+        self._add, self._add_events = insert(connections), insert(events)
+        self._delete = delete(connections).where(id_ == bindparam("the_id"))
+        self._events_there = select(events.c.connection_id, events.c.version).where(
+            events.c.connection_id.in_(wanted)
+        )
+        self._delete_event = delete(events).where(
+            events.c.connection_id == bindparam("the_id"),
+            events.c.version == bindparam("the_version"),
+        )
+        self._on_postgresql = (
+            _of_arrays(connections).on_conflict_do_nothing().returning(id_, *pair),
+            _of_arrays(events),
+        )
+
+    def add(self, database: Database, found: Sequence[Rows]) -> list[int]:
+        """Add all of them but those whose id, or ordered pair, is taken.
+
+        Args:
+            database: a transaction.
+            found: the rows. An earlier one takes its id and its pair, if it is added.
+
+        Returns:
+            The indices of those that were left out.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: the database refuses a row. None of them was added.
+        """
+        if not found:
+            return []
+        if database.dialect.name == "postgresql":
+            return self._add_on_postgresql(database, found)
+        left_out = _left_out(found, self._taken(database, found))
+        rest = _without(found, left_out)
+        if rest:
+            with self._all_or_none(database, rest):
+                database.execute(self._add, [each.connection for each in rest])
+                database.execute(self._add_events, _events_of(rest))
+        return left_out
+
+    def _add_on_postgresql(self, database: Database, found: Sequence[Rows]) -> list[int]:
+        """The same in two statements, of which the first leaves out what is taken.
+
+        It also leaves out what another transaction has taken in the meantime, and what violates a
+        unique constraint of the host's. The latter is added once more, to be refused.
+        """
+        add, add_events = self._on_postgresql
+        rows = [each.connection for each in found]
+        added = {tuple(row) for row in database.execute(add, _arrays(rows))}
+        left_out: list[int] = []
+        if len(added) < len(found):
+            for place, each in enumerate(found):
+                keys = _keys_of(each)
+                if keys in added:
+                    added.remove(keys)
+                else:
+                    left_out.append(place)
+            taken = self._taken(database, [found[place] for place in left_out])
+            refused = [place for place in left_out if not taken & _claims_of(found[place])]
+            for place in refused:
+                database.execute(self._add, found[place].connection)
+                left_out.remove(place)
+        rest = _without(found, left_out)
+        if rest:
+            database.execute(add_events, _arrays(_events_of(rest)))
+        return left_out
+
+    def _taken(self, database: Database, found: Sequence[Rows]) -> set[object]:
+        """The ids and the pairs of stored Connections that have an id or a pair of these.
+
+        Each query reads an index.
+        """
+        on_sqlite = database.dialect.name == "sqlite"
+        with_pairs = self._with_pairs_on_sqlite if on_sqlite else self._with_pairs
+        taken: set[object] = set()
+        for start in range(0, len(found), _LOOKED_UP):
+            keys = [_keys_of(each) for each in found[start : start + _LOOKED_UP]]
+            ids, pairs = [key[0] for key in keys], [key[1:] for key in keys]
+            for query, wanted in ((self._with_ids, ids), (with_pairs, pairs)):
+                for id_, *pair in database.execute(query, {"wanted": wanted}):
+                    taken |= {id_, tuple(pair)}
+        return taken
+
+    @contextmanager
+    def _all_or_none(self, database: Database, added: Sequence[Rows]) -> Generator[None]:
+        """Delete what was added if a statement fails, unless the transaction has ended with it.
+
+        None of the Connections exists before. Events of theirs may, and stay.
+        """
+        ids = [each.connection["id"] for each in added]
+        before = self._keys_there(database, self._events_there, ids)
+        try:
+            yield
+        except Exception:
+            if _goes_on(database):
+                events = {(each["connection_id"], each["version"]) for each in _events_of(added)}
+                # What is there by exactly this key: a column may find others the same.
+                events &= self._keys_there(database, self._events_there, ids) - before
+                for id_, version in events:
+                    database.execute(self._delete_event, {"the_id": id_, "the_version": version})
+                there = self._keys_there(database, self._with_ids, ids)
+                for id_ in {key[0] for key in there}.intersection(ids):
+                    database.execute(self._delete, {"the_id": id_})
+            raise
+
+    def _keys_there(self, database: Database, query: Any, ids: Sequence[str]) -> set[Any]:
+        """The keys of the rows of these Connections."""
+        keys: set[Any] = set()
+        for start in range(0, len(ids), _LOOKED_UP):
+            wanted = {"wanted": ids[start : start + _LOOKED_UP]}
+            keys.update(tuple(row) for row in database.execute(query, wanted))
+        return keys
+
+
+def _goes_on(database: Database) -> bool:
+    """Whether a transaction goes on after an error, as far as the driver tells.
+
+    SQLite undoes all of it if the disk is full, and a lost connection has none.
+    """
+    if database.invalidated:
+        return False
+    return getattr(database.connection.driver_connection, "in_transaction", True) is not False
+
+
+# --- Which are taken -----------------------------------------------------------------------------
+
+
+def _pair_of(connections: Table) -> tuple[ColumnElement[str], ColumnElement[str]]:
+    return connections.c.source_organization_id, connections.c.destination_organization_id
+
+
+def _keys_of(rows: Rows) -> tuple[str, str, str]:
+    """The id, the source and the destination."""
+    row = rows.connection
+    return row["id"], row["source_organization_id"], row["destination_organization_id"]
+
+
+def _claims_of(rows: Rows) -> set[object]:
+    """What no other Connection may have: the id and the ordered pair."""
+    id_, *pair = _keys_of(rows)
+    return {id_, tuple(pair)}
+
+
+def _left_out(found: Sequence[Rows], taken: Set[object]) -> list[int]:
+    """The indices of those whose id or pair is taken, also by an earlier one."""
+    claimed = set(taken)
+    left_out: list[int] = []
+    for place, each in enumerate(found):
+        claims = _claims_of(each)
+        if claims & claimed:
+            left_out.append(place)
+        else:
+            claimed |= claims
+    return left_out
+
+
+def _without(found: Sequence[Rows], left_out: Sequence[int]) -> Sequence[Rows]:
+    if not left_out:
+        return found
+    places = set(left_out)
+    return [each for place, each in enumerate(found) if place not in places]
+
+
+def _events_of(found: Iterable[Rows]) -> list[Row]:
+    return [event for each in found for event in each.events]
+
+
+# --- Many rows as few parameters -----------------------------------------------------------------
+
+
+def _element_type(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    """The type of PostgreSQL as which the values of a column are sent."""
+    if isinstance(type_, UtcTime):
+        return TIMESTAMP(timezone=True)
+    if isinstance(type_, JsonValue):
+        return JSONB()
+    return Integer() if isinstance(type_, Integer) else Text()
+
+
+def _of_arrays(table: Table) -> Any:
+    """An INSERT whose only parameters are arrays, one for each column.
+
+    It takes PostgreSQL half as long as one that has a parameter for each value.
+    """
+    arrays = [
+        cast(bindparam(each.key, type_=Text()), ARRAY(_element_type(each.type))) for each in table.c
+    ]
+    names = table.c.keys()
+    rows = (
+        func.unnest(*arrays)
+        .table_valued(*(column(name, Text()) for name in names))
+        .render_derived()
+    )
+    return postgresql_insert(table).from_select(names, select(*rows.c))
+
+
+def _arrays(rows: Sequence[Row]) -> dict[str, str]:
+    """The columns of rows, each as the text of an array."""
+    return {name: _array([row[name] for row in rows]) for name in rows[0]}
+
+
+def _array(values: Iterable[object]) -> str:
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: object) -> str:
+    """A value of a row in the text of an array."""
+    if isinstance(value, str):
+        return _quoted(value)
+    if value is None:
+        return "NULL"
+    if isinstance(value, datetime):
+        return _quoted(format_timestamp(as_timestamp(value)))
+    if isinstance(value, list):  # of scopes or of roles
+        return _quoted_json(tuple(cast_to("list[str]", value)))
+    return str(value) if isinstance(value, int) else _quoted(json.dumps(value))
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+@lru_cache(maxsize=1024)
+def _quoted_json(texts: tuple[str, ...]) -> str:
+    """A list as JSON, cached because many rows have the same scopes and roles."""
+    return _quoted(json.dumps(texts))
