@@ -19,7 +19,8 @@ from sqlalchemy import URL, insert
 from sqlalchemy.orm import Session
 
 from connect_core import Action, Actor, Connection, ConnectionEvent, connection_document
-from connect_core.adapters.cli.loading import load, shortest_history
+from connect_core.adapters.cli.checking import shortest_history
+from connect_core.adapters.cli.loading import load
 from connect_core.adapters.cli.reading import Found, LongRecord, records
 from connect_core.adapters.sql import (
     History,

@@ -15,6 +15,7 @@ rules a new Connection is pending, and it is written so here.
 """
 
 from connect_core.jsonapi.models import RESOURCE_TYPE, Representation
+from connect_core.jsonapi.plain import PlainRecord, PlainStep, plain_record
 from connect_core.jsonapi.reading import (
     CreateRequest,
     Document,
@@ -39,6 +40,8 @@ __all__ = [
     "RESOURCE_TYPE",
     "CreateRequest",
     "Document",
+    "PlainRecord",
+    "PlainStep",
     "Record",
     "Representation",
     "connection_document",
@@ -50,6 +53,7 @@ __all__ = [
     "parse_connection",
     "parse_create",
     "parse_record",
+    "plain_record",
     "problem_document",
     "record_document",
     "resource_type",

@@ -24,7 +24,7 @@ from connect_core import (
     replay,
 )
 from connect_core.adapters.cli import loading
-from connect_core.adapters.cli.loading import shortest_history
+from connect_core.adapters.cli.checking import shortest_history
 from connect_core.adapters.sql import History, SqlConnectionStore
 from connect_core.jsonapi import load_json, parse_record, record_document
 

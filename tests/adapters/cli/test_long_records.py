@@ -25,7 +25,8 @@ from connect_core.adapters.cli.reading import (
     MistakeError,
     records,
 )
-from connect_core.adapters.sql import History, SqlConnectionStore
+from connect_core.adapters.sql import History, SqlConnectionStore, histories
+from connect_core.adapters.sql.bulk import Rows
 
 PARTNER = Actor(id="usr_Rk3v", organization_id="org_long")
 ROUND = ((Action.ACTIVATE, PARTNER), (Action.DEACTIVATE, PARTNER), (Action.REACTIVATE, OUR_KEY))
@@ -95,20 +96,20 @@ class TestRoundTrip:
 
 
 class Held(list[int]):
-    """How many events each call of `add_all` and `add_events` was given."""
+    """How many events each call of `add_rows` and `add_events` was given."""
 
     def on(self, monkeypatch: pytest.MonkeyPatch) -> "Held":
-        add_all, add_events = SqlConnectionStore.add_all, SqlConnectionStore.add_events
+        add_rows, add_events = SqlConnectionStore.add_rows, SqlConnectionStore.add_events
 
-        def all_added(store: SqlConnectionStore, added: list[History]) -> Any:
-            self.append(sum(len(history.events) for history in added))
-            return add_all(store, added)
+        def rows_added(store: SqlConnectionStore, added: list[Rows]) -> Any:
+            self.append(sum(len(rows.events) for rows in added))
+            return add_rows(store, added)
 
         def events_added(store: SqlConnectionStore, events: Any) -> None:
             self.append(len(events))
             add_events(store, events)
 
-        monkeypatch.setattr(SqlConnectionStore, "add_all", all_added)
+        monkeypatch.setattr(SqlConnectionStore, "add_rows", rows_added)
         monkeypatch.setattr(SqlConnectionStore, "add_events", events_added)
         return self
 
@@ -467,8 +468,9 @@ def test_a_longer_export_is_written_as_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its record is in a temporary file, and nothing longer than a batch is in memory."""
-    monkeypatch.setattr(transfer, "_HELD", 1000)
+    monkeypatch.setattr(transfer, "_HELD", 3000)
     monkeypatch.setattr(transfer, "_BATCH", 3)
+    monkeypatch.setattr(histories, "_MOST_PLAIN", 40)
     place = Place.on(f"sqlite:///{tmp_path / 'connections.db'}", tmp_path)
     kept = [THREE[0], long_lived(50), THREE[2]]
     place.add(*kept)
@@ -480,4 +482,4 @@ def test_a_longer_export_is_written_as_it_is_read(
     monkeypatch.setattr(transfer, "target", target)
     assert place.run("export") == ""
     assert "".join(written) == "".join(map(line, kept))
-    assert max(map(len, written)) <= 1000
+    assert max(map(len, written)) <= 3000

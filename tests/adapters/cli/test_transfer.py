@@ -36,8 +36,9 @@ from connect_core import (
 )
 from connect_core.adapters.cli import loading, reading
 from connect_core.adapters.sql import History, SqlConnectionStore, open_engine
+from connect_core.adapters.sql.bulk import Rows
 from connect_core.adapters.sql.histories import Streamed
-from connect_core.jsonapi import parse_record, record_document
+from connect_core.jsonapi import PlainRecord, parse_record, record_document
 
 
 class TestRoundTrip:
@@ -212,15 +213,17 @@ class TestExportedFiles:
         """An export does not contain what is committed while it runs."""
         any_place.add(*THREE[:2])
         monkeypatch.setattr("connect_core.adapters.sql.histories._BATCH", 1)
-        stream = SqlConnectionStore.stream
+        plain_records = SqlConnectionStore.plain_records
 
-        def interrupted(self: SqlConnectionStore, **options: Any) -> Iterator[Streamed]:
-            found = stream(self, **options)
+        def interrupted(
+            self: SqlConnectionStore, **options: Any
+        ) -> Iterator[PlainRecord | Streamed]:
+            found = plain_records(self, **options)
             yield next(found)
             any_place.add(THREE[2])
             yield from found
 
-        monkeypatch.setattr(SqlConnectionStore, "stream", interrupted)
+        monkeypatch.setattr(SqlConnectionStore, "plain_records", interrupted)
         assert any_place.run("export") == "".join(map(line, THREE[:2]))
 
 
@@ -505,14 +508,14 @@ def spoil(place: Place, statement: str) -> None:
 
 def overtake(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let somebody else add the first of `THREE` just before the next import adds what it has."""
-    add_all = SqlConnectionStore.add_all
+    add_rows = SqlConnectionStore.add_rows
 
-    def overtaken(self: SqlConnectionStore, added: Sequence[History]) -> Sequence[int]:
-        monkeypatch.setattr(SqlConnectionStore, "add_all", add_all)
+    def overtaken(self: SqlConnectionStore, added: Sequence[Rows]) -> Sequence[int]:
+        monkeypatch.setattr(SqlConnectionStore, "add_rows", add_rows)
         place.add(THREE[0])
-        return self.add_all(added)
+        return self.add_rows(added)
 
-    monkeypatch.setattr(SqlConnectionStore, "add_all", overtaken)
+    monkeypatch.setattr(SqlConnectionStore, "add_rows", overtaken)
 
 
 #: What a host may add to our tables so that the database refuses a row, and what it then says.
@@ -637,13 +640,13 @@ class TestOthers:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, id: str, options: list[str]
     ) -> None:
         """Under REPEATABLE READ, an insert can conflict with a row that cannot be seen."""
-        add_all = SqlConnectionStore.add_all
+        add_rows = SqlConnectionStore.add_rows
 
-        def overtaken(self: SqlConnectionStore, added: Sequence[History]) -> Sequence[int]:
+        def overtaken(self: SqlConnectionStore, added: Sequence[Rows]) -> Sequence[int]:
             assert self.get(THREE[0].connection.id) is None
-            monkeypatch.setattr(SqlConnectionStore, "add_all", add_all)
+            monkeypatch.setattr(SqlConnectionStore, "add_rows", add_rows)
             Place.on(url.render_as_string(hide_password=False), tmp_path).add(rival)
-            return self.add_all(added)
+            return self.add_rows(added)
 
         created = Connection.create(by=OUR_KEY, destination="org_0", id=id, at=T0)
         rival = History(created.connection, (created.event,))
@@ -653,7 +656,7 @@ class TestOthers:
                 url.update_query_dict({"options": strictly}).render_as_string(hide_password=False),
                 tmp_path,
             )
-            monkeypatch.setattr(SqlConnectionStore, "add_all", overtaken)
+            monkeypatch.setattr(SqlConnectionStore, "add_rows", overtaken)
             file = strict.file(line(THREE[0]))
             output = outcome("import", file, *options, "--database", strict.url)
             assert seen(strict.kept()) == [rival]

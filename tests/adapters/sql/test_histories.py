@@ -1,5 +1,6 @@
 """Reading everything: what is unreadable is named and left out, and little is held at a time."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
@@ -25,6 +26,7 @@ from connect_core.adapters.sql import (
 )
 from connect_core.adapters.sql import histories as module
 from connect_core.adapters.sql.rows import event_of
+from connect_core.jsonapi import PlainRecord, parse_record
 
 #: Three steps that lead to where they began.
 ROUND = ((Action.ACTIVATE, PARTNER), (Action.DEACTIVATE, PARTNER), (Action.REACTIVATE, OUR_KEY))
@@ -62,7 +64,25 @@ def read(engine: Engine) -> tuple[list[History], list[str]]:
             assert caught.value.args == unreadable[0].args
         else:
             assert list(store.everything()) == found
+        assert read_plainly(store) == (found, [error.args for error in unreadable])
     return found, [error.record for error in unreadable]
+
+
+def read_plainly(store: SqlConnectionStore) -> tuple[list[History], list[Any]]:
+    """The same, by `plain_records`: what most lines say, and the arguments of the errors."""
+    unreadable: list[InvalidRecordError] = []
+    found: list[History] = []
+    for each in store.plain_records(on_unreadable=unreadable.append):
+        if isinstance(each, PlainRecord):
+            connection, events, _ = parse_record(json.loads(each.line()))
+            assert events is not None
+            found.append(History(connection, events))
+            continue
+        try:
+            found.append(History(each[0], tuple(each[1])))
+        except InvalidRecordError as error:
+            unreadable.append(error)
+    return found, [error.args for error in unreadable]
 
 
 def spoil(engine: Engine, statement: Any) -> None:

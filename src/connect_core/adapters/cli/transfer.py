@@ -39,7 +39,7 @@ from connect_core.adapters.cli.output import (
 )
 from connect_core.adapters.cli.reading import BrokenFileError, Found, records
 from connect_core.adapters.cli.signals import cleaning_up
-from connect_core.jsonapi import load_json, parse_record, record_document
+from connect_core.jsonapi import PlainRecord, load_json, parse_record, record_document
 
 if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
@@ -236,19 +236,32 @@ def _compact(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+def _plain_line(record: PlainRecord) -> str:
+    return record.line() + "\n"
+
+
+def _plain_element(record: PlainRecord) -> str:
+    return record.resource
+
+
 class _Format(NamedTuple):
     """How a record is written, and what comes before the first, between two and after the last."""
 
     record: Callable[[Connection, Iterator[ConnectionEvent]], Iterator[str]]
+    plain: Callable[[PlainRecord], str]
     before: str = ""
     between: str = ""
     after: str = ""
 
 
 _FORMATS: Final = {
-    "jsonl": _Format(_line),
+    "jsonl": _Format(_line, _plain_line),
     "list": _Format(
-        _element, '{"data": [\n', ",\n", '\n], "links": {"prev": null, "next": null}}\n'
+        _element,
+        _plain_element,
+        '{"data": [\n',
+        ",\n",
+        '\n], "links": {"prev": null, "next": null}}\n',
     ),
 }
 
@@ -322,7 +335,7 @@ class _Pieces:
     def __init__(
         self,
         form: _Format,
-        found: "Iterable[Streamed]",
+        found: "Iterable[PlainRecord | Streamed]",
         unreadable: Callable[[InvalidRecordError], None],
     ) -> None:
         self.records = 0
@@ -333,7 +346,12 @@ class _Pieces:
     def __iter__(self) -> Iterator[str]:
         yield self._form.before
         with SpooledTemporaryFile(_HELD, "w+", encoding="ascii", newline="\n") as record:
-            for connection, events in self._found:
+            for found in self._found:
+                if isinstance(found, PlainRecord):
+                    yield (self._form.between if self.records else "") + self._form.plain(found)
+                    self.records += 1
+                    continue
+                connection, events = found
                 record.seek(0)
                 record.truncate()
                 try:
@@ -381,7 +399,7 @@ def export(
     with cleaning_up(), opened(database) as engine, Session(seeing_one_state(engine)) as session:
         if is_one_of(file, files_of(engine)):
             raise unusable(file, "it is part of the database")
-        found = SqlConnectionStore(session).stream(on_unreadable=unreadable)
+        found = SqlConnectionStore(session).plain_records(on_unreadable=unreadable)
         pieces = _Pieces(_FORMATS[format], found, unreadable)
 
         def require_enough(older: Path) -> None:

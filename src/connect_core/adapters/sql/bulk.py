@@ -281,8 +281,8 @@ def _element(value: object) -> str:
         return "NULL"
     if isinstance(value, datetime):
         return _quoted(format_timestamp(as_timestamp(value)))
-    if isinstance(value, list):  # of scopes or of roles
-        return _quoted_json(tuple(cast_to("list[str]", value)))
+    if isinstance(value, list | tuple):  # of scopes or of roles
+        return _quoted_json(tuple(cast_to("Sequence[str]", value)))
     return str(value) if isinstance(value, int) else _quoted(json.dumps(value))
 
 

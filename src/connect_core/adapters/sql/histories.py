@@ -5,11 +5,13 @@ are read a page at a time, and so are their events. No statement has more than f
 because some databases limit their number.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Connection as Database
-from sqlalchemy import Row, bindparam, exists, select
+from sqlalchemy import Row, Select, bindparam, exists, select
 
 from connect_core.adapters.sql.rows import connection_of, event_of
 from connect_core.adapters.sql.tables import Tables
@@ -17,6 +19,7 @@ from connect_core.adapters.sql.types import as_stored
 from connect_core.connection import Connection
 from connect_core.errors import InvalidRecordError
 from connect_core.history import ConnectionEvent
+from connect_core.jsonapi import PlainRecord, plain_record
 from connect_core.store import verified_events
 
 #: What is called for each record that is not what was written.
@@ -28,6 +31,8 @@ Streamed = tuple[Connection, Iterator[ConnectionEvent]]
 _BATCH: Final = 500
 #: How many events are read at a time: of some Connections, or of a part of a longer history.
 _MOST_EVENTS: Final = 5000
+#: How many events a Connection has at most whose line is held.
+_MOST_PLAIN: Final = 1000
 
 
 class Histories:
@@ -92,9 +97,64 @@ class Histories:
             else:
                 for connection, rows in self._with_events(database, group):
                     yield connection, verified_events(connection, self._events_of(rows))
+        self._report_unknown(database, on_unreadable)
+
+    def plain_records(
+        self, database: Database, on_unreadable: OnUnreadable
+    ) -> Iterator[PlainRecord | Streamed]:
+        """The same as `stream`, in which most Connections are checked without models.
+
+        The other ones, and those with very many events, are as `stream` has them.
+        """
+        for rows in _raw_groups(self._raw(database)):
+            events = self._raw_events(database, rows)
+            for row in rows:
+                found = events.pop(row[0], [])
+                plain = _plain(row, found)
+                if plain is not None:
+                    yield plain
+                    continue
+                try:
+                    connection = connection_of(self._typed(database, row), self._connections)
+                except InvalidRecordError as error:
+                    on_unreadable(error)
+                    continue
+                typed: Iterable[Any] = (self._typed_event(database, each) for each in found)
+                if _is_long(row):
+                    typed = self._history(database, connection)
+                yield connection, verified_events(connection, self._events_of(typed))
+        self._report_unknown(database, on_unreadable)
+
+    def _report_unknown(self, database: Database, on_unreadable: OnUnreadable) -> None:
         for (connection_id,) in database.execute(self._unknown):
             record = f"the history of {connection_id}"
             on_unreadable(InvalidRecordError(record, "there is no such Connection"))
+
+    def _raw(self, database: Database) -> Iterator[tuple[Any, ...]]:
+        """The rows of every Connection, as the driver returns them."""
+        rows = _fetched(database, self._page, {"limit": _BATCH})
+        while rows:
+            yield from rows
+            rows = _fetched(database, self._next_page, {"limit": _BATCH, "last": rows[-1][0]})
+
+    def _raw_events(
+        self, database: Database, rows: list[tuple[Any, ...]]
+    ) -> dict[Any, list[tuple[Any, ...]]]:
+        """The rows of their events by the id, likewise; none of a long history."""
+        events: dict[Any, list[tuple[Any, ...]]] = {}
+        if not _is_long(rows[0]):
+            which = {"first": rows[0][0], "last": rows[-1][0]}
+            for row in _fetched(database, self._events, which):
+                events.setdefault(row[0], []).append(row)
+        return events
+
+    def _typed(self, database: Database, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A row of `connections` as SQLAlchemy returns it."""
+        return _processed(database, self._page, row)
+
+    def _typed_event(self, database: Database, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A row of `connection_events` as SQLAlchemy returns it."""
+        return _processed(database, self._events, row)
 
     def _found(self, database: Database) -> Iterator[Connection | InvalidRecordError]:
         """Every Connection, or why it is not what was written."""
@@ -132,6 +192,106 @@ class Histories:
 
     def _events_of(self, rows: Iterable[Row[Any]]) -> Iterator[ConnectionEvent]:
         return (event_of(row, self._connection_events) for row in rows)
+
+
+# --- Rows as the driver returns them -------------------------------------------------------------
+
+
+def _fetched(
+    database: Database, statement: Select[Any], which: dict[str, Any]
+) -> list[tuple[Any, ...]]:
+    """The rows, without the types' own processing, which takes longer than reading them."""
+    result = database.execute(statement, which)
+    try:
+        return list(result.cursor.fetchall())
+    finally:
+        result.close()
+
+
+def _processed(database: Database, statement: Select[Any], row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same row with the types' own processing."""
+    processors = [
+        each.type.result_processor(database.dialect, None) for each in statement.selected_columns
+    ]
+    return tuple(
+        value if processor is None else processor(value)
+        for processor, value in zip(processors, row, strict=True)
+    )
+
+
+def _is_long(row: tuple[Any, ...]) -> bool:
+    """Whether a history is too long to be held; also if the version is no number."""
+    version = row[-1]
+    return type(version) is not int or version > min(_MOST_PLAIN, _MOST_EVENTS)
+
+
+def _raw_groups(found: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    """Neighbours that have no more than `_MOST_EVENTS` together, or one that is long."""
+    group: list[tuple[Any, ...]] = []
+    events = 0
+    for row in found:
+        if group and (_is_long(group[0]) or _is_long(row) or events + row[-1] > _MOST_EVENTS):
+            yield group
+            group, events = [], 0
+        group.append(row)
+        events += 0 if _is_long(row) else row[-1]
+    if group:
+        yield group
+
+
+def _plain(row: tuple[Any, ...], events: Sequence[tuple[Any, ...]]) -> PlainRecord | None:
+    """The record in the rows of a Connection and its events, if it is certainly valid."""
+    id_, source, destination, name, status, scopes, creator_id, created_at, updated_at, version = (
+        row
+    )
+    found = plain_record(
+        id_, source, destination, name, _list_in(scopes), [(e[2], e[5], e[6], e[8]) for e in events]
+    )
+    if found is None or type(version) is not int:
+        return None
+    stored = (status, creator_id, created_at, updated_at, version)
+    if stored != tuple(found.connection[name] for name in _FOLLOWING):
+        return None
+    for number, (event, due) in enumerate(zip(events, found.events, strict=True), 1):
+        if not (
+            event[:2] == (id_, number)
+            and type(event[1]) is int
+            and event[3:5] == (due["previous_status"], due["status"])
+            and _list_in(event[7]) == due["roles"]
+            and _are_terms(event[9], due["terms"])
+        ):
+            return None
+    return found
+
+
+#: What the events of a Connection lead to.
+_FOLLOWING: Final = ("status", "creator_id", "created_at", "updated_at", "version")
+
+
+def _list_in(text: object) -> tuple[str, ...] | None:
+    """The texts in a list in JSON; None if it is written in another way than we do."""
+    return _listed(text) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=1024)
+def _listed(text: str) -> tuple[str, ...] | None:
+    values = _decoded(text)
+    return tuple(values) if isinstance(values, list) and json.dumps(values) == text else None
+
+
+def _decoded(text: str) -> Any:
+    """The JSON value in a text; None if there is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _are_terms(text: object, due: Mapping[str, Any] | None) -> bool:
+    """Whether these terms are stored."""
+    if due is None or not isinstance(text, str):
+        return text is due
+    return bool(_decoded(text) == {**due, "scopes": list(due["scopes"])})
 
 
 def _groups(

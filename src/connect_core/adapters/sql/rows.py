@@ -69,7 +69,7 @@ def rows_of(connection: Connection, events: Iterable[ConnectionEvent]) -> Rows:
     return Rows(connection_row(connection), [event_row(event) for event in events])
 
 
-def connection_of(row: Row[Any], table: Table) -> Connection:
+def connection_of(row: Row[Any] | tuple[Any, ...], table: Table) -> Connection:
     """The Connection in a row of this table, all columns."""
     values: dict[str, Any] = dict(zip(_CONNECTION_COLUMNS, row, strict=True))
     source = values["source_organization_id"]
@@ -77,7 +77,7 @@ def connection_of(row: Row[Any], table: Table) -> Connection:
     return valid(Connection, values, f"{table.fullname} {values['id']}")
 
 
-def event_of(row: Row[Any], table: Table) -> ConnectionEvent:
+def event_of(row: Row[Any] | tuple[Any, ...], table: Table) -> ConnectionEvent:
     """The event in a row of this table, all columns."""
     values: dict[str, Any] = dict(zip(_EVENT_COLUMNS, row, strict=True))
     values["actor"] = {

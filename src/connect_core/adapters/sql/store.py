@@ -37,6 +37,7 @@ from connect_core.connection import Change, Connection
 from connect_core.errors import InvalidRecordError
 from connect_core.history import ConnectionEvent
 from connect_core.identifiers import ConnectionId, IdempotencyKey, OrganizationId
+from connect_core.jsonapi import PlainRecord
 from connect_core.store import IdempotencyRecord, Position, Selection
 
 #: The row of an idempotency key whose outcome is not known yet. Others never see it. If it is left
@@ -290,6 +291,17 @@ class SqlConnectionStore:
         """
         report = _refuse if on_unreadable is None else on_unreadable
         return self._statements.histories.stream(self._reading(), report)
+
+    def plain_records(
+        self, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[PlainRecord | Streamed]:
+        """The same as `stream`, with most Connections as plain values, which takes far less time.
+
+        Those with very many events, and those that only the models can judge, are as `stream` has
+        them; so are the arguments and the errors.
+        """
+        report = _refuse if on_unreadable is None else on_unreadable
+        return self._statements.histories.plain_records(self._reading(), report)
 
     def add_events(self, events: Sequence[ConnectionEvent]) -> None:
         """Keep more events of a Connection that `add_all` has added with the first of them.
