@@ -113,6 +113,18 @@ class TestStatements:
             assert store.add_all(kept) == []
             assert list(store.everything()) == kept
 
+    def test_what_postgresql_cannot_store(self) -> None:
+        """It is refused before it is sent: a text with a NUL would be taken for two."""
+        with postgresql() as url:
+            engine = open_engine(url)
+            connection, events = created(1, name="a")
+            spoilt = connection.model_copy(update={"name": "a\0b"})
+            with Session(engine) as session:
+                store = SqlConnectionStore(session)
+                with pytest.raises(ValueError, match=r"U\+0000"):
+                    store.add_all([History(spoilt, events)])
+            engine.dispose()
+
 
 class TestLeftOut:
     """An earlier one takes its id and its pair only if it is added itself."""

@@ -269,8 +269,19 @@ def _arrays(rows: Sequence[Row]) -> dict[str, str]:
     return {name: _array([row[name] for row in rows]) for name in rows[0]}
 
 
-def _array(values: Iterable[object]) -> str:
-    return "{" + ",".join(map(_element, values)) + "}"
+#: What stands in no text that PostgreSQL can store.
+_NUL: Final = "\0"
+
+
+def _array(values: Sequence[Any]) -> str:
+    """The text of an array; texts alone are escaped together, in much less time."""
+    try:
+        joined = _NUL.join(values)
+    except TypeError:
+        return "{" + ",".join(map(_element, values)) + "}"
+    if joined.count(_NUL) != len(values) - 1:
+        raise ValueError("a text cannot hold the character U+0000")
+    return "{" + _quoted(joined).replace(_NUL, '","') + "}"
 
 
 def _element(value: object) -> str:
