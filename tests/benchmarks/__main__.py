@@ -55,7 +55,7 @@ _PARTS: Mapping[str, Callable[[], Sequence[Section]]] = {
     "store": lambda: storing(_ROUNDS),
     "http": lambda: serving(_ROUNDS),
     "dashboard": lambda: showing(_ROUNDS),
-    "transfer": lambda: [transferring()],
+    "transfer": transferring,
     "conformance": lambda: [judging(5)],
 }
 

@@ -1,6 +1,7 @@
 """An import of many records, against a bulk insert of the same rows; and the memory it takes.
 
-The benchmarks run on SQLite, in a file with write-ahead logging.
+These benchmarks run on SQLite, in a file with write-ahead logging. On PostgreSQL, which waits for
+the disk, the import and an export are timed as people see them, by the clock: records a second.
 """
 
 import json
@@ -12,16 +13,25 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import process_time
+from time import perf_counter, process_time
 from typing import NamedTuple
 
+from databases import postgresql
 from sqlalchemy import URL, insert
 from sqlalchemy.orm import Session
 
-from connect_core import Action, Actor, Connection, ConnectionEvent, connection_document
+from connect_core import (
+    Action,
+    Actor,
+    Connection,
+    ConnectionEvent,
+    InvalidRecordError,
+    connection_document,
+)
 from connect_core.adapters.cli.checking import shortest_history
 from connect_core.adapters.cli.loading import load
 from connect_core.adapters.cli.reading import Found, LongRecord, records
+from connect_core.adapters.cli.transfer import FORMATS, Pieces
 from connect_core.adapters.sql import (
     History,
     SqlConnectionStore,
@@ -29,20 +39,27 @@ from connect_core.adapters.sql import (
     connections,
     open_engine,
 )
-from connect_core.jsonapi import record_document
+from connect_core.adapters.sql.histories import Streamed
+from connect_core.jsonapi import PlainRecord, record_document
 
-from .results import AtMost, Fact, Figure, Section
+from .results import AtLeast, AtMost, Fact, Figure, Section
 
 _RECORDS = 100_000
 _BOUND = AtMost(3)
 _FLAT = AtMost(1.25)
+#: How much quicker an export is than one through the models.
+_QUICKER = AtLeast(2)
 #: How many turns the two take, and how many rows one statement inserts.
 _TURNS, _BATCH = 10, 1_000
 _INSERT = "bulk insert of the same rows"
 
 
-def transferring(number: int = _RECORDS) -> Section:
+def transferring(number: int = _RECORDS) -> list[Section]:
     """The time and memory of an import of `number` records, a multiple of 10,000."""
+    return [_on_sqlite(number), _on_postgresql(number // 5)]
+
+
+def _on_sqlite(number: int) -> Section:
     found = [_compared(_WITH_HISTORIES, number), _compared(_A_LIST, number // 4)]
     return Section(
         "An import on SQLite (processor time)",
@@ -233,6 +250,80 @@ def _content(session: Session) -> str:
         for row in session.connection().exec_driver_sql(query):
             content.update(repr(tuple(row)).encode())
     return content.hexdigest()
+
+
+# --- Records a second ----------------------------------------------------------------------------
+
+
+def _on_postgresql(number: int) -> Section:
+    """An import of `number` records, and an export of them, beside the same without our own ways.
+
+    The import is compared with a bulk insert of the same rows, unchecked; the export with one in
+    which the models check every record.
+    """
+    with (
+        TemporaryDirectory(prefix="connect-core-") as directory,
+        postgresql(durable=True) as one,
+        postgresql(durable=True) as other,
+    ):
+        path, output = Path(directory) / "records", Path(directory) / "output"
+        histories = list(_histories(0, number))
+        with path.open("w", encoding="ascii") as file:
+            file.writelines(_lines(histories))
+        with _transaction(one) as session, path.open("rb") as written:
+            imported = _timed(lambda: load(records(written), SqlConnectionStore(session)), session)
+        with _transaction(other) as session:
+            inserted = _timed(lambda: _insert(session, histories), session)
+        with _transaction(one) as session:
+            store = SqlConnectionStore(session)
+            exported = _timed(lambda: _export(store.plain_records(), output), session)
+            same = sorted(path.open()) == sorted(output.open())
+            by_models = _timed(lambda: _export(store.stream(), output), session)
+            same = same and sorted(path.open()) == sorted(output.open())
+    figures = (
+        Figure(f"{number:,}: import, checked", imported, _INSERT, inserted, _BOUND),
+        Figure(
+            f"{number:,}: export, checked",
+            exported,
+            "the same, checked by the models",
+            by_models,
+            _QUICKER,
+            faster=True,
+        ),
+    )
+    rates = f"import {number / imported:,.0f}, export {number / exported:,.0f} records a second"
+    return Section(
+        "On PostgreSQL, waiting for the disk (by the clock)",
+        figures,
+        (Fact(f"the same lines come out as went in: {rates}", same),),
+    )
+
+
+@contextmanager
+def _transaction(url: URL) -> Generator[Session]:
+    engine = open_engine(url)
+    try:
+        with Session(engine) as session:
+            yield session
+    finally:
+        engine.dispose()
+
+
+def _timed(work: Callable[[], object], session: Session) -> float:
+    """The seconds by the clock that it takes, with the commit."""
+    begun = perf_counter()
+    work()
+    session.commit()
+    return perf_counter() - begun
+
+
+def _export(found: Iterable[PlainRecord | Streamed], output: Path) -> None:
+    with output.open("w", encoding="ascii") as file:
+        file.writelines(Pieces(FORMATS["jsonl"], found, _unreadable))
+
+
+def _unreadable(error: InvalidRecordError) -> None:
+    raise error
 
 
 # --- Memory --------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ then from a temporary file with its events, to add them.
 This module needs SQLAlchemy, so commands import it when they run.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from tempfile import TemporaryFile
 from typing import IO, Final, NamedTuple
 
@@ -105,11 +106,12 @@ def load(
     """
     tally = Tally(exists)
     try:
-        for batch in _batches(_until_broken(found, tally)):
-            if isinstance(batch, LongRecord):
-                _add_long(batch, store, tally)
-            else:
-                _add(batch, store, tally)
+        with ThreadPoolExecutor(1, "connect-core-import") as worker:
+            for batch in _checked_batches(_batches(_until_broken(found, tally)), worker):
+                if isinstance(batch, LongRecord):
+                    _add_long(batch, store, tally)
+                else:
+                    _add(batch, store, tally)
     except BrokenFileError as error:  # in a long record
         tally.broken = error
     if tally.broken is not None:
@@ -159,7 +161,34 @@ def _lists(found: Iterable[Found]) -> Iterator[list[Found]]:
         yield batch
 
 
-def _add(batch: Sequence[Found], store: SqlConnectionStore, tally: Tally) -> None:
+class _CheckedBatch(NamedTuple):
+    """A list of records, with those that are valid, and what is wrong with the others."""
+
+    found: Sequence[Found]
+    checked: Mapping[int, CheckedRecord]
+    problems: dict[int, list[RecordProblem]]
+
+
+def _checked_batches(
+    batches: Iterable[list[Found] | LongRecord], worker: Executor
+) -> Iterator[_CheckedBatch | LongRecord]:
+    """The same lists; each is checked by the worker while the one before is being added.
+
+    The worker neither reads the file nor uses the database.
+    """
+    checked: _CheckedBatch | None = None
+    for batch in batches:
+        due = None if isinstance(batch, LongRecord) else worker.submit(_check, batch)
+        if checked is not None:
+            yield checked
+        checked = None if due is None else due.result()
+        if isinstance(batch, LongRecord):
+            yield batch
+    if checked is not None:
+        yield checked
+
+
+def _check(batch: Sequence[Found]) -> _CheckedBatch:
     problems: dict[int, list[RecordProblem]] = {}
     checked: dict[int, CheckedRecord] = {}
     for place, found in enumerate(batch):
@@ -167,14 +196,19 @@ def _add(batch: Sequence[Found], store: SqlConnectionStore, tally: Tally) -> Non
             checked[place] = checked_record(found.text)
         except InvalidDocumentError as error:
             problems[place] = [_problem_in(found, *problem) for problem in error.problems]
+    return _CheckedBatch(batch, checked, problems)
+
+
+def _add(batch: _CheckedBatch, store: SqlConnectionStore, tally: Tally) -> None:
+    found, checked, problems = batch
     places = list(checked)
     left_out = store.add_rows([each.rows for each in checked.values()])
     for place in map(places.__getitem__, left_out):
-        connection = parse_record(*load_json(batch[place].text)).connection
+        connection = parse_record(*load_json(found[place].text)).connection
         if tally.skips(connection):
             continue
         why = "" if tally.more_problems else _taken(connection, store)
-        problems[place] = [_problem_in(batch[place], f"{checked[place].pointer}/id", why)]
+        problems[place] = [_problem_in(found[place], f"{checked[place].pointer}/id", why)]
     tally.added += len(checked) - len(left_out)
     for place in sorted(problems):
         tally.refuse(problems[place])

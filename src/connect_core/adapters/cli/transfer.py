@@ -254,7 +254,7 @@ class _Format(NamedTuple):
     after: str = ""
 
 
-_FORMATS: Final = {
+FORMATS: Final = {
     "jsonl": _Format(_line, _plain_line),
     "list": _Format(
         _element,
@@ -325,7 +325,7 @@ def _unskipped(error: InvalidRecordError) -> None:
     raise error
 
 
-class _Pieces:
+class Pieces:
     """What an export writes, in pieces. A record is held back until its last event is checked.
 
     Attributes:
@@ -373,7 +373,7 @@ def export(
         str, typer.Argument(metavar="[FILE]", help="Where to write; - for stdout.")
     ] = "-",
     format: Annotated[
-        str, one_of(_FORMATS, "JSON Lines with histories, or one JSON:API list document.")
+        str, one_of(FORMATS, "JSON Lines with histories, or one JSON:API list document.")
     ] = "jsonl",
     skip_invalid: Annotated[
         bool, typer.Option("--skip-invalid", help="Skip unreadable records, and export the rest.")
@@ -400,7 +400,7 @@ def export(
         if is_one_of(file, files_of(engine)):
             raise unusable(file, "it is part of the database")
         found = SqlConnectionStore(session).plain_records(on_unreadable=unreadable)
-        pieces = _Pieces(_FORMATS[format], found, unreadable)
+        pieces = Pieces(FORMATS[format], found, unreadable)
 
         def require_enough(older: Path) -> None:
             if not force:
