@@ -8,7 +8,7 @@ because some databases limit their number.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import Connection as Database
 from sqlalchemy import Row, Select, bindparam, exists, select
@@ -190,7 +190,7 @@ class Histories:
             yield from rows
             rows = database.execute(self._next_part, which | {"last": rows[-1].version}).all()
 
-    def _events_of(self, rows: Iterable[Row[Any]]) -> Iterator[ConnectionEvent]:
+    def _events_of(self, rows: Iterable[Row[Any] | tuple[Any, ...]]) -> Iterator[ConnectionEvent]:
         return (event_of(row, self._connection_events) for row in rows)
 
 
@@ -201,7 +201,7 @@ def _fetched(
     database: Database, statement: Select[Any], which: dict[str, Any]
 ) -> list[tuple[Any, ...]]:
     """The rows, without the types' own processing, which takes longer than reading them."""
-    result = database.execute(statement, which)
+    result: Any = database.execute(statement, which)  # of which `cursor` may be None
     try:
         return list(result.cursor.fetchall())
     finally:
@@ -276,7 +276,9 @@ def _list_in(text: object) -> tuple[str, ...] | None:
 @lru_cache(maxsize=1024)
 def _listed(text: str) -> tuple[str, ...] | None:
     values = _decoded(text)
-    return tuple(values) if isinstance(values, list) and json.dumps(values) == text else None
+    if not isinstance(values, list) or json.dumps(values) != text:
+        return None
+    return tuple(cast("list[str]", values))  # whether they are texts is checked with the scopes
 
 
 def _decoded(text: str) -> Any:
