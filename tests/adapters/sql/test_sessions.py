@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from databases import postgresql
+from databases import SERVERS
 from embedding import OURS, THEIRS, Base, committed, count, service_in
+from pymysql.err import IntegrityError as MySqlError
 from sqlalchemy import (
     Column,
     Delete,
@@ -61,6 +62,7 @@ from connect_core.adapters.sql import (
     open_engine,
 )
 from connect_core.adapters.sql.sessions import violated
+from connect_core.adapters.sql.types import EXACT
 
 # --- Which sessions ------------------------------------------------------------------------------
 
@@ -224,18 +226,13 @@ class TestTransactions:
             session.rollback()
         assert count(unconfigured, connections) == 0
 
+    @pytest.mark.parametrize("engine", SERVERS, indirect=True)
     @pytest.mark.parametrize("write", WRITES)
-    def test_autocommit(self, write: Callable[[Session], None]) -> None:
-        with postgresql() as url:
-            engine = open_engine(url)
-            careless = engine.execution_options(isolation_level="AUTOCOMMIT")
-            with (
-                Session(careless) as session,
-                pytest.raises(ValueError, match="do not set AUTOCOMMIT"),
-            ):
-                write(session)
-            assert count(engine, connections) == 0
-            engine.dispose()
+    def test_autocommit(self, engine: Engine, write: Callable[[Session], None]) -> None:
+        careless = engine.execution_options(isolation_level="AUTOCOMMIT")
+        with Session(careless) as session, pytest.raises(ValueError, match="do not set AUTOCOMMIT"):
+            write(session)
+        assert count(engine, connections) == 0
 
 
 # --- Which engine --------------------------------------------------------------------------------
@@ -434,6 +431,26 @@ class TestConstraints:
         """For drivers that do not give the name by itself."""
         assert ("pk_connections" in violated(Exception(message))) is names_ours
 
+    @pytest.mark.parametrize(
+        ("code", "message", "named"),
+        [
+            (1062, "Duplicate entry 'cxn_1' for key 'PRIMARY'", {"PRIMARY"}),
+            (1062, "Duplicate entry 'a-b' for key 'uq_acmé_pair'", {"uq_acmé_pair"}),
+            (1062, "Duplicate entry 'a-b' for key 'connections.uq_pair'", {"uq_pair"}),
+            (1062, "Duplicate entry 'x' for key 'uq_pair'' for key 'other'", {"other"}),
+            (1062, "Duplicate entry 'x' for key 'a.uq_pair'' for key 'own.other'", {"other"}),
+            (1062, "Duplicate entry 'x\n for key 'uq_pair'\n' for key 'other'", {"other"}),
+            (1062, "Duplicate entry 'x' for key 'uq_pair", set()),
+            (1062, "uq_pair", set()),
+            (1452, "uq_pair", set()),
+            (1452, "Duplicate entry 'a-b' for key 'uq_pair'", set()),
+            (1644, "uq_pair", set()),
+        ],
+    )
+    def test_by_the_code_of_mysql(self, code: int, message: str, named: set[str]) -> None:
+        """The row is quoted first, and may itself look like the rest of a message."""
+        assert violated(MySqlError(code, message)) == named
+
 
 # --- What the session keeps ----------------------------------------------------------------------
 
@@ -518,7 +535,7 @@ own.map_imperatively(
 
 APART = MetaData()
 OWN_TABLE = Table(
-    "connections", APART, Column("id", String, primary_key=True), Column("status", String)
+    "connections", APART, Column("id", String(255), primary_key=True), Column("status", String(16))
 )
 
 
@@ -536,8 +553,8 @@ class Other(Base):
     """A class that has nothing to do with ours."""
 
     __tablename__ = "others"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    status: Mapped[str]
+    id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    status: Mapped[str] = mapped_column(String(16))
 
 
 class Special(Partnership):
@@ -550,8 +567,9 @@ CONNECTION_ID: Any = connections.c.id
 SPECIALS = Table(
     "specials",
     APART,
-    Column("special_id", String, ForeignKey(CONNECTION_ID), primary_key=True),
+    Column("special_id", String(255), ForeignKey(CONNECTION_ID), primary_key=True),
     Column("note", Text),
+    **EXACT,
 )
 own.map_imperatively(Special, SPECIALS, inherits=Partnership)
 
@@ -568,7 +586,7 @@ class SharedThing(Thing):
     status: str
 
 
-THINGS = Table("things", APART, Column("id", String, primary_key=True))
+THINGS = Table("things", APART, Column("id", String(255), primary_key=True))
 own.map_imperatively(Thing, THINGS)
 own.map_imperatively(
     SharedThing,

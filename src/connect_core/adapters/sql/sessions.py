@@ -226,14 +226,14 @@ def violated(error: BaseException | None) -> frozenset[str]:
     They are the same in every language of the server. If the driver does not give the name itself,
     they are those of the message's first line; what follows it quotes the row. SQLite names the
     columns, and a trigger of the host's may say anything. MySQL's family quotes the row before the
-    name, and calls every primary key PRIMARY.
+    name, calls every primary key PRIMARY, and names a key only for its own code.
     """
     if isinstance(error, sqlite3.Error):
         return frozenset()
     diagnosis = getattr(error, "diag", None)
     if diagnosis is not None:
         return frozenset({str(diagnosis.constraint_name)})
-    if error is not None and error.args[:1] == (_DUPLICATE,):
-        named = re.search(r" for key '(?:.*\.)?(\w+)'$", str(error.args[1]))
-        return frozenset() if named is None else frozenset({named[1]})
+    if error is not None and error.args and isinstance(error.args[0], int):
+        said = str(error.args[-1]) if error.args[0] == _DUPLICATE else ""
+        return frozenset(re.findall(r" for key '(?:[^']*\.)?(\w+)'$", said))
     return frozenset(re.findall(r"\w+", str(error).partition("\n")[0]))
