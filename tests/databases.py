@@ -15,6 +15,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from prepared import prepared
 from sqlalchemy import URL, ClauseElement, Engine, MetaData, create_engine, make_url
 from sqlalchemy import Connection as Database
 from sqlalchemy.exc import OperationalError
@@ -176,12 +177,25 @@ def backend(kind: str, directory: Path) -> Generator[Backend]:
         with chosen_tables(kind.removesuffix("-chosen"), directory) as (engine, tables):
             yield Backend(kind, engine, tables)
         return
-    with database(kind, directory) as url:
-        engine = open_engine(url)
-        try:
-            yield Backend(kind, engine)
-        finally:
-            engine.dispose()
+    with _with_our_tables(kind, directory) as engine:
+        yield Backend(kind, engine)
+
+
+@contextmanager
+def _with_our_tables(kind: str, directory: Path) -> Generator[Engine]:
+    """An engine on a database of this kind that has our tables and no rows."""
+    with ExitStack() as stack:
+        if kind == "mariadb":
+            need(kind)
+            used = prepared(MARIADB, kind, "connect_core_")
+            (name,), is_complete = stack.enter_context(used)
+            engine = open_engine(MARIADB.set(database=name))
+            stack.callback(engine.dispose)
+            is_complete()
+        else:
+            engine = open_engine(stack.enter_context(database(kind, directory)))
+            stack.callback(engine.dispose)
+        yield engine
 
 
 @contextmanager
@@ -194,16 +208,27 @@ def chosen_tables(
     are absent, and the schema's name must be quoted.
     """
     metadata = MetaData(naming_convention={"pk": "%(table_name)s_pkey", "ck": "x_%(table_name)s"})
+    schema, is_complete = None, _nothing
     with ExitStack() as stack:
-        schema = None
-        if kind in SERVERS:
-            schema = stack.enter_context(new_schema(kind, f"Acme's {uuid4().hex}"))
-        url = stack.enter_context(database(kind, directory))
+        if kind == "mariadb":
+            need(kind)
+            used = prepared(MARIADB, (kind, prefix), "Acme's ", "connect_core_")
+            (schema, name), is_complete = stack.enter_context(used)
+            url = MARIADB.set(database=name)
+        else:
+            if kind in SERVERS:
+                schema = stack.enter_context(new_schema(kind, f"Acme's {uuid4().hex}"))
+            url = stack.enter_context(database(kind, directory))
         engine = configure_engine(create_engine(url))
         stack.callback(engine.dispose)
         tables = tables_for(metadata, schema=schema, prefix=prefix)
         tables.metadata.create_all(engine)
+        is_complete()
         yield engine, tables
+
+
+def _nothing() -> None:
+    """There is nothing to do."""
 
 
 def in_duckdb(query: ClauseElement) -> str:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import pytest
 from databases import database, postgresql
-from sqlalchemy import URL, Table, event, func, select
+from sqlalchemy import URL, String, Table, event, func, select
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -54,7 +54,11 @@ T = TypeVar("T")
 
 THEIRS = PARTNER.organization_id
 #: The asynchronous driver of each database.
-DRIVERS = {"sqlite-file": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+DRIVERS = {
+    "sqlite-file": "sqlite+aiosqlite",
+    "postgresql": "postgresql+psycopg",
+    "mariadb": "mariadb+aiomysql",
+}
 #: How often each race is run.
 ROUNDS = 10
 #: How long to wait for something that must not happen, in seconds.
@@ -70,7 +74,7 @@ class Order(Base):
 
     __tablename__ = "orders"
     id: Mapped[int] = mapped_column(primary_key=True)
-    what: Mapped[str]
+    what: Mapped[str] = mapped_column(String(16))
 
 
 # --- Helpers -------------------------------------------------------------------------------------
@@ -96,6 +100,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
 @asynccontextmanager
 async def opened(url: URL, **options: Any) -> AsyncGenerator[AsyncEngine]:
     """An engine like a host's, with our tables and the host's."""
+    if url.get_backend_name() == "mariadb":
+        options["isolation_level"] = "READ COMMITTED"
     engine = create_async_engine(url, **options)
     configure_engine(engine.sync_engine)
     try:

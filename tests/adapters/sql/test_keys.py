@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import pytest
 from clocks import Clock
+from embedding import unreadable_time
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -562,10 +563,11 @@ class TestRowsThatWereEdited:
 
     @pytest.mark.parametrize("column", ["created_at", "expires_at", "revoked_at", "last_used_at"])
     def test_times(self, kept: ApiKeys, engine: Engine, column: str) -> None:
-        """PostgreSQL knows times that Python does not; SQLite takes any text."""
+        """Servers know times that Python does not; SQLite takes any text."""
         key, token = kept.create("org_A")
-        edit(engine, key, **{column: "infinity"})
-        self._refused(kept, key, token, f"{column} is 'infinity', no UTC time in milliseconds")
+        time = unreadable_time(engine)
+        edit(engine, key, **{column: time})
+        self._refused(kept, key, token, f"{column} is '{time}', no UTC time in milliseconds")
 
     def _refused(self, kept: ApiKeys, key: ApiKey, token: str, reason: str) -> None:
         sound, _ = kept.create("org_A")

@@ -19,6 +19,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     MetaData,
+    String,
     Table,
     Text,
     create_engine,
@@ -48,6 +49,15 @@ from connect_core.adapters.sql import (
     metadata,
     open_engine,
 )
+from connect_core.adapters.sql.types import EXACT
+
+#: The error that a trigger raises on MariaDB, by what it calls the error on PostgreSQL.
+MARIADB_ERRORS: Final = {
+    "": "SQLSTATE '45000' SET",
+    "integrity_constraint_violation": "SQLSTATE '23000' SET MYSQL_ERRNO = 1452,",
+    "unique_violation": "SQLSTATE '23000' SET MYSQL_ERRNO = 1062,",
+    "23000": "SQLSTATE '23000' SET MYSQL_ERRNO = 1452,",
+}
 
 KEY: Final = IdempotencyKey("key")
 RECORD: Final = IdempotencyRecord("f" * 64, "{}", T0)
@@ -75,7 +85,14 @@ class Cause(NamedTuple):
     mend: Callable[[Engine], None]
 
 
-def trigger(table: str, postgresql: str) -> Cause:
+def raising(engine: Engine, message: str, error: str = "") -> str:
+    """What makes a trigger raise an error, on a server; PostgreSQL's names and codes tell which."""
+    if engine.dialect.name == "mariadb":
+        return f"SIGNAL {MARIADB_ERRORS[error]} MESSAGE_TEXT = '{message}'"
+    return f"RAISE EXCEPTION '{message}'" + (f" USING ERRCODE = '{error}'" if error else "")
+
+
+def trigger(table: str, message: str, error: str = "") -> Cause:
     """A trigger that raises on every INSERT."""
 
     def make(engine: Engine) -> None:
@@ -83,18 +100,26 @@ def trigger(table: str, postgresql: str) -> Cause:
         if engine.dialect.name == "sqlite":
             run(engine, f"{when} BEGIN SELECT RAISE(ABORT, 'pk_connections'); END")
             return
+        if engine.dialect.name == "mariadb":
+            run(engine, f"{when} FOR EACH ROW {raising(engine, message, error)}")
+            return
         run(
             engine,
             "CREATE FUNCTION refusal() RETURNS trigger LANGUAGE plpgsql"
-            f" AS $$ BEGIN RAISE EXCEPTION {postgresql}; END $$",
+            f" AS $$ BEGIN {raising(engine, message, error)}; END $$",
             f"{when} FOR EACH ROW EXECUTE FUNCTION refusal()",
         )
 
     def mend(engine: Engine) -> None:
-        on = "" if engine.dialect.name == "sqlite" else f" ON {table}"
+        on = f" ON {table}" if engine.dialect.name == "postgresql" else ""
         run(engine, f"DROP TRIGGER refusal{on}")
 
     return Cause(make, mend)
+
+
+def organizations(own: MetaData) -> None:
+    """A table of the host's, in its metadata, that our ids may refer to."""
+    Table("organizations", own, Column("id", String(255), primary_key=True), **EXACT)
 
 
 def rebuilt(change: Callable[[Table], None], mend: Callable[[Engine], None]) -> Cause:
@@ -103,7 +128,7 @@ def rebuilt(change: Callable[[Table], None], mend: Callable[[Engine], None]) -> 
     def make(engine: Engine) -> None:
         metadata.drop_all(engine)
         own = MetaData()
-        Table("organizations", own, Column("id", Text, primary_key=True))
+        organizations(own)
         for table in metadata.sorted_tables:
             copied = table.to_metadata(own)
             if table is connections:
@@ -152,18 +177,19 @@ def with_an_index(engine: Engine) -> None:
 
 
 def without_the_index(engine: Engine) -> None:
-    run(engine, "DROP INDEX uq_connections_ordered_pair_name")
+    on = " ON connections" if engine.dialect.name == "mariadb" else ""
+    run(engine, f"DROP INDEX uq_connections_ordered_pair_name{on}")
 
 
 CAUSES: Final = {
-    "trigger": trigger("connections", "'pk_connections'"),
+    "trigger": trigger("connections", "pk_connections"),
     "trigger that calls it a violation": trigger(
-        "connections", "'pk_connections' USING ERRCODE = 'integrity_constraint_violation'"
+        "connections", "pk_connections", "integrity_constraint_violation"
     ),
     "trigger that calls it a duplicate": trigger(
-        "connections", "'pk_connections' USING ERRCODE = 'unique_violation'"
+        "connections", "pk_connections", "unique_violation"
     ),
-    "trigger on the events": trigger("connection_events", "'no' USING ERRCODE = '23000'"),
+    "trigger on the events": trigger("connection_events", "no", "23000"),
     "check": rebuilt(with_a_check, without_the_check),
     "foreign key": rebuilt(with_a_foreign_key, with_the_organization),
     "column": rebuilt(with_a_column, without_the_column),
@@ -230,14 +256,14 @@ class TestCausesOfTheHosts:
         with Session(engine) as session, session.begin():
             assert create(session).version == 1  # the outcome that the key has
 
-    @pytest.mark.parametrize("engine", ["sqlite-memory", "sqlite-file"], indirect=True)
+    @pytest.mark.parametrize("engine", ["sqlite-memory", "sqlite-file", "mariadb"], indirect=True)
     def test_a_duplicate_is_one_all_the_same(self, engine: Engine) -> None:
         """Both at once: a Connection is in the way, and so is a trigger.
 
         On PostgreSQL the trigger's refusal ends the transaction, and is raised.
         """
         committed(engine)
-        trigger("connections", "'no' USING ERRCODE = '23000'").make(engine)
+        trigger("connections", "no", "23000").make(engine)
         with Session(engine) as session:
             same_pair = Connection.create(by=OUR_KEY, destination=THEIRS, id="cxn_2", at=T0)
             same_id = Connection.create(by=OUR_KEY, destination="org_x", id="cxn_1", at=T0)
@@ -267,7 +293,7 @@ class TestRecordsOfKeys:
     """What refuses the record of an idempotency key undoes what the request did."""
 
     def test_a_trigger(self, engine: Engine) -> None:
-        cause = trigger("connection_idempotency_keys", "'no' USING ERRCODE = '23000'")
+        cause = trigger("connection_idempotency_keys", "no", "23000")
         cause.make(engine)
         with Session(engine) as session, session.begin():
             with pytest.raises(IntegrityError, match=r"no|pk_connections"), going_on(session):
@@ -281,7 +307,7 @@ class TestRecordsOfKeys:
         """Of a table whose keys belong to the organizations that the host knows."""
         idempotency_keys.drop(engine)
         own = MetaData()
-        Table("organizations", own, Column("id", Text, primary_key=True))
+        organizations(own)
         of_ours = idempotency_keys.to_metadata(own)
         of_ours.c.organization_id.append_foreign_key(ForeignKey("organizations.id"))
         own.create_all(engine)
@@ -300,7 +326,7 @@ class TestSteps:
     def test_an_event_that_is_refused(self, engine: Engine) -> None:
         """SQLite undoes the one statement alone: the status would have changed without an event."""
         committed(engine)
-        cause = trigger("connection_events", "'no' USING ERRCODE = '23000'")
+        cause = trigger("connection_events", "no", "23000")
         cause.make(engine)
         with Session(engine) as session, session.begin():
             with pytest.raises(IntegrityError), session.begin_nested():
@@ -314,10 +340,10 @@ class TestSteps:
             deactivated, _ = service_in(session).deactivate("cxn_1", by=PARTNER)
         assert deactivated.version == 3
 
-    @pytest.mark.parametrize("engine", ["sqlite-memory", "sqlite-file"], indirect=True)
+    @pytest.mark.parametrize("engine", ["sqlite-memory", "sqlite-file", "mariadb"], indirect=True)
     def test_without_a_savepoint_of_the_hosts(self, engine: Engine) -> None:
         committed(engine)
-        trigger("connection_events", "").make(engine)
+        trigger("connection_events", "no", "23000").make(engine)
         with Session(engine) as session, session.begin():
             with pytest.raises(IntegrityError):
                 service_in(session).deactivate("cxn_1", by=PARTNER, idempotency_key="k2")
@@ -328,12 +354,12 @@ class TestSteps:
 
     def test_an_update_that_is_refused(self, engine: Engine) -> None:
         committed(engine)
-        cause = trigger("connections", "'no' USING ERRCODE = '23000'")
+        cause = trigger("connections", "no", "23000")
         cause.make(engine)
         run(engine, *on_update(engine))
         with Session(engine) as session, session.begin(), pytest.raises(IntegrityError):
             service_in(session).deactivate("cxn_1", by=PARTNER, idempotency_key="k2")
-        on = "" if engine.dialect.name == "sqlite" else " ON connections"
+        on = " ON connections" if engine.dialect.name == "postgresql" else ""
         run(engine, f"DROP TRIGGER refuse_updates{on}")
         with Session(engine) as session, session.begin():
             service = service_in(session)
@@ -347,6 +373,8 @@ def on_update(engine: Engine) -> list[str]:
     when = "CREATE TRIGGER refuse_updates BEFORE UPDATE ON connections"
     if engine.dialect.name == "sqlite":
         return [f"{when} BEGIN SELECT RAISE(ABORT, 'no'); END"]
+    if engine.dialect.name == "mariadb":
+        return [f"{when} FOR EACH ROW {raising(engine, 'no', '23000')}"]
     return [f"{when} FOR EACH ROW EXECUTE FUNCTION refusal()"]
 
 

@@ -459,7 +459,7 @@ class TestEncodings:
         assert configure_engine(engine) is engine
         with engine.connect() as connection:
             connection.connection.dbapi_connection.text_factory = bytes  # type: ignore[union-attr]
-            check: Callable[..., object] = getattr(sql_sessions, "_check_settings")  # noqa: B009
+            check: Callable[..., object] = getattr(sql_sessions, "check_settings")  # noqa: B009
             check(connection)
         engine.dispose()
 

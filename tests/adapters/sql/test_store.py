@@ -97,8 +97,10 @@ class TestTransactions:
         """A row of the host's that cannot be written is not taken for a duplicate of ours."""
         with Session(host) as session:
             session.add_all([Order(id=1, connection_id="a"), Order(id=1, connection_id="b")])
+            service_in(session).create(by=OUR_KEY, destination=THEIRS)
             with pytest.raises(IntegrityError, match="orders"):
-                service_in(session).create(by=OUR_KEY, destination=THEIRS)
+                session.commit()
+        assert count(host, connections) == 0
 
     def test_the_connection_of_a_session_with_several_databases(
         self, host: Engine, tmp_path: Path
