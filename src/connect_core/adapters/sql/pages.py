@@ -5,7 +5,8 @@ Each puts together a range of an index for each standing.
 This module builds statements and runs none.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from string import ascii_uppercase
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    and_,
     bindparam,
     func,
     literal,
@@ -85,6 +87,7 @@ class _Shape(NamedTuple):
         of_all: whether the Connections are those of every organization.
         named: whether a text in their names is looked for.
         partnered: whether certain other parties are looked for.
+        by_column: whether the database finds a range of an index only column by column.
     """
 
     standings: tuple[Standing, ...]
@@ -92,6 +95,7 @@ class _Shape(NamedTuple):
     of_all: bool
     named: bool
     partnered: bool
+    by_column: bool
 
 
 class Pages:
@@ -99,6 +103,10 @@ class Pages:
 
     Statements are cached, because making one takes longer than executing it. What differs between
     two pages of the same shape is a parameter.
+
+    If the database is of MySQL's family, `by_column` must be True. These databases find no range of
+    an index by a comparison of rows. Nor do they always read a range where an organization is
+    compared with ``=``: if most of what it has is in the range, they begin with its first row.
     """
 
     def __init__(self, table: Table) -> None:
@@ -108,19 +116,27 @@ class Pages:
         self._count = lru_cache(self._count_statement)
 
     def page_query(
-        self, selection: Selection, *, beyond: Position | None, newest_first: bool, limit: int
+        self,
+        selection: Selection,
+        *,
+        beyond: Position | None,
+        newest_first: bool,
+        limit: int,
+        by_column: bool = False,
     ) -> _Query | None:
         """The query for a page; None if no Connection can be selected."""
-        shape, values = _shape_of(selection), _values_of(selection, limit)
+        shape, values = _shape_of(selection, by_column), _values_of(selection, limit)
         if not shape.standings:
             return None
         if beyond is not None:
             values |= {"created_at": beyond.created_at, "id": str(beyond.id)}
         return self._page(shape, placed=beyond is not None, newest_first=newest_first), values
 
-    def count_query(self, selection: Selection, most: int) -> _Query | None:
+    def count_query(
+        self, selection: Selection, most: int, *, by_column: bool = False
+    ) -> _Query | None:
         """The query that counts, no further than `most`; None if no Connection can be selected."""
-        shape = _shape_of(selection)
+        shape = _shape_of(selection, by_column)
         return (self._count(shape), _values_of(selection, most)) if shape.standings else None
 
     def _page_statement(self, shape: _Shape, *, placed: bool, newest_first: bool) -> Select[Any]:
@@ -147,16 +163,21 @@ class Pages:
             for role in Role:
                 if role in shape.given:
                     parties.setdefault(role, role.value)
-            part = self._index_range(columns, standing, placed, newest_first).where(
-                *(
-                    self._table.c[f"{role}_organization_id"] == bindparam(name)
-                    for role, name in parties.items()
+            equal: dict[ColumnElement[Any], ColumnElement[Any]] = {
+                self._table.c[f"{role}_organization_id"]: bindparam(name)
+                for role, name in parties.items()
+            }
+            # Two parties have one Connection at most, which every database looks up.
+            if shape.by_column and len(parties) < len(Role):
+                part = self._range_by_column(columns, standing, equal, placed, newest_first)
+            else:
+                part = self._index_range(columns, standing, placed, newest_first).where(
+                    *(column == value for column, value in equal.items())
                 )
-            )
             if shape.named or shape.partnered:
                 part = part.where(or_(*self._looked_for(shape, standing.role)))
-            # Two parties have one Connection at most. With a limit, PostgreSQL may look for it
-            # among all Connections that one of the two has.
+            # With a limit, PostgreSQL may look for the Connection of two parties among all that
+            # one of the two has.
             parts.append(part if len(parties) == len(Role) else part.limit(_LIMIT))
         return parts
 
@@ -195,6 +216,32 @@ class Pages:
                 statement = statement.where(here <= there if newest_first else here >= there)
         return statement.order_by(*_in_order(columns, newest_first))
 
+    def _range_by_column(
+        self,
+        selected: Iterable[Column[Any]],
+        standing: Standing,
+        equal: Mapping[ColumnElement[Any], ColumnElement[Any]],
+        placed: bool,
+        newest_first: bool,
+    ) -> Select[Any]:
+        """The same for the databases of MySQL's family, where some columns have these values.
+
+        Every column of the index is compared by itself, and those with a value as a range, too.
+        """
+        time, id_ = self._table.c.created_at, self._table.c.id
+        same = dict(equal)
+        if standing.status is not None:
+            same[self._table.c.status] = literal(standing.status.value)
+        statement = select(*selected).where(
+            *(column >= value for column, value in same.items()),
+            *(column <= value for column, value in same.items()),
+        )
+        if placed:
+            beyond = operator.lt if newest_first else operator.gt
+            at, after = _PLACE
+            statement = statement.where(or_(beyond(time, at), and_(time == at, beyond(id_, after))))
+        return statement.order_by(*_in_order([*same, time, id_], newest_first))
+
 
 def _parties(selection: Selection) -> dict[Role, OrganizationId]:
     """The organizations that are given, by their roles."""
@@ -202,7 +249,7 @@ def _parties(selection: Selection) -> dict[Role, OrganizationId]:
     return {role: party for role, party in given.items() if party is not None}
 
 
-def _shape_of(selection: Selection) -> _Shape:
+def _shape_of(selection: Selection, by_column: bool) -> _Shape:
     parties, ours = _parties(selection), selection.organization_id
     fitting = tuple(
         each for each in selection.standings if ours is None or parties.get(each.role, ours) == ours
@@ -213,6 +260,7 @@ def _shape_of(selection: Selection) -> _Shape:
         ours is None,
         selection.name is not None,
         selection.partners is not None,
+        by_column,
     )
 
 
