@@ -33,6 +33,7 @@ from connect_core.adapters.sql.sessions import (
 )
 from connect_core.adapters.sql.statements import Insertion, statements_for
 from connect_core.adapters.sql.tables import DEFAULT_TABLES, Tables, require_tables
+from connect_core.adapters.sql.types import MYSQL_FAMILY
 from connect_core.connection import Change, Connection
 from connect_core.errors import InvalidRecordError
 from connect_core.history import ConnectionEvent
@@ -167,7 +168,11 @@ class SqlConnectionStore:
         every organization may read all rows.
         """
         asked = self._statements.pages.page_query(
-            selection, beyond=beyond, newest_first=newest_first, limit=limit
+            selection,
+            beyond=beyond,
+            newest_first=newest_first,
+            limit=limit,
+            by_column=self._by_column,
         )
         return [] if asked is None else [self._read(row) for row in self._rows(*asked)]
 
@@ -176,8 +181,13 @@ class SqlConnectionStore:
 
         It reads no further than a page of this length, and counts rows that cannot be read, too.
         """
-        asked = self._statements.pages.count_query(selection, most)
+        asked = self._statements.pages.count_query(selection, most, by_column=self._by_column)
         return 0 if asked is None else self._rows(*asked).scalar_one()
+
+    @property
+    def _by_column(self) -> bool:
+        """Whether the database finds a range of an index only column by column."""
+        return self._reading().dialect.name in MYSQL_FAMILY
 
     def _rows(self, statement: Select[Any], values: dict[str, object]) -> Result[Any]:
         return self._reading().execute(statement, values)
