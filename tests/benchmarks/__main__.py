@@ -37,6 +37,7 @@ from .store import storing
 from .timing import readable
 from .transfer import transferring
 from .wire import answering
+from .writing import writing
 
 _WIDTH = 80
 #: How many rounds there are of samples of a millisecond, and of whole processes.
@@ -53,6 +54,7 @@ _PARTS: Mapping[str, Callable[[], Sequence[Section]]] = {
     "wire": lambda: [answering(_ROUNDS)],
     "imports": lambda: [importing(_PROCESS_ROUNDS)],
     "store": lambda: storing(_ROUNDS),
+    "writing": lambda: writing(_ROUNDS),
     "http": lambda: serving(_ROUNDS),
     "dashboard": lambda: showing(_ROUNDS),
     "transfer": transferring,

@@ -1,10 +1,11 @@
 """The store: a step against hand-written SQL, and a page of a million rows against a thousand.
 
-The benchmarks run on SQLite, in a file with write-ahead logging, and on PostgreSQL. If no
-PostgreSQL answers, its figures are reported as missing, and their bounds do not hold.
+The benchmarks run on SQLite, in a file with write-ahead logging, on PostgreSQL and on MariaDB. If a
+server does not answer, its figures are reported as missing, and their bounds do not hold.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+import json
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import cycle
@@ -15,7 +16,7 @@ from timeit import Timer
 from typing import Any, NamedTuple
 
 import pytest
-from databases import postgresql
+from databases import mariadb, postgresql
 from sqlalchemy import (
     URL,
     ColumnElement,
@@ -39,7 +40,7 @@ from connect_core.adapters.sql import (
     open_engine,
     visible,
 )
-from connect_core.history import utc_now
+from connect_core.history import format_timestamp, utc_now
 from connect_core.paging import MAX_PAGE_SIZE
 
 from .results import AtMost, Fact, Figure, Section
@@ -63,7 +64,8 @@ def on_each(measured: "Callable[[str, Fresh], Sequence[Section]]") -> list[Secti
     with TemporaryDirectory(prefix="connect-core-") as directory:
         databases: dict[str, Fresh] = {
             "SQLite": partial(_sqlite, Path(directory)),
-            "PostgreSQL": _postgresql,
+            "PostgreSQL": new_postgresql,
+            "MariaDB": new_mariadb,
         }
         for name, fresh in databases.items():
             try:
@@ -92,11 +94,22 @@ def _sqlite(directory: Path) -> Generator[Engine]:
 
 
 @contextmanager
-def _postgresql() -> Generator[Engine]:
+def new_postgresql() -> Generator[Engine]:
     """It does not wait for the disk: that time is the same for all and hides the differences."""
     with postgresql(durable=True) as url:
         options = f"{url.query['options']} -csynchronous_commit=off"
         engine = open_engine(url.update_query_dict({"options": options}))
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def new_mariadb() -> Generator[Engine]:
+    """An empty database. Whether a commit waits for the disk is a setting of the whole server."""
+    with mariadb() as url:
+        engine = open_engine(url)
         try:
             yield engine
         finally:
@@ -114,6 +127,7 @@ _OURS = Actor(id="api_ABC123", organization_id="org_ABC123")
 _SERVICE = "service.activate, ..."
 _BY_HAND = "the same by hand, in a Session"
 _CONNECTION_ONLY = "the same by hand, without a Session"
+_DRIVER_ONLY = "the same by hand, with the driver alone"
 
 
 class Step(NamedTuple):
@@ -181,13 +195,72 @@ def _in_connection(engine: Engine, connection_id: str, step: Step) -> None:
         _by_hand(database, connection_id, step)
 
 
+class ByDriver:
+    """Takes steps as `_by_hand` does, but with a connection of the driver and nothing else."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._pooled = engine.raw_connection()  # which goes back to the pool with this object
+        self._driver: Any = self._pooled.driver_connection
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        mark = "?" if self._is_sqlite else "%s"
+        self._select, self._update, self._insert = (
+            each.replace("?", mark)
+            for each in (
+                f"SELECT {', '.join(connections.c.keys())} FROM connections WHERE id = ?",  # noqa: S608
+                "UPDATE connections SET status = ?, updated_at = ?, version = ?"
+                " WHERE id = ? AND version = ?",
+                f"INSERT INTO connection_events ({', '.join(connection_events.c.keys())})"  # noqa: S608
+                f" VALUES ({', '.join('?' * len(connection_events.c))})",
+            )
+        )
+
+    def take(self, connection_id: str, step: Step) -> None:
+        """Take a step, and commit it."""
+        cursor = self._driver.cursor()
+        if self._is_sqlite:
+            cursor.execute("BEGIN IMMEDIATE")
+        cursor.execute(self._select, (connection_id,))
+        row = dict(zip(connections.c.keys(), cursor.fetchone(), strict=True))
+        assert row["status"] == step.before.value
+        assert row[f"{step.role}_organization_id"] == step.by.organization_id
+        now, version = utc_now(), row["version"] + 1
+        at = format_timestamp(now) if self._is_sqlite else now
+        cursor.execute(self._update, (step.after.value, at, version, connection_id, row["version"]))
+        assert cursor.rowcount == 1
+        event = (
+            connection_id,
+            version,
+            step.action.value,
+            step.before.value,
+            step.after.value,
+            str(step.by.id),
+            str(step.by.organization_id),
+            json.dumps([step.role.value]),
+            at,
+            None,
+        )
+        cursor.execute(self._insert, event)
+        self._driver.commit()
+        cursor.close()
+
+
+def _with_driver(engine: Engine) -> Callable[[Engine, str, Step], None]:
+    by_driver = ByDriver(engine)
+    return lambda _, connection_id, step: by_driver.take(connection_id, step)
+
+
 def _walking(engine: Engine, partner: str, take: Callable[[Engine, str, Step], None]) -> Sample:
     """Samples of one step after another on a Connection of its own."""
-    life = cycle(_life(Actor(id="usr_Rk3v", organization_id=partner)))
+    connection_id, life = begin_life(engine, partner)
+    return one_call(lambda: take(engine, connection_id, next(life)))
+
+
+def begin_life(engine: Engine, partner: str) -> tuple[str, Iterator[Step]]:
+    """The id of a new Connection with this organization, and the steps to take on it, endlessly."""
     with Session(engine) as session, session.begin():
         service = ConnectionService(SqlConnectionStore(session))
         connection_id = str(service.create(by=_OURS, destination=partner).connection.id)
-    return one_call(lambda: take(engine, connection_id, next(life)))
+    return connection_id, cycle(_life(Actor(id="usr_Rk3v", organization_id=partner)))
 
 
 def _stepping(name: str, fresh: Fresh, rounds: int) -> Section:
@@ -204,10 +277,11 @@ def _stepping(name: str, fresh: Fresh, rounds: int) -> Section:
                 _SERVICE: _walking(engine, "org_A", _in_service),
                 _BY_HAND: _walking(engine, "org_B", _in_session),
                 _CONNECTION_ONLY: _walking(engine, "org_C", _in_connection),
+                _DRIVER_ONLY: _walking(engine, "org_D", _with_driver(engine)),
             },
             rounds,
         )
-    ours, theirs, barest = times[_SERVICE], times[_BY_HAND], times[_CONNECTION_ONLY]
+    ours, theirs = times[_SERVICE], times[_BY_HAND]
     figures = [
         Figure(
             _SERVICE,
@@ -217,12 +291,15 @@ def _stepping(name: str, fresh: Fresh, rounds: int) -> Section:
             _BOUND,
             paired_ratio=paired_ratio(ours, theirs),
         ),
-        Figure(
-            _SERVICE,
-            median(ours),
-            _CONNECTION_ONLY,
-            median(barest),
-            paired_ratio=paired_ratio(ours, barest),
+        *(
+            Figure(
+                _SERVICE,
+                median(ours),
+                barer,
+                median(times[barer]),
+                paired_ratio=paired_ratio(ours, times[barer]),
+            )
+            for barer in (_CONNECTION_ONLY, _DRIVER_ONLY)
         ),
     ]
     if name == "SQLite":
@@ -243,17 +320,23 @@ _PAGE, _PAGES = 10, 1_000
 #: The number in the id of the first Connection.
 _FIRST = 10**7
 
-#: SQL for the numbers below a size, and for a fixed time plus `n` seconds, in either database.
+#: SQL for the numbers below a size, and for a fixed time plus `n` seconds, in each database.
 _NUMBERS = {
     "sqlite": "WITH RECURSIVE numbers(n) AS "
     "(SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {size})",
     "postgresql": "WITH numbers AS (SELECT n FROM generate_series(0, {size} - 1) n)",
+    "mariadb": "WITH numbers AS (SELECT seq AS n FROM seq_0_to_{size} WHERE seq < {size})",
 }
 _TIME = {
     "sqlite": "strftime('%Y-%m-%dT%H:%M:%S.000Z', 1764000000 + n, 'unixepoch')",
     "postgresql": "to_timestamp(1764000000 + n)",
+    "mariadb": "TIMESTAMPADD(SECOND, n, '2025-11-24 16:00:00')",
 }
-_SCOPES = {"sqlite": """'["inquiry.read"]'""", "postgresql": """'["inquiry.read"]'::jsonb"""}
+_SCOPES = {
+    "sqlite": """'["inquiry.read"]'""",
+    "postgresql": """'["inquiry.read"]'::jsonb""",
+    "mariadb": """'["inquiry.read"]'""",
+}
 
 
 def middle(size: int) -> str:
@@ -292,11 +375,14 @@ def fill(engine: Engine, size: int, *, others: bool = True) -> None:
     with engine.begin() as database:
         for index in connections.indexes:
             index.drop(database)
+        if engine.dialect.name == "mariadb":  # where || is OR
+            database.exec_driver_sql("SET sql_mode = CONCAT(@@sql_mode, ',PIPES_AS_CONCAT')")
         rows = _filling(engine.dialect.name, size, others=others)
         database.execute(text(rows.replace(":", r"\:")))
         for index in connections.indexes:
             index.create(database)
-        database.exec_driver_sql("ANALYZE")
+        whole = " TABLE connections" if engine.dialect.name == "mariadb" else ""
+        database.exec_driver_sql(f"ANALYZE{whole}")
 
 
 def _pages(session: Session) -> dict[str, Callable[[], object]]:
