@@ -163,6 +163,9 @@ def connection_of_a_host(kind: str, directory: Path) -> Generator[Database]:
     with database(kind, directory) as url:
         engine = configure_engine(create_engine(url))
         with engine.connect() as connection:
+            if kind == "mariadb":  # texts are to be compared as Python compares them
+                connection.exec_driver_sql("ALTER DATABASE COLLATE utf8mb4_nopad_bin")
+                connection.commit()
             yield connection
         engine.dispose()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from clocks import Clock
-from databases import connection_of_a_host
+from databases import SERVERS, connection_of_a_host
 from embedding import Base
 from sqlalchemy import Connection as Database
 from sqlalchemy import Engine
@@ -33,7 +33,7 @@ def memory() -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture(scope="module", params=["sqlite-memory", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite-memory", *SERVERS])
 def hosted(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Database]:

@@ -126,15 +126,30 @@ def _in_json_of_postgresql(element: _InJson, compiler: SQLCompiler, **options: A
     )
 
 
+#: The tokens of JSON, one after another, as PCRE matches them without going back.
+_TOKENS: Final = (
+    r'\A(?:"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9A-Fa-f]{4})*+"|[][{}:, \t\n\r]'
+    r"|(?:true|false|null|-?(?:0|[1-9][0-9]*+)(?:[.][0-9]++)?(?:[eE][+-]?[0-9]++)?)"
+    r"(?=[]},: \t\n\r]|\z))*+\z"
+)
+
+
 @compiles(_InJson, "mysql")
 @compiles(_InJson, "mariadb")
 def _in_json_of_mysql(element: _InJson, compiler: SQLCompiler, **options: Any) -> str:
-    """Texts are compared as bytes: the collation of JSON ignores spaces at the end."""
+    r"""Texts are compared as bytes: the collation of JSON ignores spaces at the end.
+
+    MariaDB takes for JSON what is none: ``"\a"``, ``1.``, ``1e`` and ``-``.
+    """
     value, text = _parts(element, compiler, options)
+    is_json = f"JSON_VALID({value})"
+    if compiler.dialect.name == "mariadb":
+        # In hexadecimal, because the setting `sql_mode` decides what a backslash is.
+        is_json += f" AND CAST({value} AS BINARY) REGEXP x'{_TOKENS.encode().hex()}'"
     members = f"JSON_TABLE({value}, '$[*]' COLUMNS (value JSON PATH '$'))"
     found = f"CAST(JSON_UNQUOTE(member.value) AS BINARY) = CAST({text} AS BINARY)"
     return _whether(
-        f"JSON_VALID({value}) AND JSON_TYPE({value}) = 'ARRAY'",
+        f"{is_json} AND JSON_TYPE({value}) = 'ARRAY'",
         found=_exists(members, f"JSON_TYPE(member.value) = 'STRING' AND {found}"),
         length=f"CHAR_LENGTH({value})",
         mixed=_exists(members, "JSON_TYPE(member.value) <> 'STRING'"),
