@@ -14,8 +14,18 @@ from threading import Barrier, Lock
 from typing import Any, Protocol
 
 import pytest
-from databases import database, postgresql
-from sqlalchemy import URL, CheckConstraint, Engine, create_engine, func, insert, select, text
+from databases import MARIADB, SERVERS, database, mariadb, postgresql
+from sqlalchemy import (
+    URL,
+    CheckConstraint,
+    Engine,
+    String,
+    create_engine,
+    func,
+    insert,
+    select,
+    text,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -41,10 +51,21 @@ from connect_core.adapters.sql import (
     open_engine,
     transactions,
 )
-from connect_core.adapters.sql.availability import Trouble, can_be_run_again, first_of, trouble_of
+from connect_core.adapters.sql.availability import (
+    Trouble,
+    can_be_run_again,
+    first_of,
+    is_given_up,
+    reason_of,
+    trouble_of,
+)
 
 THEIRS = PARTNER.organization_id
-DRIVERS = {"sqlite-file": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+psycopg",
+    "mariadb": "mariadb+aiomysql",
+}
 
 
 class Base(DeclarativeBase):
@@ -56,7 +77,7 @@ class Notice(Base):
 
     __tablename__ = "notices"
     __table_args__ = (CheckConstraint("version < 10"),)
-    connection_id: Mapped[str] = mapped_column(primary_key=True)
+    connection_id: Mapped[str] = mapped_column(String(255), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
 
 
@@ -95,7 +116,7 @@ class AsyncHost:
     """A host with an event loop, which each call has of its own."""
 
     def __init__(self, url: URL, engine: Engine) -> None:
-        self.url = url.set(drivername=DRIVERS["postgresql" if url.host else "sqlite-file"])
+        self.url = url.set(drivername=DRIVERS[url.get_backend_name()])
         self.engine = engine
         self.options: dict[str, Any] = {}
 
@@ -109,7 +130,9 @@ class AsyncHost:
         return asyncio.run(self._run("ask", work))
 
     async def _run(self, how: str, work: Callable[[ConnectionService], Any]) -> Any:
-        engine = create_async_engine(self.url)
+        is_mariadb = self.url.get_backend_name() == "mariadb"
+        options = {"isolation_level": "READ COMMITTED"} if is_mariadb else {}
+        engine = create_async_engine(self.url, **options)
         configure_engine(engine.sync_engine)
         try:
             return await getattr(AsyncTransactions(engine, **self.options), how)(work)
@@ -117,7 +140,7 @@ class AsyncHost:
             await engine.dispose()
 
 
-@pytest.fixture(params=DRIVERS)
+@pytest.fixture(params=["sqlite-file", *SERVERS])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
     with database(request.param, tmp_path) as found:
         yield found
@@ -241,7 +264,7 @@ class TestOnChange:
             session.add(Notice(connection_id="1", version=99))
 
         host.make(on_change=notify_wrongly)
-        with pytest.raises(IntegrityError):
+        with pytest.raises((IntegrityError, OperationalError), match=r"(?i)check|constraint"):
             host.change(creating())
         assert count_of(host.engine, connections) == 0
 
@@ -320,6 +343,11 @@ def server_error(state: str | None, message: str = "a message") -> OperationalEr
     """What SQLAlchemy raises for this SQLSTATE."""
     error = type("Error", (Exception,), {"sqlstate": state})(message)
     return OperationalError("UPDATE", {}, error)
+
+
+def mysql_error(code: int) -> OperationalError:
+    """What SQLAlchemy raises for this code of MySQL's family."""
+    return OperationalError("UPDATE", {}, Exception(code, "a message"))
 
 
 @pytest.fixture
@@ -480,6 +508,92 @@ class TestPostgresql:
             engine.dispose()
 
 
+class TestMariadb:
+    """A real conflict, and a connection that is lost."""
+
+    @pytest.fixture
+    def url(self) -> Iterator[URL]:
+        with mariadb() as found:
+            yield found
+
+    @pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+    def test_two_that_take_the_same_step(self, engine: Engine, isolation: str) -> None:
+        """One of them takes it; the other gets a refusal that is due, perhaps when run again."""
+        made = Transactions(engine.execution_options(isolation_level=isolation))
+        connection = made.change(creating()).connection
+        together, turn, runs = Barrier(2), Lock(), [0]
+
+        def deactivate(service: ConnectionService) -> Change:
+            with turn:
+                runs[0] += 1
+                first = runs[0] <= 2
+            service.get(connection.id, by=OUR_KEY)
+            if first:
+                together.wait(10)
+            return service.deactivate(connection.id, by=OUR_KEY)
+
+        def outcome(_: int) -> object:
+            try:
+                return made.change(deactivate).connection.status
+            except (InvalidTransitionError, StaleConnectionError) as error:
+                return type(error)
+
+        with ThreadPoolExecutor(2) as pool:
+            outcomes = set(pool.map(outcome, range(2)))
+        assert Status.INACTIVE in outcomes
+        assert len(outcomes) == 2
+        history = made.ask(lambda service: service.history(connection.id, by=OUR_KEY))
+        assert [event.version for event in history] == [1, 2]
+        assert runs == [3 if isolation == "SERIALIZABLE" else 2]
+
+    @pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])
+    def test_a_key_that_this_one_cannot_see(self, engine: Engine, isolation: str) -> None:
+        """The outcome is the other's, if necessary after the transaction was run again."""
+        made = Transactions(engine.execution_options(isolation_level=isolation))
+        others: list[Change] = []
+
+        def work(service: ConnectionService) -> Change:
+            service.list(by=OUR_KEY)
+            if not others:
+                others.append(Transactions(engine).change(creating(idempotency_key="k")))
+            return creating(idempotency_key="k")(service)
+
+        found = made.change(work)
+        assert (found.replayed, found.connection) == (True, others[0].connection)
+
+    @pytest.mark.parametrize("kind", [SyncHost, AsyncHost])
+    def test_a_connection_that_is_lost(self, url: URL, engine: Engine, kind: Any) -> None:
+        """Before the commit nothing was changed; while it commits nobody knows."""
+        host: Host = kind(url, engine)
+
+        def lose(session: Any, _: Change) -> None:
+            lost = session.execute(text("SELECT CONNECTION_ID()")).scalar_one()
+            with engine.connect() as other:
+                other.execute(text(f"KILL {lost}"))
+
+        def lose_early(session: Any, change: Change) -> None:
+            lose(session, change)
+            session.execute(text("SELECT 1"))
+
+        for on_change, uncertain in ((lose_early, False), (lose, True)):
+            host.make(on_change=on_change)
+            with pytest.raises(StoreUnavailableError) as caught:
+                host.change(creating())
+            assert caught.value.uncertain is uncertain
+            assert count_of(engine, connections) == 0
+        host.make()
+        host.change(creating())
+
+    def test_a_server_that_is_not_there(self) -> None:
+        engine = create_engine(MARIADB.set(host="127.0.0.1", port=1))
+        try:
+            with pytest.raises(StoreUnavailableError) as caught:
+                Transactions(engine).ask(lambda service: service.list(by=OUR_KEY))
+            assert caught.value.uncertain is False
+        finally:
+            engine.dispose()
+
+
 class TestTurns:
     """On SQLite the writers of a process take turns."""
 
@@ -568,11 +682,79 @@ class TestAvailability:
         assert trouble_of(error) is trouble
         assert can_be_run_again(error) is again
 
-    def test_a_key_that_another_transaction_has_just_used(self) -> None:
+    @pytest.mark.parametrize(
+        ("code", "trouble", "again"),
+        [
+            (1020, Trouble.OTHERS, True),
+            (1021, Trouble.FULL, False),
+            (1040, Trouble.SERVER, False),
+            (1045, None, False),  # the password is wrong
+            (1047, Trouble.SERVER, False),
+            (1062, None, False),
+            (1146, None, False),  # there is no such table
+            (1180, Trouble.LOST, False),
+            (1205, Trouble.OTHERS, True),
+            (1213, Trouble.OTHERS, True),
+            (1290, Trouble.SERVER, False),
+            (1305, None, False),  # there is no such savepoint
+            (1644, None, False),  # a trigger of the host's
+            (2003, Trouble.UNREACHABLE, False),
+            (2013, Trouble.LOST, False),
+            (4025, None, False),  # a check constraint
+            (9007, Trouble.OTHERS, True),
+        ],
+    )
+    def test_codes_of_mysql(self, code: int, trouble: Trouble | None, again: bool) -> None:
+        error = mysql_error(code)
+        assert trouble_of(error) is trouble
+        assert can_be_run_again(error) is is_given_up(error) is again
+
+    def test_a_connection_to_mysql_that_is_gone(self) -> None:
+        """Whatever the code is: after the loss, drivers give 0."""
+        for code in (0, 1047, 2013):
+            error = mysql_error(code)
+            error.connection_invalidated = True
+            assert trouble_of(error) is Trouble.LOST
+
+    @pytest.mark.parametrize(
+        ("statement", "again"),
+        [
+            ("INSERT INTO connection_idempotency_keys (organization_id", True),
+            ("INSERT INTO acme_connection_idempotency_keys (organization_id", True),
+            ("INSERT INTO `Acme's 1`.`acme_connection_idempotency_keys` (organization_id", True),
+            ("INSERT INTO connection_idempotency_keys_of_ours (organization_id", False),
+            ("INSERT INTO connections (id", False),
+            ("UPDATE connection_idempotency_keys SET", False),
+            (None, False),
+        ],
+    )
+    def test_a_key_that_another_transaction_has_just_used(
+        self, statement: str | None, again: bool
+    ) -> None:
         """At READ COMMITTED the store sees it; with a stricter isolation it is run again."""
-        violation = Exception('violates "pk_connection_idempotency_keys"')
-        assert can_be_run_again(IntegrityError("INSERT", {}, violation))
-        assert not can_be_run_again(IntegrityError("INSERT", {}, Exception("pk_connections")))
+        taken = IntegrityError(statement, {}, Exception(1062, "Duplicate entry 'k'"))
+        assert can_be_run_again(taken) is is_given_up(taken) is again
+        other = IntegrityError(statement, {}, Exception(1452, "a foreign key"))
+        assert not can_be_run_again(other)
+
+    def test_given_up_on_the_way(self) -> None:
+        """Another error was made of it, or followed it; but not where it was set aside."""
+        made = RuntimeError("a host's own")
+        made.__cause__ = mysql_error(1213)
+        followed = KeyError()
+        followed.__context__ = made
+        assert is_given_up(made)
+        assert is_given_up(followed)
+        set_aside = ValueError()
+        set_aside.__context__ = mysql_error(1213)
+        set_aside.__suppress_context__ = True
+        assert not is_given_up(set_aside)
+        assert not is_given_up(KeyError())
+
+    def test_what_is_told(self) -> None:
+        """Without the code, which is no text for people."""
+        assert reason_of(mysql_error(1213)) == "a message"
+        assert reason_of(busy()) == "database is locked"
 
     def test_an_error_of_another_kind(self) -> None:
         assert trouble_of(IntegrityError("INSERT", {}, Exception("x"))) is None

@@ -77,8 +77,8 @@ _DUPLICATE: Final = 1062
 #: The SQLSTATEs of a transaction that was given up for others' sake, and can be run again.
 _GIVEN_UP: Final = frozenset({"40001", "40P01"})
 #: The statement that MySQL's family refuses, under a stricter isolation, if another transaction has
-#: just used an idempotency key. The prefix may be any.
-_CLAIM: Final = re.compile(r"INSERT INTO \S*connection_idempotency_keys\b")
+#: just used an idempotency key. The schema and the prefix may be any.
+_CLAIM: Final = re.compile(r"INSERT INTO [^(]*connection_idempotency_keys\b")
 #: What libpq says if a server refuses a user, or if the client cannot meet its terms: its severity,
 #: in any language, and two spaces.
 _REFUSED: Final = re.compile(
