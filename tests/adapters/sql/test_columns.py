@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy
+from databases import SERVERS
 from sqlalchemy import (
     ARRAY,
     CHAR,
@@ -110,7 +111,7 @@ def values_of(members: Any) -> list[str]:
 PLAIN = [None, *map(str, Status), "archived", "Active", "active ", " active", "PENDING", ""]
 
 #: Each type of a status, with the values that are stored in it; the databases that have it.
-STATUSES: Final[dict[str, tuple[TypeEngine[Any], list[Any], str]]] = {
+STATUSES: Final[dict[str, tuple[TypeEngine[Any], list[Any], str | tuple[str, ...]]]] = {
     "String": (String(32), PLAIN, ""),
     "Text": (Text(), PLAIN, ""),
     "Unicode": (Unicode(32), PLAIN, ""),
@@ -119,6 +120,11 @@ STATUSES: Final[dict[str, tuple[TypeEngine[Any], list[Any], str]]] = {
     "String collated BINARY": (String(32, collation="BINARY"), PLAIN, "sqlite"),
     "String collated C": (String(32, collation="C"), PLAIN, "postgresql"),
     "String collated POSIX": (String(32, collation="POSIX"), PLAIN, "postgresql"),
+    "String collated nopad_bin": (String(32, collation="utf8mb4_nopad_bin"), PLAIN, "mariadb"),
+    "MariaDB's VARCHAR": (
+        mysql.VARCHAR(32, charset="utf8mb4", collation="utf8mb4_nopad_bin"), PLAIN, "mariadb"
+    ),
+    "MariaDB's LONGTEXT": (mysql.LONGTEXT(), PLAIN, "mariadb"),
     "variant": (String(32).with_variant(Text(collation="C"), "postgresql"), PLAIN, ""),
     "type of the host's": (AsLetters(), PLAIN, ""),
     "domain": (pg.DOMAIN("letters", Text()), PLAIN, "postgresql"),
@@ -143,10 +149,14 @@ STATUSES: Final[dict[str, tuple[TypeEngine[Any], list[Any], str]]] = {
     ),
     "native enum": (pg.ENUM("active", "inactive", name="native"), [None, "active"], "postgresql"),
     "native enum of members": (pg.ENUM(Status, name="native_2"), [None, *Status], "postgresql"),
+    "MariaDB's ENUM": (
+        mysql.ENUM("pending", "active", "x"), [None, "pending", "active", "x"], "mariadb"
+    ),
+    "MariaDB's ENUM of members": (mysql.ENUM(Status), [None, *Status], "mariadb"),
     "Enum with variants": (
         Enum(Status).with_variant(pg.ENUM(Status, name="variant"), "postgresql"),
         [None, *Status],
-        "",
+        ("sqlite", "postgresql"),  # SQLAlchemy cannot create such a table on MariaDB
     ),
 }  # fmt: skip
 
@@ -154,7 +164,7 @@ SQLALCHEMY: Final = tuple(int(part) for part in re.findall(r"\d+", sqlalchemy.__
 
 IDS: Final = [None, "org_A", "org_a", "org_A ", " org_A", "org_B", ""]
 #: Each type of an id.
-ID_TYPES: Final[dict[str, tuple[TypeEngine[Any], list[Any], str]]] = {
+ID_TYPES: Final[dict[str, tuple[TypeEngine[Any], list[Any], str | tuple[str, ...]]]] = {
     name: (type_, IDS, only) for name, (type_, values, only) in STATUSES.items() if values is PLAIN
 } | {
     "Enum": (Enum("org_A", "org_x", name="organizations"), [None, "org_A", "org_x"], ""),
@@ -187,13 +197,13 @@ def holding(hosted: Database, shares: Table, rows: list[tuple[Any, ...]]) -> Gen
 
 
 def each_on(
-    types: dict[str, tuple[TypeEngine[Any], list[Any], str]],
+    types: dict[str, tuple[TypeEngine[Any], list[Any], str | tuple[str, ...]]],
 ) -> pytest.MarkDecorator:
     """Each type, on each database that has it."""
     cases = [
         (kind, name)
         for name, (_, _, only) in types.items()
-        for kind in ("sqlite-memory", "postgresql")
+        for kind in ("sqlite-memory", *SERVERS)
         if kind.startswith(only)
     ]
     return pytest.mark.parametrize(("hosted", "name"), cases, indirect=["hosted"])
@@ -366,10 +376,10 @@ class TestRefused:
 
     def test_the_advice_works(self, hosted: Database) -> None:
         """Select the column as text, with a collation that compares code points."""
-        folded = "NOCASE" if hosted.dialect.name == "sqlite" else "C"
-        exact = "BINARY" if hosted.dialect.name == "sqlite" else "C"
+        exact = {"sqlite": "BINARY", "mariadb": "utf8mb4_nopad_bin"}.get(hosted.dialect.name, "C")
+        folding = CHAR(10).with_variant(String(10, collation="NOCASE"), "sqlite")
         shares = own_table(
-            String(32), CHAR(10).with_variant(String(10, collation=folded), "sqlite")
+            String(32), folding.with_variant(String(10, collation="utf8mb4_general_ci"), "mariadb")
         )
         rows = [("org_B", "org_A", value) for value in ("pending", "PENDING", "active")]
         with holding(hosted, shares, rows):
@@ -396,6 +406,9 @@ class TestRefused:
             *(("postgresql", "CITEXT", "ACTIVE") for name in REFUSED if name == "CITEXT"),
             ("sqlite-memory", "collation NOCASE", "ACTIVE"),
             ("sqlite-memory", "collation RTRIM", "active   "),
+            ("mariadb", "collation utf8mb4_general_ci", "ACTIVE"),
+            ("mariadb", "collation utf8mb4_general_ci", "áctive"),
+            ("mariadb", "collation latin1_bin", "active   "),
         ],
         indirect=["hosted"],
     )

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import duckdb
 import pytest
 import sqlglot
-from databases import connection_of_a_host
+from databases import SERVERS, connection_of_a_host
 from embedding import OURS, THEIRS, committed
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +29,7 @@ from sqlalchemy import (
     Enum,
     MetaData,
     Select,
+    String,
     Table,
     Text,
     and_,
@@ -87,7 +88,7 @@ class Share(Host):
 
     __tablename__ = "shares"
 
-    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
     source_organization_id: Mapped[str | None] = mapped_column(Text)
     destination_organization_id: Mapped[str | None] = mapped_column(Text)
     status: Mapped[str | None] = mapped_column(Text)
@@ -98,7 +99,7 @@ class RenamedShare(Host):
 
     __tablename__ = "renamed_shares"
 
-    id: Mapped[str] = mapped_column("number", Text, primary_key=True)
+    id: Mapped[str] = mapped_column("number", String(64), primary_key=True)
     source_organization_id: Mapped[str | None] = mapped_column("Von", Text)
     destination_organization_id: Mapped[str | None] = mapped_column("An", Text)
     status: Mapped[str | None] = mapped_column("select", Text)
@@ -109,7 +110,7 @@ class EnumeratedShare(Host):
 
     __tablename__ = "enumerated_shares"
 
-    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
     source_organization_id: Mapped[str | None] = mapped_column(Text)
     destination_organization_id: Mapped[str | None] = mapped_column(Text)
     status: Mapped[Status | None] = mapped_column(Enum(Status))
@@ -296,7 +297,7 @@ def values_of(row: HostileRow) -> dict[str, Any]:
     return dict(vars(row))
 
 
-# --- SQLite and PostgreSQL -----------------------------------------------------------------------
+# --- SQLite and servers --------------------------------------------------------------------------
 
 
 class Hosted:
@@ -322,7 +323,7 @@ class Hosted:
                 transaction.rollback()
 
 
-@pytest.fixture(scope="module", params=["sqlite-memory", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite-memory", *SERVERS])
 def hosted(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Hosted]:

@@ -215,7 +215,7 @@ def own_table(id_form: IdForm, status: TypeEngine[Any]) -> Table:
     return Table(
         f"partnership_{uuid4().hex}",
         MetaData(),
-        Column("number", Integer, primary_key=True),
+        Column("number", Integer, primary_key=True, autoincrement=False),
         Column("giver", id_form.type),
         Column("taker", id_form.type),
         Column("state", status),
@@ -259,7 +259,7 @@ class Agreement(Host):
 
     __tablename__ = "agreements"
 
-    number: Mapped[int] = mapped_column("Nr", primary_key=True)
+    number: Mapped[int] = mapped_column("Nr", primary_key=True, autoincrement=False)
     giver: Mapped[UUID | None] = mapped_column("Von")
     taker: Mapped[UUID | None] = mapped_column("An")
     state: Mapped[State | None] = mapped_column("select", Enum(State))
@@ -463,16 +463,21 @@ def test_it_uses_the_index(hosted: Database, name: str) -> None:
     ours, theirs = id_form.ids[:2]
     many = [(theirs, theirs, n % 3, ["inquiry.read"]) for n in range(3000)]
     with holding(hosted, table, [*many, (ours, theirs, 0, []), (theirs, ours, 1, [])]):
-        if hosted.dialect.name == "postgresql":
-            hosted.exec_driver_sql(f"ANALYZE {table.name}")
+        if hosted.dialect.name != "sqlite":
+            what = "TABLE " if hosted.dialect.name == "mariadb" else ""
+            hosted.exec_driver_sql(f"ANALYZE {what}{table.name}").close()
         for condition in (
             visible(ours, table, rows=ROWS["integers"]),
             actionable(Caller(ours), "deactivate", table, rows=ROWS["integers"]),
             readable(Caller(ours), "inquiry.read", table, rows=ROWS["integers"]),
         ):
             query = select(table.c.number).where(condition)
-            plan = "\n".join(str(row) for row in hosted.execute(explained(query, hosted)))
+            rows = hosted.execute(explained(query, hosted)).all()
+            plan = "\n".join(map(str, rows))
             assert "ix_" in plan, plan
+            if hosted.dialect.name == "mariadb":  # which names the indexes that it might use, too
+                used = [(each.type, each.key) for each in rows if each.table != "member"]
+                assert all(kind != "ALL" and key for kind, key in used), plan
             assert "Seq Scan" not in plan, plan
             assert "SCAN" not in plan.replace("SCAN member", ""), plan  # the items of a list
 
@@ -494,7 +499,7 @@ class Odd(Host):
     number: Mapped[int] = mapped_column(primary_key=True)
     giver_id: Mapped[int]
     agreement_id: Mapped[int | None] = mapped_column(ForeignKey("agreements.Nr"))
-    state: Mapped[str]
+    state: Mapped[str] = mapped_column(String(32))
     agreement: Mapped[Agreement | None] = relationship()
 
     @property
