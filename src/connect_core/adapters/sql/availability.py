@@ -6,11 +6,12 @@ availability.
 
 import re
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Final
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from connect_core.errors import StoreUnavailableError
@@ -64,6 +65,8 @@ _MYSQL: Final = {
     2013: Trouble.LOST,
     9007: Trouble.OTHERS,  # TiDB: a conflict with another transaction
 }
+#: The codes with which MySQL's family has undone the whole transaction, not only the statement.
+_UNDOES_ALL: Final = frozenset({1020, 1206, 1213})
 #: By the class of a server's SQLSTATE, or by the SQLSTATE itself.
 _SERVER: Final = {
     "40": Trouble.OTHERS,
@@ -104,29 +107,59 @@ def available() -> Generator[None]:
         raise StoreUnavailableError(reason) from error
 
 
-def first_of(error: DBAPIError) -> DBAPIError:
+def first_of(error: DBAPIError, handled: BaseException | None = None) -> DBAPIError:
     """The first of the errors that followed one another.
 
     If a disk is full, SQLite undoes the transaction, and then SQLAlchemy misses its savepoint.
+
+    Args:
+        error: the last one.
+        handled: an error that the caller was handling before all of them, which is none of them.
     """
     found, earlier = error, error.__context__
-    while earlier is not None:
+    while earlier is not None and earlier is not handled:
         found = earlier if isinstance(earlier, DBAPIError) else found
         earlier = earlier.__context__
     return found
 
 
-def is_given_up(error: BaseException) -> bool:
+def is_given_up(error: BaseException, handled: BaseException | None = None) -> bool:
     """Whether it came about because the database gave the transaction up for others' sake.
 
     A driver's error may have become another one on its way, and an error may have followed it.
+
+    Args:
+        error: what came of the transaction.
+        handled: an error that the caller was handling before the transaction began.
     """
+    return any(can_be_run_again(each) for each in _errors_behind(error, handled))
+
+
+def goes_on(database: Connection, error: BaseException) -> bool:
+    """Whether a transaction goes on after an error: what was done in it is still there.
+
+    After a deadlock the databases of MySQL's family undo all of it, and the next statement begins
+    another transaction. SQLite undoes it if the disk is full. A lost connection has none. What
+    undoes single changes would then change those of others.
+    """
+    if database.invalidated:
+        return False
+    if any(_number_of(each) in _UNDOES_ALL for each in _errors_behind(error)):
+        return False
+    return getattr(database.connection.driver_connection, "in_transaction", True) is not False
+
+
+def _errors_behind(
+    error: BaseException, handled: BaseException | None = None
+) -> Iterator[DBAPIError]:
+    """The database's errors among an error and what it came from, the last one first."""
+    seen: set[int] = set()  # one may be raised from itself
     cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, DBAPIError) and can_be_run_again(cause):
-            return True
+    while cause is not None and cause is not handled and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, DBAPIError):
+            yield cause
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
-    return False
 
 
 def trouble_of(error: DBAPIError) -> Trouble | None:

@@ -14,6 +14,7 @@ from sqlalchemy import Delete, Result, Row, Select, Update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
+from connect_core.adapters.sql.availability import goes_on
 from connect_core.adapters.sql.bulk import Rows
 from connect_core.adapters.sql.histories import OnUnreadable, Streamed
 from connect_core.adapters.sql.kept import expire_kept
@@ -222,9 +223,10 @@ class SqlConnectionStore:
         try:
             record = attempt()
             database.execute(statements.complete, place | record._asdict())
-        except Exception:  # no cancellation, after which SQLAlchemy has closed the connection
-            self._undo(database, *self._attempted)
-            _try(database, statements.release, place)
+        except Exception as error:  # no cancellation: SQLAlchemy has closed the connection
+            if goes_on(database, error):
+                self._undo(database, *self._attempted)
+                _try(database, statements.release, place)
             self._expire_kept(None)
             raise
         finally:
@@ -328,8 +330,9 @@ class SqlConnectionStore:
         """Add the event of a change whose Connection is written; undo that if it is refused."""
         try:
             database.execute(self._statements.add_event, event_row(change.event))
-        except Exception:  # no cancellation, after which SQLAlchemy has closed the connection
-            self._undo(database, change)
+        except Exception as error:  # no cancellation: SQLAlchemy has closed the connection
+            if goes_on(database, error):
+                self._undo(database, change)
             raise
         if self._attempted is not None:
             self._attempted.append(change)
@@ -337,7 +340,9 @@ class SqlConnectionStore:
     def _undo(self, database: Database, *changes: Change) -> None:
         """Undo changes of this transaction, where a refused statement does not end it.
 
-        On PostgreSQL such a statement does, or the host goes back to a savepoint of its own.
+        On PostgreSQL such a statement does, or the host goes back to a savepoint of its own. If the
+        database has undone all of it, this must not be called: another transaction may have made
+        the same change since.
         """
         statements = self._statements
         for connection, event in reversed(changes):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import datetime
 from random import random
+from sys import exception
 from threading import Lock
 from time import sleep
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -77,13 +78,13 @@ def in_transaction(
     require_engine(engine)
     arguments.function(work, "work")
     arguments.number(attempts, "attempts", 1, 1000)
-    number = 1
+    number, handled = 1, exception()
     while True:
         try:
             with Session(engine) as session, session.begin():
                 return work(session)
         except Exception as error:
-            if number >= attempts or not is_given_up(error):
+            if number >= attempts or not is_given_up(error, handled):
                 raise
         sleep(_pause(number))
         number += 1
@@ -152,14 +153,12 @@ class Transactions:
     def _run(
         self, engine: Engine, work: Callable[[ConnectionService], _Result], *, commits: bool
     ) -> _Result:
-        number = 1
+        number, handled = 1, exception()
         while True:
-            attempt = _Attempt(self._services, work, commits=commits)
+            attempt = _Attempt(self._services, work, handled, commits=commits)
             try:
                 with Session(engine) as session:
                     return attempt.run(session)
-            except ConnectError:
-                raise
             except Exception as error:
                 attempt.require_another(error, number)
             sleep(_pause(number))
@@ -214,14 +213,12 @@ class AsyncTransactions:
     ) -> _Result:
         from sqlalchemy.ext.asyncio import AsyncSession
 
-        number = 1
+        number, handled = 1, exception()
         while True:
-            attempt = _Attempt(self._services, work, commits=commits)
+            attempt = _Attempt(self._services, work, handled, commits=commits)
             try:
                 async with AsyncSession(engine) as session:
                     return await session.run_sync(attempt.run)
-            except ConnectError:
-                raise
             except Exception as error:
                 attempt.require_another(error, number)
             await asyncio.sleep(_pause(number))
@@ -287,21 +284,27 @@ class _Attempt(Generic[_Result]):
         self,
         services: _Services,
         work: Callable[[ConnectionService], _Result],
+        handled: BaseException | None,
         *,
         commits: bool,
     ) -> None:
         self._services = services
         self._work = arguments.function(work, "work")
+        self._handled = handled
         self._commits = commits
         self._is_committing = False
 
     def run(self, session: Session) -> _Result:
-        """Do the work, and commit; a refusal is raised after that."""
+        """Do the work, and commit; a refusal is raised after that.
+
+        A refusal that came of an error with which the transaction was given up is not committed.
+        """
         service = self._services.service(session)
         try:
             result = self._work(service)
-        except ConnectError:
-            self._commit(session)
+        except ConnectError as error:
+            if not is_given_up(error, self._handled):
+                self._commit(session)
             raise
         self._commit(session)
         return result
@@ -309,7 +312,11 @@ class _Attempt(Generic[_Result]):
     def _commit(self, session: Session) -> None:
         if self._commits:
             self._is_committing = True
-            session.commit()
+            try:
+                session.commit()
+            except Exception:  # SQLite may still be in the transaction; `close` does not end it
+                session.rollback()
+                raise
 
     def require_another(self, error: Exception, number: int) -> None:
         """Return if the work can be run again after this error; otherwise raise.
@@ -320,11 +327,11 @@ class _Attempt(Generic[_Result]):
         """
         if isinstance(error, PoolTimeoutError):
             raise StoreUnavailableError(str(error)) from error
-        if number < _ATTEMPTS and is_given_up(error):
+        if number < _ATTEMPTS and is_given_up(error, self._handled):
             return
         if not isinstance(error, DBAPIError):
             raise error
-        cause = first_of(error)
+        cause = first_of(error, self._handled)
         trouble = trouble_of(cause)
         if trouble is None:
             raise error
