@@ -42,6 +42,8 @@ MARIADB = make_url(
 )
 #: The servers, by the kind of their databases.
 SERVERS = {"postgresql": POSTGRESQL, "mariadb": MARIADB}
+#: More settings of PostgreSQL's for every connection, which an option of pytest adds.
+SETTINGS: list[str] = []
 #: The kinds of database.
 DATABASES = ("sqlite-memory", "sqlite-file", *SERVERS)
 #: The kinds of store: in memory, and on each database.
@@ -78,7 +80,10 @@ def postgresql(*, durable: bool = False) -> Generator[URL]:
             Tests need not survive a crash of the server, so they do not wait; benchmarks do.
     """
     with new_schema("postgresql", f"connect_core_{uuid4().hex}") as schema:
-        options = f"-csearch_path={schema}" + ("" if durable else " -csynchronous_commit=off")
+        settings = [f"search_path={schema}", *SETTINGS]
+        if not durable:
+            settings.append("synchronous_commit=off")
+        options = " ".join(f"-c{setting}" for setting in settings)
         yield POSTGRESQL.update_query_dict({"options": options})
 
 
