@@ -1,4 +1,4 @@
-"""Hypothesis profiles, the option ``--every``, and the stores, databases and programs of tests."""
+"""Hypothesis profiles, the options of pytest, and the stores, databases and programs of tests."""
 
 import os
 import shutil
@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from compiler import compiler
-from databases import DATABASES, STORES, Backend, backend
+from databases import DATABASES, SETTINGS, STORES, Backend, backend
+from guard import GUARD, Guard
 from hypothesis import settings
-from sampling import pytest_addoption, pytest_collection_modifyitems, pytest_terminal_summary
+from injection import give_up_everywhere
+from sampling import pytest_addoption as add_every
+from sampling import pytest_collection_modifyitems, pytest_terminal_summary
 from sqlalchemy import Engine
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_terminal_summary"]
+__all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary"]
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=20, derandomize=True)
@@ -26,6 +29,38 @@ settings.register_profile("brief", deadline=None, max_examples=30)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.register_profile("mutation", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    add_every(parser)
+    parser.addoption(
+        "--isolation",
+        choices=["serializable"],
+        help="the isolation of all transactions on PostgreSQL, in place of the server's default",
+    )
+    parser.addoption(
+        "--inject",
+        choices=["40001"],
+        help="on servers, give up every transaction that is run again, at each of its statements "
+        "in turn and at COMMIT: 40001 on PostgreSQL, 1213 on MariaDB",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the guard look at every statement of the suite, and do what the options say."""
+    GUARD.start()
+    if config.getoption("isolation"):
+        SETTINGS.append(f"default_transaction_isolation={config.getoption('isolation')}")
+    if config.getoption("inject"):
+        give_up_everywhere()
+
+
+@pytest.fixture(autouse=True)
+def guard() -> Iterator[Guard]:
+    """Fail the test if the library sends a statement that uses what its engine lacks."""
+    yield GUARD
+    GUARD.verify()
 
 
 def installed(program: str, name: str, required: str) -> str:
