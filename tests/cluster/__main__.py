@@ -10,6 +10,7 @@ It needs Debian, or a system like it; as root, it installs the packages that are
 """
 
 import argparse
+import re
 import signal
 import sys
 import time
@@ -158,8 +159,11 @@ def _disturb(nodes: Sequence[Node], disturbance: Disturbance) -> None:
     with node.log.open(encoding="utf-8", errors="replace") as log:
         log.seek(seen)
         since = log.read()
-    copied = "a copy (SST)" if "SST succeeded" in since else "what it had missed (IST)"
-    _say(f"node {node.number} was {disturbance.name}: back after {seconds:.0f} s, with {copied}")
+    missed = sum(map(int, re.findall(r"Receiving IST: (\d+) writesets", since)))
+    came = f"{missed} missed changes (IST)"
+    if "rsync SST completed on joiner" in since:
+        came = f"a copy (SST) and {came}"
+    _say(f"node {node.number} was {disturbance.name}: in step after {seconds:.0f} s, by {came}")
 
 
 def _report(records: Records, seconds: float) -> None:

@@ -9,9 +9,10 @@ is uncertain is repeated if it has an idempotency key, and otherwise left uncert
 """
 
 import json
+import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from multiprocessing.sharedctypes import Synchronized
@@ -39,9 +40,11 @@ from connect_core import (
 from connect_core.adapters.sql import SqlConnectionStore, Transactions, in_transaction
 
 #: How many threads a process has.
-THREADS: Final = 2
-#: How many committed steps are taken before the next Connections come into play.
+THREADS: Final = 4
+#: How many committed steps are taken before the next heat comes into play.
 PER_HEAT: Final = 500
+#: How many heats are in play at once, each with four ordered pairs.
+HEATS: Final = 3
 #: The longest that one request may take, in seconds, with all repetitions.
 PATIENCE: Final = 300.0
 #: How long a writer waits before it asks the next node, in seconds.
@@ -147,6 +150,11 @@ class Records(NamedTuple):
     errors: Counter[str]
 
 
+def write_record(journal: Journal, kind: str, content: Told | Reading | Mapping[str, int]) -> None:
+    """Write what `read_records` reads: "told", "reading" or "errors", and the content."""
+    journal.write(json.dumps([kind, content]))
+
+
 def read_records(paths: Sequence[Path]) -> Records:
     """The contents of the journals."""
     told: list[Told] = []
@@ -179,6 +187,8 @@ def write(
         steps: how many all writers take.
         taken: how many they have taken, shared by the processes.
     """
+    # A session of a node that serves nobody cannot be rolled back, which the pool would report.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     errors: Counter[str] = Counter()
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(path))
@@ -192,7 +202,7 @@ def write(
         with ThreadPoolExecutor(THREADS) as pool:
             for each in [pool.submit(writer.write) for writer in writers]:
                 each.result()
-        journal.write(json.dumps(["errors", errors]))
+        write_record(journal, "errors", errors)
 
 
 def _count_errors(engine: Engine, errors: Counter[str]) -> None:
@@ -218,7 +228,7 @@ def _count_errors(engine: Engine, errors: Counter[str]) -> None:
     event.listen(engine, "handle_error", count)
 
 
-def _note_delivery(session: Session, change: Change) -> None:
+def note_delivery(session: Session, change: Change) -> None:
     """Write the host's row for a change."""
     connection, happened = change
     row = {"connection_id": str(connection.id), "version": happened.version}
@@ -238,7 +248,7 @@ class _Writer:
         taken: "Synchronized[int]",
     ) -> None:
         self._engines = engines
-        self._transactions = [Transactions(each, on_change=_note_delivery) for each in engines]
+        self._transactions = [Transactions(each, on_change=note_delivery) for each in engines]
         self._home = home
         self._name = name
         self._chance = Random(name)  # noqa: S311
@@ -252,10 +262,11 @@ class _Writer:
         while self._taken.value < self._steps:
             number += 1
             heat = self._taken.value // PER_HEAT
-            pair = self._chance.choice([*pairs_of(heat), *pairs_of(heat + 1)])
+            pairs = [pair for each in range(heat, heat + HEATS) for pair in pairs_of(each)]
+            pair = self._chance.choice(pairs)
             request = self._request(f"usr_{self._name}-{number}", pair)
             told = self._carry_out(request)
-            self._journal.write(json.dumps(["told", told]))
+            write_record(self._journal, "told", told)
             if told.outcome == CHANGED:
                 with self._taken.get_lock():
                     self._taken.value += 1
@@ -327,11 +338,11 @@ class _Writer:
 
     def _ask(self, node: int, request: Request) -> Change:
         if request.way != OWN_SESSION:
-            return self._transactions[node].change(lambda service: _perform(service, request))
+            return self._transactions[node].change(lambda service: perform(service, request))
 
         def work(session: Session) -> Change:
-            change = _perform(ConnectionService(SqlConnectionStore(session)), request)
-            _note_delivery(session, change)
+            change = perform(ConnectionService(SqlConnectionStore(session)), request)
+            note_delivery(session, change)
             return change
 
         return in_transaction(self._engines[node], work)
@@ -345,7 +356,7 @@ class _Writer:
         except StoreUnavailableError:
             return
         read = 0 if found is None else found.version
-        self._journal.write(json.dumps(["reading", Reading(synced, told.version, read)]))
+        write_record(self._journal, "reading", Reading(synced, told.version, read))
 
 
 def _find(service: ConnectionService, pair: Pair) -> Connection | None:
@@ -354,7 +365,7 @@ def _find(service: ConnectionService, pair: Pair) -> Connection | None:
     return service.find(by=by, destination=destination)
 
 
-def _perform(service: ConnectionService, request: Request) -> Change:
+def perform(service: ConnectionService, request: Request) -> Change:
     """Take the step that a request asks for."""
     action, organization, connection_id = (
         request.action,
