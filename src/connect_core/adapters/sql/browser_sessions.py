@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from connect_core import arguments
-from connect_core.adapters.sql.engine import require_engine
+from connect_core.adapters.sql.engine import require_engine, without_waiting
 from connect_core.adapters.sql.keys import (
     KEY_COLUMNS,
     SECRET,
@@ -44,7 +44,6 @@ from connect_core.adapters.sql.keys import (
     keys_metadata,
     new_secret,
     require_text,
-    without_waiting,
 )
 from connect_core.adapters.sql.rows import valid
 from connect_core.adapters.sql.types import EXACT, Id, UtcTime, as_stored

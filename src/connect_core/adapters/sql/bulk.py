@@ -37,6 +37,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.types import TypeEngine
 
+from connect_core.adapters.sql.availability import goes_on
 from connect_core.adapters.sql.tables import Tables
 from connect_core.adapters.sql.types import JsonValue, UtcTime
 from connect_core.history import as_timestamp, format_timestamp
@@ -161,8 +162,8 @@ class Bulk:
         before = self._keys_there(database, self._events_there, ids)
         try:
             yield
-        except Exception:
-            if _goes_on(database):
+        except Exception as error:
+            if goes_on(database, error):
                 events = {(each["connection_id"], each["version"]) for each in _events_of(added)}
                 # What is there by exactly this key: a column may find others the same.
                 events &= self._keys_there(database, self._events_there, ids) - before
@@ -180,16 +181,6 @@ class Bulk:
             wanted = {"wanted": ids[start : start + _LOOKED_UP]}
             keys.update(tuple(row) for row in database.execute(query, wanted))
         return keys
-
-
-def _goes_on(database: Database) -> bool:
-    """Whether a transaction goes on after an error, as far as the driver tells.
-
-    SQLite undoes all of it if the disk is full, and a lost connection has none.
-    """
-    if database.invalidated:
-        return False
-    return getattr(database.connection.driver_connection, "in_transaction", True) is not False
 
 
 # --- Which are taken -----------------------------------------------------------------------------

@@ -6,8 +6,8 @@ This module creates the tables if they are absent. Otherwise it knows nothing ab
 import asyncio
 import errno
 import sqlite3
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from functools import partial
 from os import strerror
 from pathlib import Path, PurePath
@@ -315,3 +315,32 @@ def _on_invalidate(connection: Any, *_: object) -> None:
     """
     with suppress(asyncio.CancelledError, sqlite3.Error):  # cancelled again, or closed already
         connection.rollback()
+
+
+# --- Waiting -------------------------------------------------------------------------------------
+
+_IN_MYSQL: Final = (
+    "SELECT @@innodb_lock_wait_timeout",
+    "SET SESSION innodb_lock_wait_timeout",
+)
+#: How to ask for, and to set, how long a statement waits, in the databases that keep it so.
+_WAITING: Final = {
+    "sqlite": ("PRAGMA busy_timeout", "PRAGMA busy_timeout"),
+    **dict.fromkeys(MYSQL_FAMILY, _IN_MYSQL),
+}
+
+
+@contextmanager
+def without_waiting(database: Connection) -> Generator[None]:
+    """Let a statement that would wait for another transaction fail at once."""
+    if database.dialect.name == "postgresql":
+        database.exec_driver_sql("SET LOCAL lock_timeout = '1ms'")  # until the transaction ends
+        yield
+        return
+    look, setting = _WAITING[database.dialect.name]
+    before = database.exec_driver_sql(look).scalar_one()
+    database.exec_driver_sql(f"{setting} = 0")
+    try:
+        yield
+    finally:
+        database.exec_driver_sql(f"{setting} = {before}")

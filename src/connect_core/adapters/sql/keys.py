@@ -9,8 +9,8 @@ It logs nothing, and no text that it makes, of a value or of an error, holds a s
 
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -33,13 +33,12 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy import Connection as Database
 from sqlalchemy.exc import SQLAlchemyError
 
 from connect_core import arguments
-from connect_core.adapters.sql.engine import create_tables, require_engine
+from connect_core.adapters.sql.engine import create_tables, require_engine, without_waiting
 from connect_core.adapters.sql.rows import valid
-from connect_core.adapters.sql.types import EXACT, MYSQL_FAMILY, Id, UtcTime, as_stored
+from connect_core.adapters.sql.types import EXACT, Id, UtcTime, as_stored
 from connect_core.errors import InvalidRecordError
 from connect_core.history import Timestamp, as_timestamp, utc_now
 from connect_core.identifiers import MAX_ID_LENGTH, ActorId, OrganizationId, minted
@@ -355,33 +354,6 @@ _NOTE: Final = (
     )
     .values(last_used_at=bindparam("now"))
 )
-
-
-_IN_MYSQL: Final = (
-    "SELECT @@innodb_lock_wait_timeout",
-    "SET SESSION innodb_lock_wait_timeout",
-)
-#: How to ask for, and to set, how long a statement waits, in the databases that keep it so.
-_WAITING: Final = {
-    "sqlite": ("PRAGMA busy_timeout", "PRAGMA busy_timeout"),
-    **dict.fromkeys(MYSQL_FAMILY, _IN_MYSQL),
-}
-
-
-@contextmanager
-def without_waiting(database: Database) -> Generator[None]:
-    """Let a statement that would wait for another transaction fail at once."""
-    if database.dialect.name == "postgresql":
-        database.exec_driver_sql("SET LOCAL lock_timeout = '1ms'")  # until the transaction ends
-        yield
-        return
-    look, setting = _WAITING[database.dialect.name]
-    before = database.exec_driver_sql(look).scalar_one()
-    database.exec_driver_sql(f"{setting} = 0")
-    try:
-        yield
-    finally:
-        database.exec_driver_sql(f"{setting} = {before}")
 
 
 # --- Values --------------------------------------------------------------------------------------
