@@ -137,7 +137,11 @@ def in_duckdb(directory: Path) -> Generator[Engine]:
     with duckdb.connect() as duck:
         for name in ("connections", "connection_events"):
             duck.read_parquet(f"{directory}/{name}.parquet").create_view(name)
-        yield Engine(lambda text: duck.execute(text).fetchall(), process_time)
+
+        def run(text: str) -> Iterable[Any]:
+            return duck.execute(text).fetchall()
+
+        yield Engine(run, process_time)
 
 
 @contextmanager
