@@ -179,13 +179,15 @@ def _by_hand(database: Database, connection_id: str, step: Step) -> None:
     database.execute(_INSERT, event_row)
 
 
-def _in_service(engine: Engine, connection_id: str, step: Step) -> None:
+def in_service(engine: Engine, connection_id: str, step: Step) -> None:
+    """Take a step as a host does, in a Session of its own."""
     with Session(engine) as session, session.begin():
         service = ConnectionService(SqlConnectionStore(session))
         getattr(service, step.action)(connection_id, by=step.by)
 
 
-def _in_session(engine: Engine, connection_id: str, step: Step) -> None:
+def in_session(engine: Engine, connection_id: str, step: Step) -> None:
+    """Take a step with hand-written SQL, in a Session of its own."""
     with Session(engine) as session, session.begin():
         _by_hand(session.connection(), connection_id, step)
 
@@ -274,8 +276,8 @@ def _stepping(name: str, fresh: Fresh, rounds: int) -> Section:
     with fresh() as engine:
         times = race(
             {
-                _SERVICE: _walking(engine, "org_A", _in_service),
-                _BY_HAND: _walking(engine, "org_B", _in_session),
+                _SERVICE: _walking(engine, "org_A", in_service),
+                _BY_HAND: _walking(engine, "org_B", in_session),
                 _CONNECTION_ONLY: _walking(engine, "org_C", _in_connection),
                 _DRIVER_ONLY: _walking(engine, "org_D", _with_driver(engine)),
             },

@@ -3,21 +3,25 @@
 If no PostgreSQL answers, the figures are reported as missing, and their bounds do not hold.
 """
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from os import getpid
-from statistics import median
-from time import perf_counter
+from statistics import mean, median
+from time import perf_counter, process_time
+from typing import NamedTuple
 
 import pytest
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, create_engine, insert
 from sqlalchemy.orm import Session
 
 from connect_core import Actor, ConnectionService
 from connect_core.adapters.sql import (
     SqlConnectionStore,
     Transactions,
+    configure_engine,
     connection_events,
     connections,
     open_engine,
@@ -26,7 +30,7 @@ from connect_core.adapters.sql.rows import connection_row, event_row
 from connect_core.connection import Change
 
 from .results import AtLeast, Fact, Figure, Section
-from .store import ByDriver, Step, begin_life, new_postgresql, one_call
+from .store import ByDriver, Step, begin_life, in_service, in_session, new_postgresql, one_call
 from .timing import Sample, paired_ratio, race
 
 
@@ -34,7 +38,7 @@ def writing(rounds: int) -> list[Section]:
     """Measure what is written."""
     try:
         with new_postgresql() as engine:
-            return [_creating(engine, 5 * rounds), _in_processes(engine)]
+            return [_creating(engine, 5 * rounds), *_in_processes(engine)]
     except (pytest.skip.Exception, pytest.fail.Exception) as reason:
         return [Section("PostgreSQL", (), (Fact(f"NOT MEASURED: {reason.msg}", False),))]
 
@@ -98,11 +102,26 @@ def _creations(engine: Engine, store: type[SqlConnectionStore], prefix: str) -> 
 # --- Steps in several processes ------------------------------------------------------------------
 
 _PROCESSES = 4
-#: How long all of them take steps at a time, and how often.
-_SECONDS, _TURNS = 1.0, 15
-_IN_SESSION = "4 processes, a Session for each step"
-_IN_TRANSACTIONS = "4 processes, Transactions.change for each step"
+#: How long all of them take steps at a time, in seconds, and how often.
+_TIME, _TURNS = 1.0, 9
 _BY_DRIVER = "4 processes, the same statements with psycopg alone"
+_AIM = AtLeast(0.5)
+#: Whether there is an aim for it, by how a process takes its steps. The others tell what costs.
+_WAYS: Mapping[str, AtLeast | None] = {
+    "4 processes, a Session for each step": _AIM,
+    "4 processes, Transactions.change for each step": _AIM,
+    "the same in a Session, pool_pre_ping=False": None,
+    "the same in a Session, by hand, SQLAlchemy Core": None,
+    "by hand, and pool_pre_ping=False": None,
+    _BY_DRIVER: None,
+}
+
+
+class _Measured(NamedTuple):
+    """What one process has measured: steps a second, and processor time for each in seconds."""
+
+    rate: float
+    processor: float
 
 
 class _Worker:
@@ -110,39 +129,37 @@ class _Worker:
 
     def __init__(self, url: str, barrier: Barrier) -> None:
         self._barrier = barrier
-        self._engine = open_engine(url)
-        self._transactions = Transactions(self._engine)
-        self._driver = ByDriver(self._engine)
-        ways = (_IN_SESSION, _IN_TRANSACTIONS, _BY_DRIVER)
+        engine = open_engine(url)
+        unasked = configure_engine(create_engine(url, pool_pre_ping=False))
+        transactions, by_driver = Transactions(engine), ByDriver(engine)
+
+        def in_transactions(connection_id: str, step: Step) -> None:
+            transactions.change(
+                lambda service: service.take(step.action, connection_id, by=step.by)
+            )
+
+        takes: list[Callable[[str, Step], None]] = [
+            partial(in_service, engine),
+            in_transactions,
+            partial(in_service, unasked),
+            partial(in_session, engine),
+            partial(in_session, unasked),
+            by_driver.take,
+        ]
+        self._takes = dict(zip(_WAYS, takes, strict=True))
         self._lives = {
-            way: begin_life(self._engine, f"org_{getpid()}_{place}")
-            for place, way in enumerate(ways)
+            way: begin_life(engine, f"org_{getpid()}_{place}") for place, way in enumerate(_WAYS)
         }
 
-    def rate(self, way: str) -> float:
-        """How many steps this process takes in a second, while all the others take theirs."""
-        take = {
-            _IN_SESSION: self._in_session,
-            _IN_TRANSACTIONS: self._in_transactions,
-            _BY_DRIVER: self._driver.take,
-        }[way]
-        connection_id, life = self._lives[way]
+    def measure(self, way: str) -> _Measured:
+        """Take steps, while all the others take theirs."""
+        take, (connection_id, life) = self._takes[way], self._lives[way]
         self._barrier.wait()
-        begin, steps = perf_counter(), 0
-        while perf_counter() - begin < _SECONDS:
+        begin, processor, steps = perf_counter(), process_time(), 0
+        while perf_counter() - begin < _TIME:
             take(connection_id, next(life))
             steps += 1
-        return steps / (perf_counter() - begin)
-
-    def _in_session(self, connection_id: str, step: Step) -> None:
-        with Session(self._engine) as session, session.begin():
-            service = ConnectionService(SqlConnectionStore(session))
-            getattr(service, step.action)(connection_id, by=step.by)
-
-    def _in_transactions(self, connection_id: str, step: Step) -> None:
-        self._transactions.change(
-            lambda service: service.take(step.action, connection_id, by=step.by)
-        )
+        return _Measured(steps / (perf_counter() - begin), (process_time() - processor) / steps)
 
 
 _worker: _Worker | None = None
@@ -154,36 +171,56 @@ def _begin(url: str, barrier: Barrier) -> None:
     _worker = _Worker(url, barrier)
 
 
-def _rate(way: str) -> float:
+def _measure(way: str) -> _Measured:
     assert _worker is not None, "the process has no worker"
-    return _worker.rate(way)
+    return _worker.measure(way)
 
 
-def _in_processes(engine: Engine) -> Section:
-    """How many steps a second four processes take together, each with a connection of its own."""
+def _in_processes(engine: Engine) -> list[Section]:
+    """How many steps a second four processes take together, and the time on their processors.
+
+    Each has a connection of its own.
+    """
     context = get_context("spawn")
     url, barrier = engine.url.render_as_string(hide_password=False), context.Barrier(_PROCESSES)
-    seconds: dict[str, list[float]] = {
-        way: [] for way in (_IN_SESSION, _BY_DRIVER, _IN_TRANSACTIONS)
-    }
+    seconds: dict[str, list[float]] = {way: [] for way in _WAYS}
+    processor: dict[str, list[float]] = {way: [] for way in _WAYS}
     with context.Pool(_PROCESSES, _begin, (url, barrier)) as pool:
         for _ in range(_TURNS):
-            for way, found in seconds.items():
+            for way in _WAYS:
                 # The barrier keeps one process from doing another's part as well.
-                found.append(1 / sum(pool.map(_rate, [way] * _PROCESSES, chunksize=1)))
-    theirs = seconds[_BY_DRIVER]
-    figures = [
-        Figure(
-            way,
-            median(seconds[way]),
-            _BY_DRIVER,
-            median(theirs),
-            AtLeast(0.5),
-            faster=True,
-            paired_ratio=paired_ratio(theirs, seconds[way]),
-        )
-        for way in (_IN_SESSION, _IN_TRANSACTIONS)
+                measured = pool.map(_measure, [way] * _PROCESSES, chunksize=1)
+                seconds[way].append(1 / sum(each.rate for each in measured))
+                processor[way].append(mean(each.processor for each in measured))
+    return [
+        Section(
+            "Steps on PostgreSQL (time for one; how many times faster)",
+            tuple(
+                Figure(
+                    way,
+                    median(seconds[way]),
+                    _BY_DRIVER,
+                    median(seconds[_BY_DRIVER]),
+                    aim,
+                    faster=True,
+                    paired_ratio=paired_ratio(seconds[_BY_DRIVER], seconds[way]),
+                )
+                for way, aim in _WAYS.items()
+                if way != _BY_DRIVER
+            ),
+        ),
+        Section(
+            "The same, processor time of the processes (medians)",
+            tuple(
+                Figure(
+                    way,
+                    median(processor[way]),
+                    _BY_DRIVER,
+                    median(processor[_BY_DRIVER]),
+                    paired_ratio=paired_ratio(processor[way], processor[_BY_DRIVER]),
+                )
+                for way in _WAYS
+                if way != _BY_DRIVER
+            ),
+        ),
     ]
-    return Section(
-        "Steps on PostgreSQL (time for one; rate against the baseline's)", tuple(figures)
-    )
