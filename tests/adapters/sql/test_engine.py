@@ -2,15 +2,15 @@
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from threading import Timer
 from typing import Any
 
 import pytest
-from databases import POSTGRESQL, postgresql
+from databases import MARIADB, POSTGRESQL, mariadb, postgresql
 from embedding import THEIRS, committed, count, service_in
-from sqlalchemy import Engine, create_engine, inspect, make_url, select, text
+from sqlalchemy import URL, Engine, create_engine, inspect, make_url, select, text
 from sqlalchemy.exc import (
     ArgumentError,
     InvalidRequestError,
@@ -20,6 +20,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
+from sqlalchemy.schema import CreateTable
 from support import OUR_KEY
 
 from connect_core import Status
@@ -180,6 +181,67 @@ class TestEngines:
             engine.dispose()
             admin.dispose()
 
+    def test_mariadb_through_pymysql(self) -> None:
+        with mariadb() as url:
+            for name in ("mariadb", "mariadb+pymysql"):
+                engine = open_engine(url.set(drivername=name).render_as_string(hide_password=False))
+                assert engine.dialect.driver == "pymysql"
+                with engine.connect() as connection:
+                    assert connection.get_isolation_level() == "READ COMMITTED"
+                engine.dispose()
+
+    @pytest.mark.parametrize("name", ["mysql", "mysql+pymysql"])
+    def test_a_mariadb_that_is_called_a_mysql(self, name: str) -> None:
+        with mariadb() as url:
+            with pytest.raises(
+                ValueError, match=r"^the server is a MariaDB: begin the URL with mar"
+            ):
+                open_engine(url.set(drivername=name))
+            admin = create_engine(url)
+            assert inspect(admin).get_table_names() == []
+            admin.dispose()
+
+    def test_several_create_the_tables_of_mariadb_at_once(self) -> None:
+        """There is no transaction around it: whoever is slower looks again."""
+        with mariadb() as url, ThreadPoolExecutor(4) as pool:
+            for engine in list(pool.map(open_engine, [url] * 4)):
+                assert set(inspect(engine).get_table_names()) == THREE_TABLES
+                assert indexes_of(engine) == indexes_of_metadata()
+                engine.dispose()
+
+    def test_a_process_was_killed_while_it_created_them(self) -> None:
+        """Its last table has no indexes, and others are absent; who opens it next adds them."""
+        with mariadb() as url:
+            half = create_engine(url)
+            with half.begin() as connection:
+                connection.execute(CreateTable(connections))
+            with pytest.raises(
+                NoSuchTableError, match=r"there is no table connection_.*, ix_connections_source"
+            ):
+                open_engine(url, create=False)
+            open_engine(url).dispose()
+            assert indexes_of(half) == indexes_of_metadata()
+            with half.begin() as connection:
+                connection.exec_driver_sql("DROP INDEX ix_connections_source ON connections")
+            with pytest.raises(NoSuchTableError, match=r"ix_connections_source$"):
+                open_engine(url, create=False)
+            open_engine(url).dispose()
+            open_engine(url, create=False).dispose()
+            assert indexes_of(half) == indexes_of_metadata()
+            half.dispose()
+
+    def test_a_connection_that_mariadb_has_closed_is_replaced(self) -> None:
+        with mariadb() as url:
+            engine = open_engine(url)
+            admin = create_engine(MARIADB, isolation_level="AUTOCOMMIT")
+            with engine.connect() as connection:
+                number = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar()
+            with admin.connect() as connection:
+                connection.exec_driver_sql(f"KILL {number}")
+            assert count(engine, connections) == 0
+            engine.dispose()
+            admin.dispose()
+
     @pytest.mark.parametrize(
         ("url", "error"),
         [
@@ -188,6 +250,8 @@ class TestEngines:
             ("oracular://host", NoSuchModuleError),
             ("sqlite:////no/such/directory/connections.db", OperationalError),
             ("postgresql://127.0.0.1:1/test", OperationalError),
+            ("mariadb://127.0.0.1:1/test", OperationalError),
+            ("mariadb+aiomysql://127.0.0.1:1/test", ArgumentError),
         ],
     )
     def test_what_cannot_be_opened(self, url: str, error: type[Exception]) -> None:
@@ -196,6 +260,18 @@ class TestEngines:
 
 
 THREE_TABLES = {"connections", "connection_events", "connection_idempotency_keys"}
+
+
+def indexes_of_metadata() -> set[str]:
+    """The names of the indexes of our tables."""
+    return {str(each.name) for table in metadata.sorted_tables for each in table.indexes}
+
+
+def indexes_of(engine: Engine) -> set[str]:
+    """The names of those that a database has, without the constraints."""
+    found = inspect(engine)
+    names = {str(each["name"]) for name in THREE_TABLES for each in found.get_indexes(name)}
+    return {name for name in names if name.startswith("ix_")}
 
 
 def inside(path: Path) -> tuple[str, list[str]]:
@@ -286,7 +362,13 @@ class TestTablesOfAnotherKind:
         assert inside(tmp_path / "other.db") == before
 
     def test_postgresql(self) -> None:
-        with postgresql() as url:
+        self._check(postgresql())
+
+    def test_mariadb(self) -> None:
+        self._check(mariadb())
+
+    def _check(self, server: AbstractContextManager[URL]) -> None:
+        with server as url:
             admin = create_engine(url)
             with admin.begin() as connection:
                 connection.execute(text("CREATE TABLE connection_events (wire TEXT)"))

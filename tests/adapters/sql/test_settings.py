@@ -15,7 +15,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import test_store
-from databases import POSTGRESQL, Backend, postgresql
+from databases import POSTGRESQL, Backend, mariadb, postgresql
 from embedding import OURS, THEIRS, committed, edit, service_in
 from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.orm import Session
@@ -430,6 +430,39 @@ class TestEncodings:
             open_engine(url).dispose()
             engine = create_engine(with_settings(url, {"client_encoding": encoding}))
             self.refused(engine, rf"^client_encoding is {encoding}, but must be UTF8 .* role")
+
+    @pytest.mark.parametrize(
+        ("query", "reason"),
+        [
+            ({"sql_mode": "NO_ENGINE_SUBSTITUTION"}, "^sql_mode is 'NO_ENGINE_SUB.*STRICT_TRANS_"),
+            ({"sql_mode": "''"}, "^sql_mode is '', with which the server changes what it cannot"),
+            ({"charset": "latin1"}, "^character_set_connection is latin1, but must be utf8mb4"),
+            ({"charset": "utf8mb3"}, "^character_set_connection is utf8mb3, but must be utf8mb4"),
+        ],
+        ids=str,
+    )
+    def test_of_mariadb(self, query: dict[str, str], reason: str) -> None:
+        with mariadb() as url:
+            open_engine(url).dispose()
+            if "sql_mode" in query:
+                query = {"init_command": f"SET SESSION sql_mode = {query['sql_mode']}"}
+            wrong = url.update_query_dict(query)
+            with pytest.raises(ValueError, match=reason):
+                open_engine(wrong)
+            self.refused(create_engine(wrong), reason)
+
+    def test_autocommit_in_the_url(self) -> None:
+        """Nothing is written; reads are as good as ever."""
+        with mariadb() as url:
+            open_engine(url).dispose()
+            engine = create_engine(url, connect_args={"autocommit": True})
+            with Session(engine) as session:
+                store = SqlConnectionStore(session)
+                assert store.get(ConnectionId("cxn_1")) is None
+                change = Connection.create(by=OUR_KEY, destination=THEIRS, at=T0)
+                with pytest.raises(ValueError, match=r"^a rollback of the session would not undo"):
+                    store.add(change)
+            engine.dispose()
 
     def test_a_driver_that_does_not_know(self) -> None:
         """The server is asked."""
