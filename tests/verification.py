@@ -50,15 +50,24 @@ class Arena(NamedTuple):
         return len(self._of_backends("pg_terminate_backend(pid)"))
 
     def wait_until_alone(self) -> None:
-        """Wait for PostgreSQL to notice that the processes are gone: one may still be committing.
+        """Wait for a server to notice that the processes are gone: one may still be committing.
 
         SQLite has no server that could go on after the process.
         """
-        if self.kind == "postgresql":
+        if self.kind != "sqlite-file":
             deadline = time.monotonic() + PATIENCE
-            while self._of_backends("pid"):
+            while self._of_backends("pid") if self.kind == "postgresql" else self._others():
                 assert time.monotonic() < deadline, "a dead process's backend still runs"
                 time.sleep(0.001)
+
+    def _others(self) -> int:
+        """How many connections to MariaDB the processes have: all in this database but our own."""
+        query = (
+            "SELECT COUNT(*) FROM information_schema.processlist"
+            " WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+        )
+        with self.engine.connect() as database:
+            return database.execute(text(query)).scalar_one()
 
     def _of_backends(self, what: str) -> Sequence[object]:
         query = f"SELECT {what} FROM pg_stat_activity WHERE application_name = :name"  # noqa: S608

@@ -349,7 +349,7 @@ host_rows: Final = Table(
     "host_rows",
     MetaData(),
     Column("id", Integer, primary_key=True),
-    Column("connection_id", String, nullable=False),
+    Column("connection_id", String(255), nullable=False),
     Column("version", Integer, nullable=False),
 )
 

@@ -6,9 +6,10 @@ from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from databases import chosen_tables, database, new_schema, postgresql
+from databases import SERVERS, chosen_tables, database, new_schema, postgresql
 from embedding import OURS, THEIRS, count
 from sqlalchemy import (
     Column,
@@ -78,7 +79,7 @@ def live(session: Session, tables: Tables, name: str) -> Connection:
 Chosen = tuple[Engine, Tables]
 
 
-@pytest.fixture(params=["sqlite-file", "postgresql"])
+@pytest.fixture(params=["sqlite-file", *SERVERS])
 def chosen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chosen]:
     """A database that has chosen tables only."""
     with chosen_tables(request.param, tmp_path) as found:
@@ -91,7 +92,12 @@ def chosen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chosen]:
 class TestTwoSets:
     """Nothing of one set of tables is seen, or changed, in the other."""
 
-    @pytest.fixture(params=["sqlite-file prefix", "postgresql prefix", "postgresql schema"])
+    @pytest.fixture(
+        params=[
+            "sqlite-file prefix",
+            *(f"{kind} {how}" for kind in SERVERS for how in ("prefix", "schema")),
+        ]
+    )
     def two(
         self, request: pytest.FixtureRequest, tmp_path: Path
     ) -> Iterator[tuple[Engine, Tables, Tables]]:
@@ -101,7 +107,7 @@ class TestTwoSets:
         with ExitStack() as stack:
             schema = None
             if how == "schema":
-                schema = stack.enter_context(new_schema("postgresql", f"other_{tmp_path.name}"))
+                schema = stack.enter_context(new_schema(kind, f"other_{uuid4().hex}"))
             engine = open_engine(stack.enter_context(database(kind, tmp_path)))
             stack.callback(engine.dispose)
             other = tables_for(schema=schema, prefix=prefix)
@@ -206,9 +212,9 @@ class Line(Base):
     """A connection of the host's, which is something else."""
 
     __tablename__ = "connections"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    status: Mapped[str]
-    version: Mapped[str]
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    status: Mapped[str] = mapped_column(String(16))
+    version: Mapped[str] = mapped_column(String(16))
 
 
 ACME = tables_for(Base.metadata, prefix="acme_")
