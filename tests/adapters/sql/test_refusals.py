@@ -5,9 +5,11 @@ raised as it is, and is the outcome of no idempotency key.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Final, NamedTuple
+from time import monotonic, sleep
+from typing import Any, Final, NamedTuple
 
 import pytest
 from databases import postgresql
@@ -23,10 +25,13 @@ from sqlalchemy import (
     Table,
     Text,
     create_engine,
+    event,
+    insert,
     select,
     text,
+    update,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 from support import OUR_KEY, PARTNER, T0
 
@@ -376,6 +381,92 @@ def on_update(engine: Engine) -> list[str]:
     if engine.dialect.name == "mariadb":
         return [f"{when} FOR EACH ROW {raising(engine, 'no', '23000')}"]
     return [f"{when} FOR EACH ROW EXECUTE FUNCTION refusal()"]
+
+
+@pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
+class TestDeadlocks:
+    """MariaDB undoes the loser's whole transaction, and its next statement begins another."""
+
+    @pytest.mark.parametrize("key", [None, "k2"])
+    def test_the_winner_keeps_what_it_wrote(self, engine: Engine, key: str | None) -> None:
+        """Also if the loser's host goes on: what it would undo is the winner's by then."""
+        committed(engine)
+
+        def lose() -> None:
+            with (
+                Session(engine) as ours,
+                ours.begin(),
+                pytest.raises(OperationalError, match="1213"),
+            ):
+                service_in(ours).deactivate("cxn_1", by=PARTNER, idempotency_key=key)
+
+        with engine.connect() as theirs, ThreadPoolExecutor(1) as pool:
+            theirs.exec_driver_sql("SET SESSION foreign_key_checks = 0")  # it locks no Connection
+            theirs.execute(insert(connection_events), THEIR_EVENT)
+            theirs.execute(insert(idempotency_keys), [their_key(n) for n in range(50)])
+            losing = pool.submit(lose)
+            wait_until_one_waits(engine)
+            theirs.execute(update(connections).values(status="inactive", version=3))
+            theirs.commit()
+            losing.result(20)
+            theirs.exec_driver_sql("SET SESSION foreign_key_checks = 1")
+        with Session(engine) as session:
+            service = service_in(session)
+            found = service.get("cxn_1", by=OUR_KEY)
+            assert (found.status, found.version) == (Status.INACTIVE, 3)
+            assert len(service.history("cxn_1", by=OUR_KEY)) == 3
+        assert count(engine, idempotency_keys) == 51
+
+    def test_while_it_is_undone(self, engine: Engine) -> None:
+        """Then nothing else is undone, and that is what is raised."""
+        committed(engine)
+        trigger("connection_events", "no", "23000").make(engine)
+
+        last: list[str] = []
+
+        def give_up(*arguments: Any) -> None:
+            if last or arguments[2].startswith("DELETE"):
+                last.append(arguments[2])
+                raise OperationalError("DELETE", {}, Exception(1213, "Deadlock found"))
+
+        event.listen(engine, "before_cursor_execute", give_up)
+        with Session(engine) as session, pytest.raises(OperationalError, match="1213"):
+            service_in(session).deactivate("cxn_1", by=PARTNER, idempotency_key="k2")
+        assert len(last) == 1
+
+
+THEIR_EVENT: Final[dict[str, Any]] = {
+    "connection_id": "cxn_1",
+    "version": 3,
+    "action": "deactivate",
+    "previous_status": "active",
+    "status": "inactive",
+    "actor_id": "usr_1",
+    "actor_organization_id": str(THEIRS),
+    "roles": ["destination"],
+    "occurred_at": T0,
+}
+
+
+def their_key(number: int) -> dict[str, Any]:
+    """A row that makes a transaction heavier, so that it wins."""
+    place = {"organization_id": "org_x", "key": f"{number}"}
+    return place | {"fingerprint": "f", "outcome": "{}", "created_at": T0}
+
+
+def wait_until_one_waits(engine: Engine) -> None:
+    """Wait until a transaction in this database waits for another."""
+    query = text(
+        "SELECT COUNT(*) FROM information_schema.innodb_trx JOIN information_schema.processlist"
+        " ON id = trx_mysql_thread_id WHERE db = DATABASE() AND trx_state = 'LOCK WAIT'"
+    )
+    deadline = monotonic() + 20
+    while True:
+        with engine.connect() as watching:
+            if watching.scalar(query):
+                return
+        assert monotonic() < deadline, "nobody waits"
+        sleep(0.05)  # the server keeps the answer for a tenth of a second
 
 
 class TestHiddenDuplicates:

@@ -66,7 +66,7 @@ _MYSQL: Final = {
     9007: Trouble.OTHERS,  # TiDB: a conflict with another transaction
 }
 #: The codes with which MySQL's family has undone the whole transaction, not only the statement.
-_UNDOES_ALL: Final = frozenset({1020, 1206, 1213})
+_UNDOES_ALL: Final = frozenset({1020, 1047, 1180, 1206, 1213, 9007})
 #: By the class of a server's SQLSTATE, or by the SQLSTATE itself.
 _SERVER: Final = {
     "40": Trouble.OTHERS,

@@ -5,12 +5,11 @@ transaction.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection as Database
-from sqlalchemy import Delete, Result, Row, Select, Update
+from sqlalchemy import Result, Row, Select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
@@ -224,9 +223,7 @@ class SqlConnectionStore:
             record = attempt()
             database.execute(statements.complete, place | record._asdict())
         except Exception as error:  # no cancellation: SQLAlchemy has closed the connection
-            if goes_on(database, error):
-                self._undo(database, *self._attempted)
-                _try(database, statements.release, place)
+            self._undo(database, error, self._attempted, place)
             self._expire_kept(None)
             raise
         finally:
@@ -331,28 +328,41 @@ class SqlConnectionStore:
         try:
             database.execute(self._statements.add_event, event_row(change.event))
         except Exception as error:  # no cancellation: SQLAlchemy has closed the connection
-            if goes_on(database, error):
-                self._undo(database, change)
+            self._undo(database, error, [change])
             raise
         if self._attempted is not None:
             self._attempted.append(change)
 
-    def _undo(self, database: Database, *changes: Change) -> None:
-        """Undo changes of this transaction, where a refused statement does not end it.
+    def _undo(
+        self,
+        database: Database,
+        error: Exception,
+        changes: Sequence[Change],
+        claimed: Mapping[str, str] | None = None,
+    ) -> None:
+        """Undo changes of this transaction, and the claim of a key, after a statement was refused.
 
-        On PostgreSQL such a statement does, or the host goes back to a savepoint of its own. If the
-        database has undone all of it, this must not be called: another transaction may have made
-        the same change since.
+        On PostgreSQL it ends the transaction, or the host goes back to a savepoint of its own. If
+        the database has undone all of the transaction, nothing is done: in the one that follows,
+        another may have made the same change. If that happens here, it is raised instead.
         """
+        if not goes_on(database, error):
+            return
         statements = self._statements
-        for connection, event in reversed(changes):
-            which = {"the_id": str(connection.id), "the_version": connection.version}
-            _try(database, statements.remove_event, which)
-            if event.previous_status is None:
-                _try(database, statements.remove, which)
-            else:
-                previous = {"status": event.previous_status.value}
-                _try(database, statements.restore, which | previous)
+        try:
+            for connection, event in reversed(changes):
+                which = {"the_id": str(connection.id), "the_version": connection.version}
+                database.execute(statements.remove_event, which)
+                if event.previous_status is None:
+                    database.execute(statements.remove, which)
+                else:
+                    previous = {"status": event.previous_status.value}
+                    database.execute(statements.restore, which | previous)
+            if claimed is not None:
+                database.execute(statements.release, claimed)
+        except SQLAlchemyError as another:
+            if not goes_on(database, another):
+                raise
 
     def _reading(self) -> Database:
         return reading(self._session, self._tables.connections)
@@ -404,9 +414,3 @@ def _is_inserted(database: Database, insertion: Insertion, row: Mapping[str, obj
         if database.dialect.name == "postgresql":
             raise
         return False
-
-
-def _try(database: Database, statement: Update | Delete, values: Mapping[str, object]) -> None:
-    """Run a statement that undoes something. If it fails, what made it necessary is raised."""
-    with suppress(SQLAlchemyError):
-        database.execute(statement, values)
