@@ -1,6 +1,7 @@
 """A host that embeds the store: its own table, its service, and edits that bypass every check."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, String, Table, func, inspect, select
@@ -39,6 +40,14 @@ def committed(engine: Engine) -> Connection:
         service = service_in(session)
         service.create(by=OUR_KEY, destination=THEIRS, name="Partner", idempotency_key="k")
         return service.activate("cxn_1", by=PARTNER).connection
+
+
+@contextmanager
+def savepoint(session: Session) -> Generator[None]:
+    """A savepoint of the host's, set at once: the session itself would wait until it is used."""
+    with session.begin_nested():
+        session.connection()
+        yield
 
 
 def count(engine: Engine, table: Table) -> int:

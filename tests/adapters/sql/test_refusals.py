@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 from databases import postgresql
-from embedding import OURS, THEIRS, Base, Order, committed, count, service_in
+from embedding import OURS, THEIRS, Base, Order, committed, count, savepoint, service_in
 from sqlalchemy import (
     CheckConstraint,
     Column,
@@ -216,7 +216,7 @@ def cause(request: pytest.FixtureRequest, engine: Engine) -> Cause:
 def going_on(session: Session) -> AbstractContextManager[object]:
     """What a host needs to go on after a database error: on PostgreSQL, a savepoint of its own."""
     is_postgresql = session.get_bind().dialect.name == "postgresql"
-    return session.begin_nested() if is_postgresql else nullcontext()
+    return savepoint(session) if is_postgresql else nullcontext()
 
 
 def create(session: Session, key: str | None = "key") -> Connection:
@@ -334,7 +334,7 @@ class TestSteps:
         cause = trigger("connection_events", "no", "23000")
         cause.make(engine)
         with Session(engine) as session, session.begin():
-            with pytest.raises(IntegrityError), session.begin_nested():
+            with pytest.raises(IntegrityError), savepoint(session):
                 service_in(session).deactivate("cxn_1", by=PARTNER)
             session.execute(select(connections))  # and the host goes on
         with Session(engine) as session:
@@ -466,7 +466,7 @@ def wait_until_one_waits(engine: Engine) -> None:
             if watching.scalar(query):
                 return
         assert monotonic() < deadline, "nobody waits"
-        sleep(0.05)  # the server keeps the answer for a tenth of a second
+        sleep(0.2)  # an answer is kept until nobody has asked for a tenth of a second
 
 
 class TestHiddenDuplicates:
@@ -485,7 +485,7 @@ class TestHiddenDuplicates:
                 store = SqlConnectionStore(ours)
                 assert store.find(OURS, THEIRS) is None
                 committed(engine)
-                with pytest.raises(DBAPIError) as given_up, ours.begin_nested():
+                with pytest.raises(DBAPIError) as given_up, savepoint(ours):
                     store.add(change)
                 assert getattr(given_up.value.orig, "sqlstate", None) == "40001"
             assert (

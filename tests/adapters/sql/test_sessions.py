@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 from databases import SERVERS
-from embedding import OURS, THEIRS, Base, committed, count, service_in
+from embedding import OURS, THEIRS, Base, committed, count, savepoint, service_in
 from pymysql.err import IntegrityError as MySqlError
 from sqlalchemy import (
     Column,
@@ -186,7 +186,7 @@ class TestTransactions:
     def test_an_engine_without_our_settings(
         self, unconfigured: Engine, write: Callable[[Session], None], nested: bool
     ) -> None:
-        with Session(unconfigured) as session, session.begin_nested() if nested else nullcontext():
+        with Session(unconfigured) as session, savepoint(session) if nested else nullcontext():
             with pytest.raises(ValueError, match="a rollback of the session would not undo this"):
                 write(session)
             session.rollback()
@@ -201,7 +201,7 @@ class TestTransactions:
         engine = their_own_mode(unconfigured)
         engine.dispose()
         with Session(engine) as session:
-            with session.begin_nested() if nested else nullcontext():
+            with savepoint(session) if nested else nullcontext():
                 write(session)
             session.rollback()
         assert count(engine, connections) == 0
@@ -213,7 +213,7 @@ class TestTransactions:
     def test_a_driver_that_is_always_in_a_transaction(self, unconfigured: Engine) -> None:
         engine = create_engine(unconfigured.url, connect_args={"autocommit": False})
         with Session(engine) as session:
-            with session.begin_nested():
+            with savepoint(session):
                 create(session)
             session.rollback()
         assert count(engine, connections) == 0
