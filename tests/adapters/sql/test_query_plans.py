@@ -469,7 +469,7 @@ def _explained_by_mariadb(database: Database, asked: Asked) -> Plan:
     )
 
 
-def _objects(value: object) -> Iterator[dict[str, Any]]:
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
     """All objects in a value of JSON."""
     if isinstance(value, dict):
         yield value
