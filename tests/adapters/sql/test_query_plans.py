@@ -469,12 +469,13 @@ def _explained_by_mariadb(database: Database, asked: Asked) -> Plan:
     )
 
 
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
+def _objects(value: dict[str, Any] | list[Any] | str | float | None) -> Iterator[dict[str, Any]]:
     """All objects in a value of JSON."""
     if isinstance(value, dict):
         yield value
-    if isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
             yield from _objects(part)
 
 
