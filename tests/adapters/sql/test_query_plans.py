@@ -172,6 +172,8 @@ def filled(
     stored: Backend
     with backend(request.param, directory) as stored:
         fill(stored.engine)
+        with stored.store() as store:  # with its first use, a store asks for MariaDB's settings
+            store.get(ConnectionId(str(_MIDDLE)))
         yield stored.engine
 
 
