@@ -36,7 +36,7 @@ from connect_core import (
 )
 from connect_core.adapters.cli import loading, reading
 from connect_core.adapters.sql import History, SqlConnectionStore, open_engine
-from connect_core.adapters.sql.bulk import Rows
+from connect_core.adapters.sql.bulk import Bulk, Rows
 from connect_core.adapters.sql.histories import Streamed
 from connect_core.jsonapi import PlainRecord, parse_record, record_document
 
@@ -569,6 +569,21 @@ REFUSING = {
             '"pk_connections_names"',
         ),
     },
+    "mariadb": {
+        "a trigger": (
+            "CREATE TRIGGER refusing BEFORE INSERT ON connections FOR EACH ROW"
+            " SIGNAL SQLSTATE '23000' SET MESSAGE_TEXT = 'not this one'",
+            "not this one",
+        ),
+        "a check": (
+            "ALTER TABLE connections ADD CONSTRAINT short CHECK (length(name) < 3)",
+            "CONSTRAINT `short` failed",
+        ),
+        "a unique index": (
+            "CREATE UNIQUE INDEX pk_connections_names ON connections (creator_id)",
+            "for key 'pk_connections_names'",
+        ),
+    },
 }
 
 
@@ -660,6 +675,32 @@ class TestOthers:
             file = strict.file(line(THREE[0]))
             output = outcome("import", file, *options, "--database", strict.url)
             assert seen(strict.kept()) == [rival]
+        assert output == (
+            1,
+            "",
+            "Nothing was imported: somebody else added one of them meanwhile.\n",
+        )
+
+    @pytest.mark.parametrize("id", ["cxn_00000", "cxn_x"], ids=["the id", "the pair"])
+    def test_who_comes_after_the_look(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, id: str
+    ) -> None:
+        """MariaDB is asked what is taken, and somebody takes it then."""
+        look = Bulk._taken
+
+        def overtaken(self: Bulk, *asked: Any) -> set[object]:
+            taken = look(self, *asked)
+            monkeypatch.setattr(Bulk, "_taken", look)
+            place.add(rival)
+            return taken
+
+        created = Connection.create(by=OUR_KEY, destination="org_0", id=id, at=T0)
+        rival = History(created.connection, (created.event,))
+        with database("mariadb", tmp_path) as url:
+            place = Place.on(url.render_as_string(hide_password=False), tmp_path)
+            monkeypatch.setattr(Bulk, "_taken", overtaken)
+            output = outcome("import", place.file(line(THREE[0])), "--database", place.url)
+            assert seen(place.kept()) == [rival]
         assert output == (
             1,
             "",

@@ -15,6 +15,7 @@ from pathlib import Path
 from random import SystemRandom
 
 import pytest
+from databases import SERVERS
 from sqlalchemy import select
 from verification import Arena, arena, histories, rows
 from workers import (
@@ -118,7 +119,7 @@ class Stage:
         assert self.undone >= CRASHES // 10, "hardly ever within a transaction"
 
 
-@pytest.fixture(params=["sqlite-file", "postgresql"])
+@pytest.fixture(params=["sqlite-file", *SERVERS])
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     """An empty database with the host's table in it."""
     with arena(request.param, tmp_path) as found:

@@ -47,6 +47,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint(
             "organization_id", "key", name=op.f("pk_connection_idempotency_keys")
         ),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_nopad_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_0900_bin",
+        mysql_engine="InnoDB",
     )
     with op.batch_alter_table("connection_idempotency_keys", schema=None) as batch_op:
         batch_op.create_index(
@@ -92,6 +98,12 @@ def upgrade() -> None:
             "destination_organization_id",
             name=op.f("uq_connections_ordered_pair"),
         ),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_nopad_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_0900_bin",
+        mysql_engine="InnoDB",
     )
     with op.batch_alter_table("connections", schema=None) as batch_op:
         batch_op.create_index(
@@ -152,6 +164,12 @@ def upgrade() -> None:
             ["connection_id"], ["connections.id"], name=op.f("fk_connection_events_connection")
         ),
         sa.PrimaryKeyConstraint("connection_id", "version", name=op.f("pk_connection_events")),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_nopad_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_0900_bin",
+        mysql_engine="InnoDB",
     )
     # ### end Alembic commands ###
 

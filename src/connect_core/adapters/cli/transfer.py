@@ -6,7 +6,6 @@ it got there: the import then records the shortest way that the policy knows.
 """
 
 import json
-import re
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -155,13 +154,16 @@ def _is_kept(tally: "Tally", *, skip_invalid: bool) -> bool:
 def _is_taken(error: "DBAPIError") -> bool:
     """Whether another Connection, which cannot be seen, has the id or the ordered pair.
 
-    PostgreSQL then says that the transactions cannot be serialized. The host's own triggers and
-    constraints refuse rows with the classes of error that other databases have for it.
+    PostgreSQL then says that the transactions cannot be serialized, and MariaDB names the key. The
+    host's own triggers and constraints refuse rows with the same classes of error.
     """
+    from connect_core.adapters.sql.sessions import violated
+
     if getattr(error.orig, "sqlstate", None) == "40001":
         return True
-    names = r"\b(pk_connections|uq_connections_ordered_pair)\b"
-    return re.search(names, str(error.orig)) is not None
+    key = violated(error.orig)
+    is_connection = (error.statement or "").startswith("INSERT INTO connections ")
+    return "uq_connections_ordered_pair" in key or ("PRIMARY" in key and is_connection)
 
 
 @contextmanager
