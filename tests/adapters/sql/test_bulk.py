@@ -64,6 +64,8 @@ class TestStatements:
             remove(engine, "before_cursor_execute", ask)
         if engine.dialect.name == "postgresql":
             assert asked == ["INSERT", "INSERT"]
+        elif engine.dialect.name == "mariadb":
+            assert asked == ["SELECT", "SELECT", "INSERT", "INSERT"]
         else:
             assert asked == ["SELECT", "SELECT", "SELECT", "INSERT", "INSERT"]
 

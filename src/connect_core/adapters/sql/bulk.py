@@ -8,7 +8,7 @@ This module checks nothing: what it adds has been checked.
 """
 
 import json
-from collections.abc import Generator, Iterable, Mapping, Sequence, Set
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -19,6 +19,8 @@ from sqlalchemy import (
     ARRAY,
     BindParameter,
     ColumnElement,
+    Delete,
+    Insert,
     Integer,
     Table,
     Text,
@@ -28,6 +30,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal_column,
     select,
     text,
     tuple_,
@@ -39,7 +42,7 @@ from sqlalchemy.types import TypeEngine
 
 from connect_core.adapters.sql.availability import goes_on
 from connect_core.adapters.sql.tables import Tables
-from connect_core.adapters.sql.types import JsonValue, UtcTime
+from connect_core.adapters.sql.types import MYSQL_FAMILY, JsonValue, UtcTime
 from connect_core.history import as_timestamp, format_timestamp
 
 #: A row of one of the tables: its values by the names of the columns.
@@ -83,6 +86,7 @@ class Bulk:
             _of_arrays(connections).on_conflict_do_nothing().returning(id_, *pair),
             _of_arrays(events),
         )
+        self._on_mysql = (_of_json(connections), _of_json(events))
 
     def add(self, database: Database, found: Sequence[Rows]) -> list[int]:
         """Add all of them but those whose id, or ordered pair, is taken.
@@ -103,7 +107,9 @@ class Bulk:
             return self._add_on_postgresql(database, found)
         left_out = _left_out(found, self._taken(database, found))
         rest = _without(found, left_out)
-        if rest:
+        if rest and database.dialect.name in MYSQL_FAMILY:
+            self._add_on_mysql(database, rest)
+        elif rest:
             with self._all_or_none(database, rest):
                 database.execute(self._add, [each.connection for each in rest])
                 database.execute(self._add_events, _events_of(rest))
@@ -136,6 +142,31 @@ class Bulk:
             database.execute(add_events, _arrays(_events_of(rest)))
         return left_out
 
+    def _add_on_mysql(self, database: Database, rest: Sequence[Rows]) -> None:
+        """Add all of them by statements of many rows, each of which adds all of its rows or none.
+
+        What other statements added is known exactly: since they were looked up, another transaction
+        may have committed a Connection with one of the ids.
+        """
+        add, add_events = self._on_mysql
+        events = _events_of(rest)
+        done: list[tuple[Delete, list[dict[str, object]]]] = []
+        try:
+            for rows in _portions([each.connection for each in rest]):
+                database.execute(add, {"rows": _in_json(add.table, rows)})
+                done.append((self._delete, [{"the_id": row["id"]} for row in rows]))
+            for rows in _portions(events):
+                database.execute(add_events, {"rows": _in_json(add_events.table, rows)})
+                keys = [
+                    {"the_id": row["connection_id"], "the_version": row["version"]} for row in rows
+                ]
+                done.append((self._delete_event, keys))
+        except Exception as error:
+            if goes_on(database, error):
+                for statement, keys in reversed(done):
+                    database.execute(statement, keys)
+            raise
+
     def _taken(self, database: Database, found: Sequence[Rows]) -> set[object]:
         """The ids and the pairs of stored Connections that have an id or a pair of these.
 
@@ -156,7 +187,8 @@ class Bulk:
     def _all_or_none(self, database: Database, added: Sequence[Rows]) -> Generator[None]:
         """Delete what was added if a statement fails, unless the transaction has ended with it.
 
-        None of the Connections exists before. Events of theirs may, and stay.
+        None of the Connections exists before, and nobody else writes: this is for SQLite. Events of
+        theirs may exist, and stay.
         """
         ids = [each.connection["id"] for each in added]
         before = self._keys_there(database, self._events_there, ids)
@@ -297,3 +329,49 @@ def _quoted(text: str) -> str:
 def _quoted_json(texts: tuple[str, ...]) -> str:
     """A list as JSON, cached because many rows have the same scopes and roles."""
     return _quoted(json.dumps(texts))
+
+
+# --- Many rows as JSON ---------------------------------------------------------------------------
+
+#: About how many characters one statement of MySQL's family has. A server takes 16 MiB by default.
+_PORTION: Final = 1_000_000
+
+
+def _of_json(table: Table) -> Insert:
+    """An INSERT whose only parameter is a list of rows, in JSON."""
+    names = table.c.keys()
+    columns = ", ".join(
+        f"`{each.key}` {'BIGINT' if isinstance(each.type, Integer) else 'LONGTEXT'}"
+        f" PATH '$.{each.key}'"
+        for each in table.c
+    )
+    given = text(f"JSON_TABLE(:rows, '$[*]' COLUMNS ({columns})) AS given")
+    values = [literal_column(f"given.`{name}`") for name in names]
+    return insert(table).from_select(names, select(*values).select_from(given))
+
+
+def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """The rows, as many at a time as one statement takes."""
+    start = size = 0
+    for place, row in enumerate(rows):
+        size += sum(len(str(value)) for value in row.values())
+        if size > _PORTION:
+            yield rows[start : place + 1]
+            start, size = place + 1, 0
+    if start < len(rows):
+        yield rows[start:]
+
+
+def _in_json(table: Table, rows: Sequence[Row]) -> str:
+    """Rows as JSON: their times as MySQL's family writes them, and their JSON as text."""
+    types = {each.key: each.type for each in table.c}
+    plain = [{name: _plain(types[name], row[name]) for name in row} for row in rows]
+    return json.dumps(plain, ensure_ascii=False)
+
+
+def _plain(type_: TypeEngine[Any], value: Any) -> object:
+    if value is None:
+        return None
+    if isinstance(type_, UtcTime):
+        return as_timestamp(value).replace(tzinfo=None).isoformat(" ", "milliseconds")
+    return json.dumps(value) if isinstance(type_, JsonValue) else value
