@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=STEPS, help="how many steps are committed")
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(2**32))
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    signal.signal(signal.SIGTERM, _leave)
     install()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="connect-core-race-")))
@@ -114,6 +114,11 @@ def main() -> None:
         records = _race(nodes, options.seed, options.steps, directory)
         _report(records, time.monotonic() - began)
         _verify(nodes, engines, records)
+
+
+def _leave(_signal: int, _frame: object) -> None:
+    """End the nodes and the writers, and exit."""
+    sys.exit("terminated")
 
 
 def _race(nodes: Sequence[Node], seed: int, steps: int, directory: Path) -> Records:
@@ -160,10 +165,11 @@ def _disturb(nodes: Sequence[Node], disturbance: Disturbance) -> None:
         log.seek(seen)
         since = log.read()
     missed = sum(map(int, re.findall(r"Receiving IST: (\d+) writesets", since)))
-    came = f"{missed} missed changes (IST)"
-    if "rsync SST completed on joiner" in since:
-        came = f"a copy (SST) and {came}"
-    _say(f"node {node.number} was {disturbance.name}: in step after {seconds:.0f} s, by {came}")
+    copy = "a copy (SST) and " if "rsync SST completed on joiner" in since else ""
+    _say(
+        f"node {node.number} was {disturbance.name}: in step after {seconds:.0f} s,"
+        f" by {copy}{missed} missed changes (IST)"
+    )
 
 
 def _report(records: Records, seconds: float) -> None:
@@ -204,7 +210,7 @@ def _verify(nodes: Sequence[Node], engines: Sequence[Engine], records: Records) 
     )
     conflicts = sum(count for name, count in records.errors.items() if name.startswith("1213 "))
     at_commit = records.errors["1213 at COMMIT"]
-    _say(f"{conflicts} conflicts between nodes (1213), of which {at_commit} came up at COMMIT")
+    _say(f"{conflicts} conflicts (1213), of which {at_commit} came up at COMMIT")
     assert at_commit > 0, "no two nodes were in each other's way"
     assert landed.carried_out + landed.not_carried_out > 0, "nothing was ever uncertain"
 

@@ -4,7 +4,7 @@ Each node has ports and a data directory of its own and reads none of the machin
 that a MariaDB that already runs is left alone. `install` adds Debian's packages that are missing.
 
 No node outlives this process: `cluster` ends them all, and if the process is killed, the kernel
-kills them with it. Only then does the folder stay behind.
+kills them with it. Only then does the folder stay behind, under the system's temporary folder.
 """
 
 import os

@@ -5,6 +5,7 @@ The race itself is no test of pytest's: ``python -m tests.cluster``.
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cluster.checks import Landed, check, check_readings, check_same
@@ -105,9 +106,9 @@ def test_an_uncertain_request_is_there_once_or_not_at_all(engine: Engine, told: 
     ],
 )
 def test_an_answer_that_does_not_fit_the_history_is_found(
-    engine: Engine, told: list[Told], number: int, otherwise: dict[str, object], message: str
+    engine: Engine, told: list[Told], number: int, otherwise: dict[str, Any], message: str
 ) -> None:
-    told[number] = Told(**{**told[number]._asdict(), **otherwise})
+    told[number] = told[number]._replace(**otherwise)
     with pytest.raises(AssertionError, match=message):
         check(engine, told)
 

@@ -10,15 +10,17 @@ is uncertain is repeated if it has an idempotency key, and otherwise left uncert
 
 import json
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from multiprocessing import parent_process
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from random import Random
-from threading import Lock, local
+from threading import Lock, Thread, local
 from typing import Final, NamedTuple
 
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, event, insert
@@ -187,6 +189,7 @@ def write(
         steps: how many all writers take.
         taken: how many they have taken, shared by the processes.
     """
+    Thread(target=_end_with_parent, daemon=True).start()
     # A session of a node that serves nobody cannot be rolled back, which the pool would report.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     errors: Counter[str] = Counter()
@@ -203,6 +206,14 @@ def write(
             for each in [pool.submit(writer.write) for writer in writers]:
                 each.result()
         write_record(journal, "errors", errors)
+
+
+def _end_with_parent() -> None:
+    """End this process if the command is killed, and cannot end it."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _count_errors(engine: Engine, errors: Counter[str]) -> None:

@@ -5,7 +5,7 @@ and the next statement begins another one. There the store would find the winner
 of the same version and under the same key as the loser's, and would undo that.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -99,7 +99,7 @@ def wait_until_one_waits(engine: Engine) -> None:
 
 
 @contextmanager
-def failing(engine: Engine, start: str, code: int) -> Iterator[list[str]]:
+def failing(engine: Engine, start: str, code: int) -> Generator[list[str]]:
     """Let the first statement with this start fail with an error of MariaDB's; list the next."""
     after: list[str] = []
     failed = False
