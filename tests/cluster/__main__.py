@@ -28,7 +28,7 @@ from workers import PROCESSES, opened, running
 
 from .checks import check, check_readings, check_same
 from .nodes import Node, cluster, install
-from .writers import CHANGED, Records, deliveries, read_records, write
+from .writers import CHANGED, Records, deliveries, quieten, read_records, write
 
 STEPS: Final = 100_000
 #: How many processes prefer each node.
@@ -102,6 +102,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(2**32))
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _leave)
+    quieten()
     install()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="connect-core-race-")))

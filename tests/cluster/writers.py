@@ -190,8 +190,7 @@ def write(
         taken: how many they have taken, shared by the processes.
     """
     Thread(target=_end_with_parent, daemon=True).start()
-    # A session of a node that serves nobody cannot be rolled back, which the pool would report.
-    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+    quieten()
     errors: Counter[str] = Counter()
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(path))
@@ -206,6 +205,11 @@ def write(
             for each in [pool.submit(writer.write) for writer in writers]:
                 each.result()
         write_record(journal, "errors", errors)
+
+
+def quieten() -> None:
+    """Report no session that cannot be rolled back, as on a node that serves nobody."""
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 
 def _end_with_parent() -> None:
