@@ -9,7 +9,7 @@ from databases import postgresql
 from embedding import edit
 from sqlalchemy import Engine, delete, select, text
 from sqlalchemy.event import listen, remove
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 from support import OUR_KEY, T0
 
@@ -17,6 +17,7 @@ from connect_core import Connection
 from connect_core.adapters.sql import (
     History,
     SqlConnectionStore,
+    bulk,
     connection_events,
     connections,
     open_engine,
@@ -177,6 +178,35 @@ class TestRefused:
             store = SqlConnectionStore(session)
             store.add_all([created(0)])
             with pytest.raises(IntegrityError, match="not this one"):
+                store.add_all([created(number) for number in range(6)])
+            assert stored(session) == (["cxn_0000"], ["cxn_0000"])
+            assert store.add_all([created(1), created(0)]) == [1]  # and the transaction goes on
+
+    @pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
+    @pytest.mark.parametrize("portion", [1, 1000, bulk._PORTION])
+    @pytest.mark.parametrize(
+        ("table", "column"), [("connections", "id"), ("connection_events", "connection_id")]
+    )
+    def test_by_a_trigger_of_mariadb(
+        self,
+        engine: Engine,
+        monkeypatch: pytest.MonkeyPatch,
+        portion: int,
+        table: str,
+        column: str,
+    ) -> None:
+        """However many rows a statement has."""
+        run(
+            engine,
+            f"CREATE TRIGGER refusing BEFORE INSERT ON {table} FOR EACH ROW"
+            f" IF NEW.{column} = 'cxn_0003' THEN SIGNAL SQLSTATE '23000'"
+            " SET MESSAGE_TEXT = 'not this one'; END IF",
+        )
+        monkeypatch.setattr(bulk, "_PORTION", portion)
+        with Session(engine) as session, session.begin():
+            store = SqlConnectionStore(session)
+            store.add_all([created(0)])
+            with pytest.raises(DBAPIError, match="not this one"):
                 store.add_all([created(number) for number in range(6)])
             assert stored(session) == (["cxn_0000"], ["cxn_0000"])
             assert store.add_all([created(1), created(0)]) == [1]  # and the transaction goes on
