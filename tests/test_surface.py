@@ -67,9 +67,9 @@ def test_the_kit_is_exact_and_documented() -> None:
 DOCUMENTED = {
     "connect_core.adapters.arrow": "ArrowStreamLike Decisions decide_access_many decide_many",
     "connect_core.adapters.sql": """
-        ApiKey ApiKeys BrowserSession BrowserSessions DecisionColumns History JsonValue KeyStatus
-        NewApiKey NewBrowserSession SqlConnectionStore Tables UtcTime actionable api_keys
-        browser_sessions configure_engine connection_events connections decision_columns
+        ApiKey ApiKeys BrowserSession BrowserSessions DecisionColumns Enforcement History JsonValue
+        KeyStatus NewApiKey NewBrowserSession SqlConnectionStore Tables UtcTime actionable api_keys
+        browser_sessions configure_engine connection_events connections decision_columns enforcement
         idempotency_keys impossible_events keys_metadata metadata open_engine readable sql_text
         tables_for visible
     """,
@@ -216,6 +216,7 @@ def test_what_could_be_mixed_up_is_given_by_name() -> None:
         sql.Transactions: 4,
         sql.AsyncTransactions: 4,
         sql.tables_for: 3,
+        sql.enforcement: 2,
     }
     for function, count in by_name.items():
         parameters = inspect.signature(function).parameters.values()

@@ -36,6 +36,7 @@ from connect_core.adapters.sql.browser_sessions import (
     browser_sessions,
 )
 from connect_core.adapters.sql.decisions import DecisionColumns, decision_columns
+from connect_core.adapters.sql.enforcement import Enforcement, enforcement
 from connect_core.adapters.sql.engine import configure_engine, open_engine
 from connect_core.adapters.sql.filters import actionable, readable, visible
 from connect_core.adapters.sql.keys import (
@@ -70,6 +71,7 @@ __all__ = [
     "BrowserSession",
     "BrowserSessions",
     "DecisionColumns",
+    "Enforcement",
     "History",
     "JsonValue",
     "KeyStatus",
@@ -86,6 +88,7 @@ __all__ = [
     "connection_events",
     "connections",
     "decision_columns",
+    "enforcement",
     "idempotency_keys",
     "impossible_events",
     "in_transaction",
