@@ -28,6 +28,7 @@ from .commands import activating
 from .conformance import judging
 from .dashboard import showing
 from .decisions import asking
+from .enforcement import enforcing
 from .http import serving
 from .imports import importing
 from .many import deciding
@@ -55,6 +56,7 @@ _PARTS: Mapping[str, Callable[[], Sequence[Section]]] = {
     "imports": lambda: [importing(_PROCESS_ROUNDS)],
     "store": lambda: storing(_ROUNDS),
     "writing": lambda: writing(_ROUNDS),
+    "enforcement": lambda: enforcing(_ROUNDS),
     "http": lambda: serving(_ROUNDS),
     "dashboard": lambda: showing(_ROUNDS),
     "transfer": transferring,
