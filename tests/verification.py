@@ -67,7 +67,7 @@ class Arena(NamedTuple):
             " WHERE db = DATABASE() AND id <> CONNECTION_ID()"
         )
         with self.engine.connect() as database:
-            return database.execute(text(query)).scalar_one()
+            return int(database.execute(text(query)).scalar_one())
 
     def _of_backends(self, what: str) -> Sequence[object]:
         query = f"SELECT {what} FROM pg_stat_activity WHERE application_name = :name"  # noqa: S608

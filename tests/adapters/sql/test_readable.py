@@ -18,6 +18,7 @@ from row_forms import Caller, State, StateText
 from sqlalchemy import (
     ARRAY,
     JSON,
+    URL,
     Column,
     ColumnElement,
     Enum,
@@ -35,7 +36,6 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy import Connection as Database
-from sqlalchemy.dialects import mssql
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.exc import CompileError
 from sqlalchemy.ext.hybrid import hybrid_property
@@ -165,7 +165,7 @@ class TestJson:
     def test_another_database(self) -> None:
         """It is refused when the query is made, and what would help is said."""
         with pytest.raises(CompileError, match="cannot be searched on mssql; pass granted="):
-            readable(READER, "inquiry.read").compile(dialect=mssql.dialect())
+            readable(READER, "inquiry.read").compile(dialect=URL.create("mssql").get_dialect()())
 
 
 def allows(stored: str | None, scope: str) -> bool:

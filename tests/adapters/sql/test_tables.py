@@ -68,7 +68,7 @@ class TestConstraints:
         ):
             connection.execute(insert(table), row)
         if caught.type is OperationalError:  # as PyMySQL calls the violation of a check constraint
-            assert getattr(caught.value.orig, "args", ())[0] == 4025
+            assert "(4025, " in str(caught.value.orig)
 
     def test_what_is_right_is_taken(self, engine: Engine) -> None:
         committed(engine)

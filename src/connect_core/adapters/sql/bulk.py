@@ -87,6 +87,7 @@ class Bulk:
             _of_arrays(events),
         )
         self._on_mysql = (_of_json(connections), _of_json(events))
+        self._tables = connections, events
 
     def add(self, database: Database, found: Sequence[Rows]) -> list[int]:
         """Add all of them but those whose id, or ordered pair, is taken.
@@ -149,14 +150,15 @@ class Bulk:
         may have committed a Connection with one of the ids.
         """
         add, add_events = self._on_mysql
+        connections, connection_events = self._tables
         events = _events_of(rest)
         done: list[tuple[Delete, list[dict[str, object]]]] = []
         try:
             for rows in _portions([each.connection for each in rest]):
-                database.execute(add, {"rows": _in_json(add.table, rows)})
+                database.execute(add, {"rows": _in_json(connections, rows)})
                 done.append((self._delete, [{"the_id": row["id"]} for row in rows]))
             for rows in _portions(events):
-                database.execute(add_events, {"rows": _in_json(add_events.table, rows)})
+                database.execute(add_events, {"rows": _in_json(connection_events, rows)})
                 keys = [
                     {"the_id": row["connection_id"], "the_version": row["version"]} for row in rows
                 ]
@@ -346,7 +348,7 @@ def _of_json(table: Table) -> Insert:
         for each in table.c
     )
     given = text(f"JSON_TABLE(:rows, '$[*]' COLUMNS ({columns})) AS given")
-    values = [literal_column(f"given.`{name}`") for name in names]
+    values: list[ColumnElement[Any]] = [literal_column(f"given.`{name}`") for name in names]
     return insert(table).from_select(names, select(*values).select_from(given))
 
 
