@@ -205,7 +205,7 @@ def test_every_constraint_and_index_exists() -> None:
         )
     }
     named = set(_named())
-    assert ("docs/how-to/postgresql.md", "pk_connection_idempotency_keys") in named
+    assert ("docs/how-to/mariadb.md", "uq_connections_ordered_pair") in named
     assert {each for each in named if each[1] not in there} == set()
 
 
@@ -224,7 +224,7 @@ def test_every_table_has_its_own_name(reference: dict[str, Described]) -> None:
 
 def test_every_column_is_described(reference: dict[str, Described]) -> None:
     page = reference["sql"]
-    described = [row for row in page.rows if len(row) == 6 and row[0] != "column"]
+    described = [row for row in page.rows if len(row) == 7 and row[0] != "column"]
     expected = [
         [
             column.name,
@@ -234,9 +234,9 @@ def test_every_column_is_described(reference: dict[str, Described]) -> None:
         for table in metadata.tables.values()
         for column in table.c
     ]
-    assert [row[:4] for row in described] == expected
-    assert all(row[4].endswith(".") for row in described)
-    assert all(row[5] for row in described)
+    assert [row[:5] for row in described] == expected
+    assert all(row[5].endswith(".") for row in described)
+    assert all(row[6] for row in described)
     assert page.headings[-3:] == list(metadata.tables)
 
 
