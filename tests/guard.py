@@ -7,10 +7,10 @@ quoted.
 """
 
 import re
-import sys
 from collections.abc import Generator, Mapping, Set
 from contextlib import contextmanager
 from functools import lru_cache
+from inspect import currentframe
 from types import FrameType
 from typing import Any, Final
 
@@ -76,7 +76,7 @@ OTHERS: Final[Mapping[str, Set[str]]] = {
 }
 
 #: What any engine lacks.
-ANY: Final[Set[str]] = frozenset().union(*TESTED.values(), *OTHERS.values())
+ANY: Final[Set[str]] = frozenset[str]().union(*TESTED.values(), *OTHERS.values())
 
 
 @lru_cache(maxsize=10_000)
@@ -140,7 +140,7 @@ class Guard:
 
     def _look(self, connection: Connection, _: Any, statement: str, *__: Any) -> None:
         features = features_of(statement)
-        if not features or not sent_by_the_library(sys._getframe(1)):
+        if not features or not sent_by_the_library(currentframe()):
             return
         self.used |= features
         name = connection.dialect.name

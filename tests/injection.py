@@ -4,10 +4,10 @@ The server itself raises the error: PostgreSQL 40001, after which the transactio
 statement, and MariaDB 1213, after which the next statement begins another transaction.
 """
 
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
+from inspect import currentframe
 from threading import get_ident
 from types import FrameType
 from typing import Any, Final
@@ -121,7 +121,7 @@ _next: Final[dict[tuple[int, int], int]] = {}
 
 
 def _begun(_: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    work = _work_of(sys._getframe(1))
+    work = _work_of(currentframe())
     if transaction.nested or work is None or connection.dialect.name not in FAILING:
         return
     key = get_ident(), id(work)

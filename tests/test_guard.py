@@ -250,9 +250,9 @@ class TestTables:
     @pytest.mark.parametrize(
         ("engine", "name", "refused"),
         [
-            ("CockroachDB", "cockroachdb", set()),
-            ("YugabyteDB", "postgresql", set()),
-            ("Amazon Aurora DSQL", "auroradsql", set()),
+            ("CockroachDB", "cockroachdb", set[str]()),
+            ("YugabyteDB", "postgresql", set[str]()),
+            ("Amazon Aurora DSQL", "auroradsql", set[str]()),
             (
                 "Spanner, PostgreSQL interface",
                 "postgresql",
@@ -275,4 +275,4 @@ def used(name: str) -> set[str]:
     except LookupError as error:
         missing(str(error), "CONNECT_CORE_REQUIRE_ENGINES")
     written = statements(dialect).split(";\n")
-    return set().union(*map(features_of, written))
+    return set[str]().union(*map(features_of, written))

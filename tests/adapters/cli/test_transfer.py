@@ -686,7 +686,7 @@ class TestOthers:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, id: str
     ) -> None:
         """MariaDB is asked what is taken, and somebody takes it then."""
-        look = Bulk._taken
+        look = Bulk._taken  # pyright: ignore[reportPrivateUsage]  # what happens after it is tested
 
         def overtaken(self: Bulk, *asked: Any) -> set[object]:
             taken = look(self, *asked)

@@ -183,7 +183,7 @@ class TestRefused:
             assert store.add_all([created(1), created(0)]) == [1]  # and the transaction goes on
 
     @pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
-    @pytest.mark.parametrize("portion", [1, 1000, bulk._PORTION])
+    @pytest.mark.parametrize("portion", [1, 1000, bulk.PORTION])
     @pytest.mark.parametrize(
         ("table", "column"), [("connections", "id"), ("connection_events", "connection_id")]
     )
@@ -202,7 +202,7 @@ class TestRefused:
             f" IF NEW.{column} = 'cxn_0003' THEN SIGNAL SQLSTATE '23000'"
             " SET MESSAGE_TEXT = 'not this one'; END IF",
         )
-        monkeypatch.setattr(bulk, "_PORTION", portion)
+        monkeypatch.setattr(bulk, "PORTION", portion)
         with Session(engine) as session, session.begin():
             store = SqlConnectionStore(session)
             store.add_all([created(0)])

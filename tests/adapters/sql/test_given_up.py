@@ -296,7 +296,7 @@ def test_given_up_at_every_statement_and_at_commit(place: Place, way: str, name:
     place.restore()
     due = outcome_of(place, run, work)
     assert due.attempts == 1
-    places = 0
+    places, injection = 0, Injection(0)
     for at in range(1, MANY):
         injection = Injection(at)
         place.restore()
@@ -328,7 +328,7 @@ def test_a_host_that_commits_after_its_transaction_was_undone(
     """What others have committed since stays: the next statement is in another transaction."""
     place.restore()
     meanwhile_activated(place)
-    due = place.rows()
+    due, injection = place.rows(), Injection(0)
     for at in range(1, MANY):
         place.restore()
         injection = Injection(at, partial(meanwhile_activated, place))

@@ -11,7 +11,7 @@ from support import OUR_KEY, PARTNER, T0, histories
 
 from connect_core import Action, Connection, ConnectionEvent, InvalidRecordError
 from connect_core.adapters.sql import connection_events, connections
-from connect_core.adapters.sql.histories import _decoded, _plain
+from connect_core.adapters.sql.histories import decoded, plain_row
 from connect_core.adapters.sql.rows import connection_of, connection_row, event_of, event_row
 from connect_core.adapters.sql.types import as_stored
 from connect_core.jsonapi import record_document
@@ -72,7 +72,7 @@ def by_models(row: Row, events: list[Row]) -> str | None:
 
 def is_plain(row: Row, events: list[Row]) -> bool:
     """Whether the rows are accepted; then, the models accept them, and write the same line."""
-    found = _plain(row, events)
+    found = plain_row(row, events)
     if found is None:
         return False
     assert found.line() == by_models(row, events)
@@ -145,4 +145,4 @@ def test_any_mutation(history: History, data: st.DataObject) -> None:
 
 
 def test_what_is_no_json() -> None:
-    assert [_decoded(text) for text in ("[", "1" * 10_000, "[" * 100_000)] == [None] * 3
+    assert [decoded(text) for text in ("[", "1" * 10_000, "[" * 100_000)] == [None] * 3

@@ -440,11 +440,11 @@ class TestConstraints:
             (1062, "Duplicate entry 'x' for key 'uq_pair'' for key 'other'", {"other"}),
             (1062, "Duplicate entry 'x' for key 'a.uq_pair'' for key 'own.other'", {"other"}),
             (1062, "Duplicate entry 'x\n for key 'uq_pair'\n' for key 'other'", {"other"}),
-            (1062, "Duplicate entry 'x' for key 'uq_pair", set()),
-            (1062, "uq_pair", set()),
-            (1452, "uq_pair", set()),
-            (1452, "Duplicate entry 'a-b' for key 'uq_pair'", set()),
-            (1644, "uq_pair", set()),
+            (1062, "Duplicate entry 'x' for key 'uq_pair", set[str]()),
+            (1062, "uq_pair", set[str]()),
+            (1452, "uq_pair", set[str]()),
+            (1452, "Duplicate entry 'a-b' for key 'uq_pair'", set[str]()),
+            (1644, "uq_pair", set[str]()),
         ],
     )
     def test_by_the_code_of_mysql(self, code: int, message: str, named: set[str]) -> None:

@@ -53,9 +53,9 @@ def checked_record(text: bytes) -> CheckedRecord:
         InvalidDocumentError: with every problem, or because the record's own history does not lead
             to its Connection.
     """
-    certain = _certain(text)
-    if certain is not None:
-        return certain
+    checked = certain(text)
+    if checked is not None:
+        return checked
     value, repeated = load_json(text)
     connection, events, pointer = parse_record(value, repeated)
     if events is None:
@@ -66,7 +66,7 @@ def checked_record(text: bytes) -> CheckedRecord:
         raise InvalidDocumentError((Problem("/meta/history", error.reason),)) from None
 
 
-def _certain(text: bytes) -> CheckedRecord | None:
+def certain(text: bytes) -> CheckedRecord | None:
     """The record, if it is exactly what would be written for it.
 
     It is compared as text, without the white space between its tokens. So nothing in it has been

@@ -6,7 +6,7 @@ availability.
 
 import re
 import sqlite3
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Final
@@ -184,9 +184,7 @@ def trouble_of(error: DBAPIError) -> Trouble | None:
 
 def reason_of(error: DBAPIError) -> str:
     """What the database says, without the code that drivers of MySQL's family put before it."""
-    said: Sequence[object] = getattr(error.orig, "args", ())
-    has_code = len(said) == 2 and isinstance(said[0], int)
-    return str(said[1] if has_code else error.orig)
+    return str(error.orig if _number_of(error) is None else _said_by(error)[-1])
 
 
 def can_be_run_again(error: DBAPIError) -> bool:
@@ -203,5 +201,10 @@ def can_be_run_again(error: DBAPIError) -> bool:
 
 def _number_of(error: DBAPIError) -> int | None:
     """The code that a driver of MySQL's family gives; None for those of other databases."""
-    said: Sequence[object] = getattr(error.orig, "args", ())
+    said = _said_by(error)
     return said[0] if said and isinstance(said[0], int) else None
+
+
+def _said_by(error: DBAPIError) -> tuple[object, ...]:
+    """The arguments of the driver's error."""
+    return () if error.orig is None else error.orig.args

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Delete,
     Insert,
     Integer,
+    Select,
     Table,
     Text,
     bindparam,
@@ -336,7 +337,7 @@ def _quoted_json(texts: tuple[str, ...]) -> str:
 # --- Many rows as JSON ---------------------------------------------------------------------------
 
 #: About how many characters one statement of MySQL's family has. A server takes 16 MiB by default.
-_PORTION: Final = 1_000_000
+PORTION: Final = 1_000_000
 
 
 def _of_json(table: Table) -> Insert:
@@ -349,7 +350,8 @@ def _of_json(table: Table) -> Insert:
     )
     given = text(f"JSON_TABLE(:rows, '$[*]' COLUMNS ({columns})) AS given")
     values: list[ColumnElement[Any]] = [literal_column(f"given.`{name}`") for name in names]
-    return insert(table).from_select(names, select(*values).select_from(given))
+    rows: Select[Any] = select(*values).select_from(given)
+    return insert(table).from_select(names, rows)
 
 
 def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
@@ -357,7 +359,7 @@ def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     start = size = 0
     for place, row in enumerate(rows):
         size += sum(len(str(value)) for value in row.values())
-        if size > _PORTION:
+        if size > PORTION:
             yield rows[start : place + 1]
             start, size = place + 1, 0
     if start < len(rows):

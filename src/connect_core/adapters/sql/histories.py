@@ -110,7 +110,7 @@ class Histories:
             events = self._raw_events(database, rows)
             for row in rows:
                 found = events.pop(row[0], [])
-                plain = _plain(row, found)
+                plain = plain_row(row, found)
                 if plain is not None:
                     yield plain
                     continue
@@ -239,7 +239,7 @@ def _raw_groups(found: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ..
         yield group
 
 
-def _plain(row: tuple[Any, ...], events: Sequence[tuple[Any, ...]]) -> PlainRecord | None:
+def plain_row(row: tuple[Any, ...], events: Sequence[tuple[Any, ...]]) -> PlainRecord | None:
     """The record in the rows of a Connection and its events, if it is certainly valid."""
     id_, source, destination, name, status, scopes, creator_id, created_at, updated_at, version = (
         row
@@ -275,13 +275,13 @@ def _list_in(text: object) -> tuple[str, ...] | None:
 
 @lru_cache(maxsize=1024)
 def _listed(text: str) -> tuple[str, ...] | None:
-    values = _decoded(text)
+    values = decoded(text)
     if not isinstance(values, list) or json.dumps(values) != text:
         return None
     return tuple(cast("list[str]", values))  # whether they are texts is checked with the scopes
 
 
-def _decoded(text: str) -> Any:
+def decoded(text: str) -> Any:
     """The JSON value in a text; None if there is none."""
     try:
         return json.loads(text)
@@ -293,7 +293,7 @@ def _are_terms(text: object, due: Mapping[str, Any] | None) -> bool:
     """Whether these terms are stored."""
     if due is None or not isinstance(text, str):
         return text is due
-    return bool(_decoded(text) == {**due, "scopes": list(due["scopes"])})
+    return bool(decoded(text) == {**due, "scopes": list(due["scopes"])})
 
 
 def _groups(
