@@ -113,7 +113,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     if isinstance(value, dict):
         items = cast("dict[str, Any]", value).items()
     elif isinstance(value, list):
-        items = enumerate(cast("list[Any]", value))
+        items = enumerate(cast("list[Any]", value))  # type: ignore[redundant-cast]  # for pyright
     return [each for key, child in items for each in ((*path, key), *places(child, (*path, key)))]
 
 
@@ -225,7 +225,7 @@ class TestUncertain:
                 case _:
                     if isinstance(parent, list):
                         repeated: Any = deepcopy(parent[path[-1]])  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportCallIssue, reportArgumentType]  # an Any that is a list
-                        cast("list[Any]", parent).append(repeated)
+                        cast("list[Any]", parent).append(repeated)  # type: ignore[redundant-cast]  # for pyright
         is_certain(json.dumps(document, separators=(",", ":")).encode())
 
     @given(histories(max_steps=3), st.data())
