@@ -55,9 +55,11 @@ def count(engine: Engine, table: Table) -> int:
         return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
-def unreadable_time(engine: Engine) -> str:
-    """A time that the database keeps, and Python does not have."""
-    return "0000-00-00 00:00:00.000" if engine.dialect.name == "mariadb" else "infinity"
+def unreadable_time(engine: Engine) -> tuple[str, str]:
+    """A time that the database keeps and Python does not have, and how the store reads it."""
+    if engine.dialect.name == "mariadb":
+        return "0000-00-00 00:00:00.000", "0000-00-00T00:00:00.000Z"
+    return "infinity", "infinity"
 
 
 def noting(seen: list[str], name: str) -> Callable[..., None]:

@@ -777,9 +777,9 @@ class TestRowsThatWereEdited:
         self, kept: BrowserSessions, key: ApiKey, engine: Engine, column: str
     ) -> None:
         (_, token), link = kept.start(key), kept.link(key)
-        time = unreadable_time(engine)
+        time, read = unreadable_time(engine)
         edit(engine, "connection_api_keys", **{column: time})
-        reason = f"{column} is '{time}', no UTC time in milliseconds"
+        reason = f"{column} is '{read}', no UTC time in milliseconds"
         for call, each in ((kept.find, token), (kept.opened, link)):
             self.refused(call, each, f"connection_api_keys {key.id}", reason)
 
@@ -788,9 +788,9 @@ class TestRowsThatWereEdited:
         self, kept: BrowserSessions, key: ApiKey, engine: Engine, column: str
     ) -> None:
         (_, token), link = kept.start(key), kept.link(key)
-        time = unreadable_time(engine)
+        time, read = unreadable_time(engine)
         edit(engine, "connection_browser_sessions", **{column: time})
-        reason = f"{column} is '{time}', no UTC time in milliseconds"
+        reason = f"{column} is '{read}', no UTC time in milliseconds"
         for call, each in ((kept.find, token), (kept.opened, link)):
             self.refused(call, each, f"connection_browser_sessions {digest(each)}", reason)
 

@@ -565,9 +565,9 @@ class TestRowsThatWereEdited:
     def test_times(self, kept: ApiKeys, engine: Engine, column: str) -> None:
         """Servers know times that Python does not; SQLite takes any text."""
         key, token = kept.create("org_A")
-        time = unreadable_time(engine)
+        time, read = unreadable_time(engine)
         edit(engine, key, **{column: time})
-        self._refused(kept, key, token, f"{column} is '{time}', no UTC time in milliseconds")
+        self._refused(kept, key, token, f"{column} is '{read}', no UTC time in milliseconds")
 
     def _refused(self, kept: ApiKeys, key: ApiKey, token: str, reason: str) -> None:
         sound, _ = kept.create("org_A")

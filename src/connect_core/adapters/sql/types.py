@@ -1,7 +1,7 @@
 """Column types: how the databases store times, JSON values and ids, and how the store reads them.
 
 A host that reads the tables gets the values that its driver makes of them. The store does not: it
-asks PostgreSQL for text, which `as_stored` adds to the columns of its queries. What a driver makes
+asks a server for text, which `as_stored` adds to the columns of its queries. What a driver makes
 of a time depends on the session's `DateStyle` and `TimeZone`, and a driver that cannot make a value
 at all (of ``infinity``, of a time before Christ, of JSON with a number of ten thousand digits)
 fails for the whole result because of one row. What the store cannot read as a value stays text, and
@@ -149,13 +149,21 @@ _YEAR_1: Final[ColumnElement[datetime]] = literal_column("timestamptz '0001-01-0
 _FORMAT: Final[ColumnElement[str]] = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'""")
 
 
+_MYSQL_FORMAT: Final[ColumnElement[str]] = literal_column("'%Y-%m-%dT%H:%i:%s.%f'")
+_UP_TO_MILLISECONDS: Final[ColumnElement[int]] = literal_column("23")
+_Z: Final[ColumnElement[str]] = literal_column("'Z'")
+
+
 class _StoredTime(UtcTime):
-    """A `UtcTime` that PostgreSQL writes as text itself, in UTC whatever the session's settings."""
+    """A `UtcTime` that a server writes as text itself, in UTC whatever the session's settings."""
 
     cache_ok = True
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """What is selected for a column."""
+        if isinstance(self.impl_instance, DATETIME):
+            written = func.left(func.date_format(column, _MYSQL_FORMAT), _UP_TO_MILLISECONDS)
+            return type_coerce(func.concat(written, _Z), self)
         if not getattr(self.impl_instance, "timezone", False):  # it is none of PostgreSQL's
             return column
         in_utc = func.pg_catalog.timezone(_UTC, column)
