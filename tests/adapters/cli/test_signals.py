@@ -179,17 +179,17 @@ from connect_core.adapters.cli import demo
 from connect_core.adapters.sql import SqlConnectionStore
 from connect_core.__main__ import main
 
-stream = SqlConnectionStore.stream
+plain_records = SqlConnectionStore.plain_records
 
 def slow(self, **options):
-    yield next(stream(self, **options))
+    yield next(plain_records(self, **options))
     hang()
 
 def hang(*_, **__):
     print("ready", file=sys.stderr, flush=True)
     time.sleep(60)
 
-SqlConnectionStore.stream = slow
+SqlConnectionStore.plain_records = slow
 demo._Story.read = hang
 main()
 """
