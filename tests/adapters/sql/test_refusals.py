@@ -37,6 +37,7 @@ from support import OUR_KEY, PARTNER, T0
 
 from connect_core import (
     Connection,
+    ConnectionId,
     DuplicateConnectionError,
     IdempotencyKey,
     IdempotencyRecord,
@@ -514,6 +515,28 @@ class TestHiddenDuplicates:
             assert duplicate.value.existing_id == "cxn_1"
             assert attempts == 2
             engine.dispose()
+
+
+@pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
+class TestHiddenDuplicatesOnMariadb:
+    """REPEATABLE READ hides the other's row, and the constraint is named, unless it is PRIMARY."""
+
+    @pytest.mark.parametrize(
+        ("destination", "id"), [(THEIRS, "cxn_2"), ("org_x", "cxn_1")], ids=["pair", "id"]
+    )
+    def test_one(self, engine: Engine, destination: str, id: str) -> None:
+        change = Connection.create(by=OUR_KEY, destination=destination, id=id, at=T0)
+        strict = engine.execution_options(isolation_level="REPEATABLE READ")
+        with Session(strict) as ours, ours.begin():
+            store = SqlConnectionStore(ours)
+            assert store.find(OURS, THEIRS) is None
+            committed(engine)
+            if destination == THEIRS:
+                assert store.add(change) is False
+            else:
+                with pytest.raises(IntegrityError, match="PRIMARY"):
+                    store.add(change)
+            assert store.get(ConnectionId("cxn_1")) is None  # usable, and it still sees none
 
 
 class TestCollations:

@@ -87,7 +87,11 @@ def _steps(events: FromClause) -> FromClause:
         each.status,
         each.actor_organization_id,
         each.roles,
-        func.lag(each.version, 1, 0).over(**history).label("version_before"),
+        # MariaDB's `lag` takes no value for the first row.
+        case(
+            (func.row_number().over(**history) == 1, 0),
+            else_=func.lag(each.version).over(**history),
+        ).label("version_before"),
         func.lag(each.status).over(**history).label("status_before"),
     ).cte("steps")
 
