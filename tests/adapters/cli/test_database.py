@@ -288,8 +288,8 @@ class TestNamesOfAnotherKind:
         monkeypatch.chdir(tmp_path)
         assert unusable(name, *arguments) == (
             "it is neither a file nor a URL: write sqlite:///FILE,"
-            " postgresql://USER@HOST:PORT/NAME or mariadb://USER@HOST:PORT/NAME; a file of such a name"
-            " is ./FILE.\n"
+            " postgresql://USER@HOST:PORT/NAME or mariadb://USER@HOST:PORT/NAME; a file of such a"
+            " name is ./FILE.\n"
         )
         assert list(tmp_path.iterdir()) == []
 

@@ -61,8 +61,9 @@ def decision_columns(
     `actionable` is the filter that belongs to them. `rows` decides also in which words.
 
     The explanation of an unknown status names it if the column holds text, and the status has at
-    most 255 characters, all of them printable ASCII, on SQLite, PostgreSQL, DuckDB and Spark.
-    Otherwise it says only that the status is not known. Everything else equals what `decide` says.
+    most 255 characters, all of them printable ASCII, on SQLite, PostgreSQL, MariaDB, DuckDB and
+    Spark. Otherwise it says only that the status is not known. Everything else equals what `decide`
+    says.
 
     Args:
         actor: who would act.
@@ -191,6 +192,13 @@ def _is_shown_on_sqlite(element: _IsShown, compiler: SQLCompiler, **options: Any
 @compiles(_IsShown, "postgresql")
 def _is_shown_on_postgresql(element: _IsShown, compiler: SQLCompiler, **options: Any) -> str:
     return f"{_operand(element, compiler, options)} ~ '^{_SHOWN}$'"
+
+
+@compiles(_IsShown, "mariadb")
+def _is_shown_on_mariadb(element: _IsShown, compiler: SQLCompiler, **options: Any) -> str:
+    """In hexadecimal, because the setting `sql_mode` decides what a backslash is."""
+    pattern = rf"\A{_SHOWN}\z".encode().hex()
+    return f"CAST({_operand(element, compiler, options)} AS BINARY) REGEXP x'{pattern}'"
 
 
 @compiles(_IsShown, "duckdb")
