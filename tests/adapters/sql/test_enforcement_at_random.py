@@ -327,9 +327,11 @@ def emptied(held: Enforced) -> None:
     enforce(held.engine, held.tables)
 
 
-@pytest.mark.parametrize(
-    "statements", [2_000, pytest.param(100_000, marks=pytest.mark.long)], ids=str
-)
+#: `stress` leaves it out of the gate, too, where that is asked for by name.
+LONG = [pytest.mark.stress, pytest.mark.long]
+
+
+@pytest.mark.parametrize("statements", [2_000, pytest.param(100_000, marks=LONG)], ids=str)
 @pytest.mark.parametrize("kind", ["sqlite-memory", "postgresql", "mariadb"])
 def test_what_is_left_is_lawful(kind: str, statements: int, tmp_path: Path) -> None:
     """Every Connection is what its events lead to, and each event was permitted."""

@@ -162,8 +162,8 @@ class _StoredTime(UtcTime):
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """What is selected for a column."""
         if isinstance(self.impl_instance, DATETIME):
-            written = func.left(func.date_format(column, _MYSQL_FORMAT), _UP_TO_MILLISECONDS)
-            return type_coerce(func.concat(written, _Z), self)
+            whole = func.date_format(column, _MYSQL_FORMAT)
+            return type_coerce(func.concat(func.left(whole, _UP_TO_MILLISECONDS), _Z), self)
         if not getattr(self.impl_instance, "timezone", False):  # it is none of PostgreSQL's
             return column
         in_utc = func.pg_catalog.timezone(_UTC, column)
