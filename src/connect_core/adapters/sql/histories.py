@@ -7,8 +7,9 @@ because some databases limit their number.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 from sqlalchemy import Connection as Database
 from sqlalchemy import Row, Select, bindparam, exists, select
@@ -26,6 +27,9 @@ from connect_core.store import verified_events
 OnUnreadable = Callable[[InvalidRecordError], None]
 #: A Connection, and its events as they are read.
 Streamed = tuple[Connection, Iterator[ConnectionEvent]]
+
+#: Rows of Connections as the driver returns them, and those of their events by the id.
+_Group: TypeAlias = tuple[list[tuple[Any, ...]], dict[Any, list[tuple[Any, ...]]]]
 
 #: How many Connections are read at a time.
 _BATCH: Final = 500
@@ -106,8 +110,7 @@ class Histories:
 
         The other ones, and those with very many events, are as `stream` has them.
         """
-        for rows in _raw_groups(self._raw(database)):
-            events = self._raw_events(database, rows)
+        for rows, events in self._groups_of(database):
             for row in rows:
                 found = events.pop(row[0], [])
                 plain = plain_row(row, found)
@@ -124,6 +127,28 @@ class Histories:
                     typed = self._history(database, connection)
                 yield connection, verified_events(connection, self._events_of(typed))
         self._report_unknown(database, on_unreadable)
+
+    def _groups_of(self, database: Database) -> Iterator[_Group]:
+        """The rows of every Connection, in groups, with those of their events.
+
+        PostgreSQL reads a group while the one before is being checked. A long history is a group of
+        its own, and nothing is read ahead of it: its events are read when they are due.
+        """
+        found = _raw_groups(self._raw(database))
+        groups = ((rows, self._raw_events(database, rows)) for rows in found)
+        if database.dialect.name != "postgresql" or database.dialect.is_async:
+            yield from groups
+            return
+        with ThreadPoolExecutor(1) as pool:
+            group = next(groups, None)
+            while group is not None:
+                if _is_long(group[0][0]):
+                    yield group
+                    group = next(groups, None)
+                else:
+                    following = pool.submit(next, groups, None)
+                    yield group
+                    group = following.result()
 
     def _report_unknown(self, database: Database, on_unreadable: OnUnreadable) -> None:
         for (connection_id,) in database.execute(self._unknown):

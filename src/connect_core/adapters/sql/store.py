@@ -307,7 +307,8 @@ class SqlConnectionStore:
         """The same as `stream`, with most Connections as plain values, which takes far less time.
 
         Those with very many events, and those that only the models can judge, are as `stream` has
-        them; so are the arguments and the errors.
+        them; so are the arguments and the errors. Leave the session alone until the iterator ends:
+        on PostgreSQL another thread is reading ahead.
         """
         report = _refuse if on_unreadable is None else on_unreadable
         return self._statements.histories.plain_records(self._reading(), report)
