@@ -1,6 +1,7 @@
 """The store inside the host's session: transactions, races, and many Connections at once."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -153,47 +154,30 @@ class TestRaces:
                 service_in(ours).create(by=OUR_KEY, destination=THEIRS)
             assert duplicate.value.existing_id == "cxn_1"
 
-    def test_a_lost_create_that_cannot_be_seen(self, engine: Engine) -> None:
-        """REPEATABLE READ sees the database as it was when the transaction began."""
-        strict = engine.execution_options(isolation_level="REPEATABLE READ")
-        with Session(strict) as ours, ours.begin():
-            service = service_in(ours)
-            assert service.list(by=OUR_KEY).connections == ()
-            with Session(engine) as theirs, theirs.begin():
-                service_in(theirs).create(by=OUR_KEY, destination=THEIRS)
-            with pytest.raises(DuplicateConnectionError) as duplicate:
-                service.create(by=OUR_KEY, destination=THEIRS)
-            assert duplicate.value.existing_id is None
-            assert service.list(by=OUR_KEY).connections == ()
-
-    def test_a_key_that_another_used_meanwhile(self, engine: Engine) -> None:
-        """The other's record is returned, and what was done here is undone."""
+    def test_a_key_that_another_is_using(self, engine: Engine) -> None:
+        """The other waits for our outcome, and gets it; or, if we give up, makes its own."""
         key = IdempotencyKey("k")
-        theirs_record = IdempotencyRecord("1" * 64, "theirs", T0)
 
-        def attempt() -> IdempotencyRecord:
-            store.add(Connection.create(by=OUR_KEY, destination=THEIRS, id="cxn_1"))
+        def use(outcome: str) -> IdempotencyRecord:
+            record = IdempotencyRecord("2" * 64, outcome, T0)
             with Session(engine) as theirs, theirs.begin():
-                SqlConnectionStore(theirs).once(OURS, key, lambda: theirs_record)
-            return IdempotencyRecord("2" * 64, "ours", T0)
+                return SqlConnectionStore(theirs).once(OURS, key, lambda: record)
 
-        with Session(engine) as ours, ours.begin():
-            store = SqlConnectionStore(ours)
-            assert store.once(OURS, key, attempt) == theirs_record
-            assert store.find(OURS, THEIRS) is None
-
-    def test_the_same_request_that_was_quicker(self, engine: Engine) -> None:
-        """A caller who loses a race to itself gets the answer, not an error."""
-        key = IdempotencyKey("k")
-        record = IdempotencyRecord("1" * 64, "theirs", T0)
-
-        def attempt() -> IdempotencyRecord:
-            with Session(engine) as theirs, theirs.begin():
-                SqlConnectionStore(theirs).once(OURS, key, lambda: record)
-            raise StaleConnectionError(1, 2)
-
-        with Session(engine) as ours, ours.begin():
-            assert SqlConnectionStore(ours).once(OURS, key, attempt) == record
+        ours_record = IdempotencyRecord("1" * 64, "ours", T0)
+        for gives_up in (True, False):
+            with Session(engine) as ours, ThreadPoolExecutor(1) as pool:
+                assert SqlConnectionStore(ours).once(OURS, key, lambda: ours_record) == ours_record
+                waiting = pool.submit(use, "theirs")
+                with pytest.raises(TimeoutError):
+                    waiting.result(0.2)
+                if gives_up:
+                    ours.rollback()
+                    assert waiting.result(20).outcome == "theirs"
+                    with Session(engine) as session, session.begin():
+                        SqlConnectionStore(session).forget(T0 + timedelta(seconds=1))
+                else:
+                    ours.commit()
+                    assert waiting.result(20) == ours_record
 
     def test_another_request_that_was_quicker(self, engine: Engine) -> None:
         """That is told, and no record is kept of it."""
@@ -212,23 +196,6 @@ class TestRaces:
             assert store.find(OURS, THEIRS) is None
             again = IdempotencyRecord("2" * 64, "again", T0)
             assert store.once(OURS, key, lambda: again) == again
-
-    def test_a_key_that_cannot_be_seen(self, engine: Engine) -> None:
-        """Nothing can be told then; the host tries its transaction again, as it does there."""
-        key = IdempotencyKey("k")
-        record = IdempotencyRecord("1" * 64, "x", T0)
-
-        def attempt() -> IdempotencyRecord:
-            with Session(engine) as theirs, theirs.begin():
-                SqlConnectionStore(theirs).once(OURS, key, lambda: record)
-            return record
-
-        strict = engine.execution_options(isolation_level="REPEATABLE READ")
-        with Session(strict) as ours, ours.begin():
-            store = SqlConnectionStore(ours)
-            with pytest.raises(IntegrityError, match="pk_connection_idempotency_keys"):
-                store.once(OURS, key, attempt)
-            assert store.find(OURS, THEIRS) is None
 
 
 class TestManyAtOnce:
