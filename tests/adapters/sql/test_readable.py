@@ -162,6 +162,16 @@ class TestJson:
                 of_texts = {n for n in allowed if only_texts(texts[n]) and texts[n] != SURROGATE}
                 assert some == of_texts
 
+    def test_mysql(self) -> None:
+        """It reads JSON as Python does, as far as we know, and has no possessive quantifiers."""
+        query = readable(READER, "inquiry.read")
+        written = {
+            name: str(query.compile(dialect=URL.create(name).get_dialect()()))
+            for name in ("mysql", "mariadb")
+        }
+        assert all("JSON_TABLE" in each for each in written.values())
+        assert [name for name, each in written.items() if "REGEXP" in each] == ["mariadb"]
+
     def test_another_database(self) -> None:
         """It is refused when the query is made, and what would help is said."""
         with pytest.raises(CompileError, match="cannot be searched on mssql; pass granted="):

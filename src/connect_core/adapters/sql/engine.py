@@ -206,7 +206,7 @@ def create_tables(engine: Engine, tables: MetaData) -> None:
         sqlalchemy.exc.DBAPIError: the database does not take them.
     """
     absent: list[Table | Index] | None = None
-    while absent != []:
+    while True:
         before = absent
         try:
             with engine.begin() as connection:
