@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 from databases import postgresql
 from embedding import OURS, THEIRS, Base, Order, committed, count, noting, service_in
 from sqlalchemy import Engine, create_engine, event, select
@@ -288,5 +289,7 @@ def test_statements_are_compiled_once(engine: Engine, caplog: pytest.LogCaptureF
         for statement, how in pairwise(caplog.messages)
         if how.startswith("[") and not how.startswith("[cached since")
     }
-    assert compiled <= {"BEGIN", "SAVEPOINT", "RELEASE"}  # text of its own, with nothing to compile
+    # SQLAlchemy before 2.1 does not cache an INSERT with ON CONFLICT.
+    uncached = {"INSERT"} if sqlalchemy.__version__.startswith("2.0.") else set[str]()
+    assert compiled <= {"BEGIN", *uncached}  # text of its own, with nothing to compile
     assert "[cached since" in caplog.text
