@@ -169,8 +169,10 @@ class TestGuard:
         )
 
         def work() -> None:
-            with Session(create_engine("sqlite://")) as another:
+            engine = create_engine("sqlite://")
+            with Session(engine) as another:
                 send(another)
+            engine.dispose()  # only this thread can
 
         thread = Thread(target=work)
         thread.start()

@@ -37,7 +37,13 @@ from connect_core import (
     Status,
     TransitionError,
 )
-from connect_core.adapters.sql import SqlConnectionStore, connections, metadata, open_engine
+from connect_core.adapters.sql import (
+    SqlConnectionStore,
+    connections,
+    in_transaction,
+    metadata,
+    open_engine,
+)
 
 PROCESSES: Final = get_context("forkserver")
 PROCESSES.set_forkserver_preload(
@@ -196,18 +202,24 @@ def ask(service: ConnectionService, request: Request) -> Change:
 
 
 def carry_out(engine: Engine, request: Request) -> Outcome:
-    """Ask in a transaction, which is committed whatever the answer: a refusal changes nothing."""
-    with Session(engine) as session, session.begin():
+    """Ask in a transaction, which is committed whatever the answer: a refusal changes nothing.
+
+    On MariaDB it is run again after a deadlock. InnoDB makes one of those who wait for a key that
+    is rolled back. The other databases must not.
+    """
+
+    def attempt(session: Session) -> Outcome:
         try:
             change = ask(ConnectionService(SqlConnectionStore(session)), request)
-            outcome = Outcome(CHANGED, str(change.connection.id), change.event.version)
         except TransitionError as refusal:
-            outcome = Outcome(refusal.code, status=refusal.status)
+            return Outcome(refusal.code, status=refusal.status)
         except StaleConnectionError as refusal:
-            outcome = Outcome(refusal.code, version=refusal.actual_version)
+            return Outcome(refusal.code, version=refusal.actual_version)
         except ConnectError as refusal:
-            outcome = Outcome(refusal.code)
-    return outcome
+            return Outcome(refusal.code)
+        return Outcome(CHANGED, str(change.connection.id), change.event.version)
+
+    return in_transaction(engine, attempt, attempts=20 if engine.name == "mariadb" else 1)
 
 
 def perform(engine: Engine, request: Request, journal: Journal) -> Entry:
