@@ -29,7 +29,7 @@ from connect_core import (
     connection_document,
 )
 from connect_core.adapters.cli.checking import shortest_history
-from connect_core.adapters.cli.loading import load
+from connect_core.adapters.cli.loading import analyze, load
 from connect_core.adapters.cli.reading import Found, LongRecord, records
 from connect_core.adapters.cli.transfer import FORMATS, Pieces
 from connect_core.adapters.sql import (
@@ -272,6 +272,7 @@ def _on_postgresql(number: int) -> Section:
             file.writelines(_lines(histories))
         with _transaction(one) as session, path.open("rb") as written:
             imported = _timed(lambda: load(records(written), SqlConnectionStore(session)), session)
+            analyze(session.get_bind().engine)
         with _transaction(other) as session:
             inserted = _timed(lambda: _insert(session, histories), session)
         with _transaction(one) as session:

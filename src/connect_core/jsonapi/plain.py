@@ -13,12 +13,12 @@ the models judge, and they say what is wrong with it.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import date
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from connect_core.history import EARLIEST, LATEST, format_timestamp
+from connect_core.history import EARLIEST, LATEST
 from connect_core.identifiers import ActorId, ConnectionId, OrganizationId, ValidatedText
 from connect_core.jsonapi.models import RESOURCE_TYPE
 from connect_core.parties import MAX_NAME_LENGTH, ROLES, ActorType, may_be_in_name
@@ -33,14 +33,17 @@ class PlainRecord(NamedTuple):
     """A Connection with its whole history, checked. Times are text, sets are sorted tuples.
 
     Attributes:
-        connection: its values, by the names of the fields; the creator is ``creator_id``.
-        events: those of its events; the actor is ``actor_id`` and ``actor_organization_id``.
+        connection: its id, source, destination, name, status, scopes, the id of its creator, the
+            times of its creation and of its last update, and its version.
+        events: for each the id of the Connection, the version, the action, the status before and
+            after, the id of the actor and that of its organization, the roles, the time, and the
+            terms by their names, or None.
         resource: the resource object, as JSON on one line and in ASCII.
         history: the items of the history in the same form, separated by commas.
     """
 
-    connection: Mapping[str, Any]
-    events: Sequence[Mapping[str, Any]]
+    connection: tuple[Any, ...]
+    events: Sequence[tuple[Any, ...]]
     resource: str
     history: str
 
@@ -98,7 +101,7 @@ def _record(
     )
     status, now = None, ""
     creator_id = created_at = ""
-    events: list[dict[str, Any]] = []
+    events: list[tuple[Any, ...]] = []
     history: list[str] = []
     for action, actor_id, organization, at in steps:
         taken = _STEPS[status, action, organization == source, organization == destination]
@@ -106,19 +109,9 @@ def _record(
         if not (_is_actor(actor_id) and _is_time(at) and at >= now):
             return None
         version = len(events) + 1
+        target, roles = taken.target, taken.roles
         events.append(
-            {
-                "connection_id": id,
-                "version": version,
-                "action": action,
-                "previous_status": status,
-                "status": taken.target,
-                "actor_id": actor_id,
-                "actor_organization_id": organization,
-                "roles": taken.roles,
-                "occurred_at": at,
-                "terms": terms,
-            }
+            (id, version, action, status, target, actor_id, organization, roles, at, terms)
         )
         history.append(
             f'{{"connection_id":"{id}","version":{version},{taken.written},"actor":{{"id":'
@@ -128,21 +121,13 @@ def _record(
         if version == 1:
             creator_id, created_at = actor_id, at
             terms, written_terms = None, "null"
-        status, now = taken.target, at
+        status, now = target, at
     if status is None:
         return None
-    connection = {
-        "id": id,
-        "source_organization_id": source,
-        "destination_organization_id": destination,
-        "name": name,
-        "status": status,
-        "scopes": scopes,
-        "creator_id": creator_id,
-        "created_at": created_at,
-        "updated_at": now,
-        "version": len(events),
-    }
+    connection = (
+        *(id, source, destination, name, status, scopes),
+        *(creator_id, created_at, now, len(events)),
+    )
     resource = (
         f'{{"type":"{RESOURCE_TYPE}","id":"{id}","attributes":{{"token":"{id}","name":'
         f'{written_name},"status":"{status}","organization-id":"{source}",'
@@ -188,7 +173,7 @@ _STEPS: Final = _taken_steps()
 # --- Facts ---------------------------------------------------------------------------------------
 
 _ENCODE: Final = json.JSONEncoder().encode
-_EARLIEST, _LATEST = format_timestamp(EARLIEST), format_timestamp(LATEST)
+_is_clock: Final = re.compile(r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z").fullmatch
 
 
 def _whole(kind: type[ValidatedText]) -> re.Pattern[str]:
@@ -209,8 +194,14 @@ def _is_name(name: str) -> bool:
 
 def _is_time(text: str) -> bool:
     """Whether it is a time exactly as it is written; such texts sort as the times do."""
-    moment = datetime.fromisoformat(text)
-    return format_timestamp(moment) == text and _EARLIEST <= text <= _LATEST
+    return _is_date(text[:10]) and _is_clock(text, 10) is not None
+
+
+@lru_cache(maxsize=4096)
+def _is_date(text: str) -> bool:
+    """Whether it is a date exactly as it is written, on which every time is one that is allowed."""
+    found = date.fromisoformat(text)
+    return found.isoformat() == text and EARLIEST.date() <= found <= LATEST.date()
 
 
 @lru_cache(maxsize=1024)

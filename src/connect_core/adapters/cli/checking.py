@@ -12,6 +12,8 @@ from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
+from pydantic_core import from_json
+
 from connect_core import (
     Action,
     Actor,
@@ -73,8 +75,7 @@ def certain(text: bytes) -> CheckedRecord | None:
     overlooked, and no member stands twice. All other records are left to `parse_record`.
     """
     try:
-        written = text.decode("utf-8")
-        value = json.loads(written)
+        value = from_json(text)
         document = value if "data" in value else {"data": value}
         plain = _plain(document)
         if plain is None:
@@ -82,7 +83,7 @@ def certain(text: bytes) -> CheckedRecord | None:
         due = plain.line() if "meta" in document else plain.resource
         if "data" in value and "meta" not in document:
             due = f'{{"data":{due}}}'
-        if written != due and _compact(text) != due:
+        if text != due.encode("ascii") and _compact(text) != due:
             return None
     except (InvalidDocumentError, LookupError, TypeError, ValueError, RecursionError):
         return None

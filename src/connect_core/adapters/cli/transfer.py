@@ -103,7 +103,7 @@ def _import(file: str, database: str, *, skip_invalid: bool, skip_existing: bool
     from sqlalchemy.orm import Session
 
     from connect_core.adapters.cli.database import opened, say_what_is_new
-    from connect_core.adapters.cli.loading import load
+    from connect_core.adapters.cli.loading import analyze, load
     from connect_core.adapters.sql import SqlConnectionStore
 
     with (
@@ -125,6 +125,7 @@ def _import(file: str, database: str, *, skip_invalid: bool, skip_existing: bool
             raise typer.Exit(1) from None
         if _is_kept(tally, skip_invalid=skip_invalid):
             session.commit()
+            analyze(engine)
         return tally
 
 

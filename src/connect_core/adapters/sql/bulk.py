@@ -8,7 +8,7 @@ This module checks nothing: what it adds has been checked.
 """
 
 import json
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Generator, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -46,8 +46,8 @@ from connect_core.adapters.sql.tables import Tables
 from connect_core.adapters.sql.types import MYSQL_FAMILY, JsonValue, UtcTime
 from connect_core.history import as_timestamp, format_timestamp
 
-#: A row of one of the tables: its values by the names of the columns.
-Row = Mapping[str, Any]
+#: A row of one of the tables: its values in the order of the columns.
+Row = tuple[Any, ...]
 
 #: How many ids or pairs one query looks up: SQLite before 3.32 takes at most 999 parameters.
 _LOOKED_UP: Final = 400
@@ -113,8 +113,11 @@ class Bulk:
             self._add_on_mysql(database, rest)
         elif rest:
             with self._all_or_none(database, rest):
-                database.execute(self._add, [each.connection for each in rest])
-                database.execute(self._add_events, _events_of(rest))
+                connections, connection_events = self._tables
+                added = [_named(connections, each.connection) for each in rest]
+                database.execute(self._add, added)
+                events = [_named(connection_events, each) for each in _events_of(rest)]
+                database.execute(self._add_events, events)
         return left_out
 
     def _add_on_postgresql(self, database: Database, found: Sequence[Rows]) -> list[int]:
@@ -124,8 +127,9 @@ class Bulk:
         unique constraint of the host's. The latter is added once more, to be refused.
         """
         add, add_events = self._on_postgresql
+        connections, connection_events = self._tables
         rows = [each.connection for each in found]
-        added = {tuple(row) for row in database.execute(add, _arrays(rows))}
+        added = {tuple(row) for row in database.execute(add, _arrays(connections, rows))}
         left_out: list[int] = []
         if len(added) < len(found):
             for place, each in enumerate(found):
@@ -137,11 +141,11 @@ class Bulk:
             taken = self._taken(database, [found[place] for place in left_out])
             refused = [place for place in left_out if not taken & _claims_of(found[place])]
             for place in refused:
-                database.execute(self._add, found[place].connection)
+                database.execute(self._add, _named(connections, found[place].connection))
                 left_out.remove(place)
         rest = _without(found, left_out)
         if rest:
-            database.execute(add_events, _arrays(_events_of(rest)))
+            database.execute(add_events, _arrays(connection_events, _events_of(rest)))
         return left_out
 
     def _add_on_mysql(self, database: Database, rest: Sequence[Rows]) -> None:
@@ -157,12 +161,10 @@ class Bulk:
         try:
             for rows in _portions([each.connection for each in rest]):
                 database.execute(add, {"rows": _in_json(connections, rows)})
-                done.append((self._delete, [{"the_id": row["id"]} for row in rows]))
+                done.append((self._delete, [{"the_id": row[0]} for row in rows]))
             for rows in _portions(events):
                 database.execute(add_events, {"rows": _in_json(connection_events, rows)})
-                keys = [
-                    {"the_id": row["connection_id"], "the_version": row["version"]} for row in rows
-                ]
+                keys = [{"the_id": row[0], "the_version": row[1]} for row in rows]
                 done.append((self._delete_event, keys))
         except Exception as error:
             if goes_on(database, error):
@@ -193,13 +195,13 @@ class Bulk:
         None of the Connections exists before, and nobody else writes: this is for SQLite. Events of
         theirs may exist, and stay.
         """
-        ids = [each.connection["id"] for each in added]
+        ids = [each.connection[0] for each in added]
         before = self._keys_there(database, self._events_there, ids)
         try:
             yield
         except Exception as error:
             if goes_on(database, error):
-                events = {(each["connection_id"], each["version"]) for each in _events_of(added)}
+                events = {event[:2] for event in _events_of(added)}
                 # What is there by exactly this key: a column may find others the same.
                 events &= self._keys_there(database, self._events_there, ids) - before
                 for id_, version in events:
@@ -227,8 +229,8 @@ def _pair_of(connections: Table) -> tuple[ColumnElement[str], ColumnElement[str]
 
 def _keys_of(rows: Rows) -> tuple[str, str, str]:
     """The id, the source and the destination."""
-    row = rows.connection
-    return row["id"], row["source_organization_id"], row["destination_organization_id"]
+    id_, source, destination = rows.connection[:3]
+    return id_, source, destination
 
 
 def _claims_of(rows: Rows) -> set[object]:
@@ -261,6 +263,11 @@ def _events_of(found: Iterable[Rows]) -> list[Row]:
     return [event for each in found for event in each.events]
 
 
+def _named(table: Table, row: Row) -> dict[str, Any]:
+    """The values of a row by the names of the columns."""
+    return dict(zip(table.c.keys(), row, strict=True))
+
+
 # --- Many rows as few parameters -----------------------------------------------------------------
 
 
@@ -290,9 +297,10 @@ def _of_arrays(table: Table) -> Any:
     return postgresql_insert(table).from_select(names, select(*rows.c))
 
 
-def _arrays(rows: Sequence[Row]) -> dict[str, str]:
+def _arrays(table: Table, rows: Iterable[Row]) -> dict[str, str]:
     """The columns of rows, each as the text of an array."""
-    return {name: _array([row[name] for row in rows]) for name in rows[0]}
+    columns = zip(*rows, strict=True)
+    return {name: _array(values) for name, values in zip(table.c.keys(), columns, strict=True)}
 
 
 #: What stands in no text that PostgreSQL can store.
@@ -358,7 +366,7 @@ def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     """The rows, as many at a time as one statement takes."""
     start = size = 0
     for place, row in enumerate(rows):
-        size += sum(len(str(value)) for value in row.values())
+        size += sum(len(str(value)) for value in row)
         if size > PORTION:
             yield rows[start : place + 1]
             start, size = place + 1, 0
@@ -368,8 +376,11 @@ def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 
 def _in_json(table: Table, rows: Sequence[Row]) -> str:
     """Rows as JSON: their times as MySQL's family writes them, and their JSON as text."""
-    types = {each.key: each.type for each in table.c}
-    plain = [{name: _plain(types[name], row[name]) for name in row} for row in rows]
+    columns = [(each.key, each.type) for each in table.c]
+    plain = [
+        {name: _plain(type_, value) for (name, type_), value in zip(columns, row, strict=True)}
+        for row in rows
+    ]
     return json.dumps(plain, ensure_ascii=False)
 
 

@@ -266,31 +266,22 @@ def _raw_groups(found: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ..
 
 def plain_row(row: tuple[Any, ...], events: Sequence[tuple[Any, ...]]) -> PlainRecord | None:
     """The record in the rows of a Connection and its events, if it is certainly valid."""
-    id_, source, destination, name, status, scopes, creator_id, created_at, updated_at, version = (
-        row
-    )
-    found = plain_record(
-        id_, source, destination, name, _list_in(scopes), [(e[2], e[5], e[6], e[8]) for e in events]
-    )
-    if found is None or type(version) is not int:
+    steps = [(event[2], event[5], event[6], event[8]) for event in events]
+    id_, source, destination, name, _, scopes, *_ = row
+    found = plain_record(id_, source, destination, name, _list_in(scopes), steps)
+    if found is None or type(row[9]) is not int:
         return None
-    stored = (status, creator_id, created_at, updated_at, version)
-    if stored != tuple(found.connection[name] for name in _FOLLOWING):
+    if row[4] != found.connection[4] or row[6:] != found.connection[6:]:
         return None
-    for number, (event, due) in enumerate(zip(events, found.events, strict=True), 1):
+    for event, due in zip(events, found.events, strict=True):
         if not (
-            event[:2] == (id_, number)
+            event[:7] == due[:7]
             and type(event[1]) is int
-            and event[3:5] == (due["previous_status"], due["status"])
-            and _list_in(event[7]) == due["roles"]
-            and _are_terms(event[9], due["terms"])
+            and _list_in(event[7]) == due[7]
+            and _are_terms(event[9], due[9])
         ):
             return None
     return found
-
-
-#: What the events of a Connection lead to.
-_FOLLOWING: Final = ("status", "creator_id", "created_at", "updated_at", "version")
 
 
 def _list_in(text: object) -> tuple[str, ...] | None:
@@ -318,7 +309,17 @@ def _are_terms(text: object, due: Mapping[str, Any] | None) -> bool:
     """Whether these terms are stored."""
     if due is None or not isinstance(text, str):
         return text is due
-    return bool(decoded(text) == {**due, "scopes": list(due["scopes"])})
+    scopes = due["scopes"]
+    written = (  # as PostgreSQL has them, most often
+        f'{{"name": {_ENCODE(due["name"])}, "scopes": {_written(scopes)}, "source_organization_id":'
+        f' "{due["source_organization_id"]}", "destination_organization_id":'
+        f' "{due["destination_organization_id"]}"}}'
+    )
+    return text == written or bool(decoded(text) == {**due, "scopes": list(scopes)})
+
+
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False).encode
+_written: Final = lru_cache(maxsize=1024)(_ENCODE)
 
 
 def _groups(

@@ -48,7 +48,7 @@ def state_of(connection: Connection) -> dict[str, object]:
 
 
 def event_row(event: ConnectionEvent) -> dict[str, object]:
-    """The columns of `connection_events` for an event."""
+    """The columns of `connection_events` for an event, in their order."""
     previous = event.previous_status
     return {
         "connection_id": str(event.connection_id),
@@ -66,7 +66,11 @@ def event_row(event: ConnectionEvent) -> dict[str, object]:
 
 def rows_of(connection: Connection, events: Iterable[ConnectionEvent]) -> Rows:
     """A Connection and events of it as rows."""
-    return Rows(connection_row(connection), [event_row(event) for event in events])
+    row = connection_row(connection)
+    return Rows(
+        tuple(row[name] for name in _CONNECTION_COLUMNS),
+        [tuple(event_row(event).values()) for event in events],
+    )
 
 
 def connection_of(row: Row[Any] | tuple[Any, ...], table: Table) -> Connection:
