@@ -28,7 +28,7 @@ from databases import SERVERS, database
 from http_api import AsgiClient, asgi_scope
 from people import spoil
 from servers import DEADLINE, free_port, running
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -42,6 +42,7 @@ from connect_core.adapters.cli.serve import WORKER_PATIENCE
 from connect_core.adapters.cli.serving import Settings, WithHealth, application_on, authentication
 from connect_core.adapters.http.routing import CONNECTIONS
 from connect_core.adapters.sql import ApiKeys, open_engine
+from connect_core.adapters.sql.engine import unopened_engine
 
 #: Unused, but every client needs one, and creating one takes long.
 TLS = ssl.create_default_context()
@@ -232,9 +233,8 @@ class TestApplication:
     def test_from_the_environment(self, tmp_path: Path) -> None:
         engines: list[Engine] = []
 
-        def note(*arguments: Any, **options: Any) -> Engine:
-            assert options == {"pool_pre_ping": False}  # SQLite's connections do not break
-            engines.append(create_engine(*arguments, **options))
+        def note(url: URL) -> Engine:
+            engines.append(unopened_engine(url))
             return engines[-1]
 
         url = f"sqlite:///{tmp_path}/c.db"
@@ -242,7 +242,7 @@ class TestApplication:
         keys = ApiKeys(engine)
         keys.create_tables()
         _, token = keys.create("org_ABC123")
-        with patch.dict(os.environ), patch.object(serving, "create_engine", note):
+        with patch.dict(os.environ), patch.object(serving, "unopened_engine", note):
             Settings(url, "current", extensions=False).publish()
             application = serving.application()
         assert AsgiClient(application, None).get("/readyz").status == 200
@@ -257,11 +257,9 @@ class TestApplication:
 
     def test_it_waits_for_no_database(self) -> None:
         """A worker that starts while the server is down answers when it is up again."""
-        create = Mock(wraps=create_engine)
-        with patch.dict(os.environ), patch.object(serving, "create_engine", create):
+        with patch.dict(os.environ):
             Settings("postgresql+psycopg://127.0.0.1:1/none", "guide", extensions=True).publish()
             application = serving.application()
-        assert create.call_args.kwargs == {"pool_pre_ping": True}
         client = AsgiClient(application, f"api_1.{'a' * 43}")
         assert (client.get("/readyz").status, client.get().status) == (503, 503)
 

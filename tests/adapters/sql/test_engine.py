@@ -1,16 +1,19 @@
 """Engines: the settings for each database, and the creation of tables."""
 
 import sqlite3
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
+from select import select as wait_for
 from threading import Timer
 from typing import Any
+from unittest.mock import Mock, patch
 
 import pytest
-from databases import MARIADB, POSTGRESQL, mariadb, postgresql
+from databases import SERVERS, database, mariadb, postgresql
 from embedding import THEIRS, committed, count, service_in
-from sqlalchemy import URL, Engine, create_engine, inspect, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, inspect, make_url, select, text
 from sqlalchemy.exc import (
     ArgumentError,
     InvalidRequestError,
@@ -32,6 +35,7 @@ from connect_core.adapters.sql import (
     open_engine,
 )
 from connect_core.adapters.sql import engine as sql_engine
+from connect_core.adapters.sql.engine import unopened_engine
 
 
 class TestEngines:
@@ -169,18 +173,6 @@ class TestEngines:
                 )
             named.dispose()
 
-    def test_a_connection_that_the_server_has_closed_is_replaced(self) -> None:
-        with postgresql() as url:
-            engine = open_engine(url)
-            admin = create_engine(POSTGRESQL, isolation_level="AUTOCOMMIT")
-            with engine.connect() as connection:
-                pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
-            with admin.connect() as connection:
-                connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
-            assert count(engine, connections) == 0
-            engine.dispose()
-            admin.dispose()
-
     def test_mariadb_through_pymysql(self) -> None:
         with mariadb() as url:
             for name in ("mariadb", "mariadb+pymysql"):
@@ -230,18 +222,6 @@ class TestEngines:
             assert indexes_of(half) == indexes_of_metadata()
             half.dispose()
 
-    def test_a_connection_that_mariadb_has_closed_is_replaced(self) -> None:
-        with mariadb() as url:
-            engine = open_engine(url)
-            admin = create_engine(MARIADB, isolation_level="AUTOCOMMIT")
-            with engine.connect() as connection:
-                number = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar()
-            with admin.connect() as connection:
-                connection.exec_driver_sql(f"KILL {number}")
-            assert count(engine, connections) == 0
-            engine.dispose()
-            admin.dispose()
-
     @pytest.mark.parametrize(
         ("url", "error"),
         [
@@ -257,6 +237,112 @@ class TestEngines:
     def test_what_cannot_be_opened(self, url: str, error: type[Exception]) -> None:
         with pytest.raises(error):
             open_engine(url)
+
+
+@pytest.fixture(params=SERVERS)
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
+    """An empty database on a server."""
+    with database(request.param, tmp_path) as url:
+        yield url
+
+
+class TestClosedConnections:
+    """Connections that the server has closed are replaced; it is asked only if it has to be."""
+
+    @pytest.fixture
+    def engine(self, server: URL) -> Iterator[Engine]:
+        engine = open_engine(server)
+        yield engine
+        engine.dispose()
+
+    @pytest.fixture
+    def pings(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Mock:
+        """Each time the server is asked."""
+        pings = Mock(wraps=engine.dialect.do_ping)
+        monkeypatch.setattr(engine.dialect, "do_ping", pings)
+        return pings
+
+    def test_all_of_them(self, engine: Engine, pings: Mock) -> None:
+        """The server has closed two: the first that is used makes the pool replace both."""
+        with engine.connect() as one, engine.connect() as other:
+            ids = {identity(one), identity(other)}
+        close(engine, ids)
+        pings.reset_mock()
+        with engine.connect() as one, engine.connect() as other:
+            assert not {identity(one), identity(other)} & ids
+        assert pings.call_count == 1
+
+    def test_one_that_stands(self, engine: Engine, pings: Mock) -> None:
+        """PostgreSQL is not asked. PyMySQL does not let its connection be looked at."""
+        with engine.connect() as connection:
+            before = identity(connection)
+        pings.reset_mock()
+        with engine.connect() as connection:
+            assert identity(connection) == before
+        assert pings.call_count == (engine.dialect.name == "mariadb")
+
+    def test_one_that_was_idle_for_long(
+        self, engine: Engine, pings: Mock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before, clock = count(engine, connections), Mock()
+        pings.reset_mock()
+        monkeypatch.setattr("connect_core.adapters.sql.engine.monotonic", clock)
+        clock.return_value = 1000.0
+        engine.connect().close()
+        pings.reset_mock()
+        clock.return_value = 1030.0
+        assert count(engine, connections) == before
+        assert pings.call_count == 1
+
+    def test_one_that_the_server_told_something(self) -> None:
+        """A notice that nobody asked for does not mean that the connection is closed."""
+        with postgresql() as url:
+            engine = open_engine(url)
+            with engine.connect() as connection:
+                before = identity(connection)
+                connection.exec_driver_sql("LISTEN anything")
+                connection.commit()
+                driver: Any = connection.connection.driver_connection
+            other = create_engine(url, isolation_level="AUTOCOMMIT")
+            with other.connect() as notifying:
+                notifying.exec_driver_sql("NOTIFY anything")
+            other.dispose()
+            assert wait_for([driver.fileno()], [], [], 10)[0]
+            with (
+                patch.object(engine.dialect, "do_ping", wraps=engine.dialect.do_ping) as ping,
+                engine.connect() as connection,
+            ):
+                assert identity(connection) == before
+            ping.assert_called_once()
+            engine.dispose()
+
+    def test_a_new_one(self, engine: Engine, pings: Mock) -> None:
+        engine.dispose()
+        engine.connect().close()
+        pings.assert_not_called()
+
+    def test_the_files_of_sqlite_are_not_closed(self, tmp_path: Path) -> None:
+        engine = unopened_engine(make_url(f"sqlite:///{tmp_path / 'connections.db'}"))
+        assert not list(engine.pool.dispatch.checkout)
+
+
+def identity(connection: Connection) -> int:
+    """The server's number for a connection."""
+    function = {"postgresql": "pg_backend_pid()", "mariadb": "CONNECTION_ID()"}
+    found: int = connection.exec_driver_sql(
+        f"SELECT {function[connection.dialect.name]}"
+    ).scalar_one()
+    return found
+
+
+def close(engine: Engine, ids: Iterable[int]) -> None:
+    """Let the server close these connections."""
+    statement = {"postgresql": "SELECT pg_terminate_backend({}, 5000)", "mariadb": "KILL {}"}
+    admin = create_engine(engine.url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        for each in ids:
+            connection.exec_driver_sql(statement[engine.dialect.name].format(each))
+    admin.dispose()
 
 
 THREE_TABLES = {"connections", "connection_events", "connection_idempotency_keys"}

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import anyio
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Engine, create_engine, literal, make_url, select
+from sqlalchemy import Engine, literal, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -29,11 +29,11 @@ from connect_core.adapters.http import Caller, create_api
 from connect_core.adapters.sql import (
     ApiKeys,
     Transactions,
-    configure_engine,
     keys_metadata,
     metadata,
 )
 from connect_core.adapters.sql.availability import available
+from connect_core.adapters.sql.engine import unopened_engine
 from connect_core.identifiers import OrganizationId
 from connect_core.jsonapi import Representation
 from connect_core.parties import Name
@@ -72,10 +72,7 @@ def application() -> ASGIApp:
         KeyError: the environment has no settings: `serve` did not start this process.
     """
     settings = Settings(**json.loads(os.environ[_VARIABLE]))
-    url = make_url(settings.database)
-    # SQLite's connections do not break.
-    engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
-    return application_on(configure_engine(engine), settings)
+    return application_on(unopened_engine(make_url(settings.database)), settings)
 
 
 def application_on(engine: Engine, settings: Settings) -> ASGIApp:

@@ -11,12 +11,14 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from os import strerror
 from pathlib import Path, PurePath
-from time import sleep
+from select import select
+from time import monotonic, sleep
 from typing import Any, Final
 
 from sqlalchemy import (
     URL,
     Connection,
+    Dialect,
     Engine,
     Index,
     MetaData,
@@ -29,7 +31,13 @@ from sqlalchemy import (
     make_url,
 )
 from sqlalchemy.engine import AdaptedConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError, NoSuchTableError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InvalidatePoolError,
+    InvalidRequestError,
+    NoSuchTableError,
+)
 
 from connect_core.adapters.sql.sessions import check_settings, known_settings, require_utf8
 from connect_core.adapters.sql.tables import metadata
@@ -77,23 +85,9 @@ def open_engine(url: str | URL, *, create: bool = True) -> Engine:
     """
     _require_url(url)
     url = make_url(url)
-    options: dict[str, Any] = {"pool_pre_ping": True}
-    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
-    if url.get_dialect().is_async:
-        raise ArgumentError(
-            f"{url.drivername} is an asynchronous driver: make the engine with create_async_engine,"
-            " give its sync_engine to configure_engine, and create the tables with run_sync"
-        )
-    if url.get_backend_name() in MYSQL_FAMILY:
-        options["isolation_level"] = "READ COMMITTED"
-    if url.get_backend_name() == "sqlite":
-        options = {}
-        if url.database in _IN_MEMORY:
-            options = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
-            options["connect_args"] = {"check_same_thread": False}
-        elif not create:
-            url = _existing(url)
-    engine = configure_engine(create_engine(url, **options))
+    if not create and url.get_backend_name() == "sqlite" and url.database not in _IN_MEMORY:
+        url = _existing(url)
+    engine = unopened_engine(url)
     try:
         absent = _absent(engine)
         if absent and not create:
@@ -104,6 +98,32 @@ def open_engine(url: str | URL, *, create: bool = True) -> Engine:
     except BaseException:
         engine.dispose()
         raise
+    return engine
+
+
+def unopened_engine(url: URL) -> Engine:
+    """The Engine that `open_engine` returns, before anything is asked of the database.
+
+    Raises:
+        sqlalchemy.exc.ArgumentError: the URL names an asynchronous driver.
+        ModuleNotFoundError: the driver is not installed.
+    """
+    options: dict[str, Any] = {}
+    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    if url.get_dialect().is_async:
+        raise ArgumentError(
+            f"{url.drivername} is an asynchronous driver: make the engine with create_async_engine,"
+            " give its sync_engine to configure_engine, and create the tables with run_sync"
+        )
+    if url.get_backend_name() in MYSQL_FAMILY:
+        options = {"isolation_level": "READ COMMITTED"}
+    elif url.get_backend_name() == "sqlite" and url.database in _IN_MEMORY:
+        options = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
+        options["connect_args"] = {"check_same_thread": False}
+    engine = configure_engine(create_engine(url, **options))
+    if engine.dialect.name != "sqlite":
+        event.listen(engine, "checkin", _on_checkin)
+        event.listen(engine, "checkout", partial(_on_checkout, engine.dialect))
     return engine
 
 
@@ -315,6 +335,46 @@ def _on_invalidate(connection: Any, *_: object) -> None:
     """
     with suppress(asyncio.CancelledError, sqlite3.Error):  # cancelled again, or closed already
         connection.rollback()
+
+
+# --- Connections that the server has closed ------------------------------------------------------
+
+#: After how many idle seconds the server is asked in any case: a firewall between it and this
+#: machine may have forgotten the connection.
+_IDLE: Final = 30.0
+#: Where a record of the pool keeps when its connection was returned.
+_RETURNED: Final = "connect_core_returned"
+
+
+def _on_checkin(_: object, record: Any) -> None:
+    record.info[_RETURNED] = monotonic()
+
+
+def _on_checkout(dialect: Dialect, connection: Any, record: Any, _: object) -> None:
+    """Refuse a connection that the server has closed, so that the pool replaces it.
+
+    SQLAlchemy's ``pool_pre_ping`` asks the server before each transaction, which takes a round
+    trip. This asks it only if the connection was idle for long, if something has come from the
+    server meanwhile, such as the end of the connection, or if the driver does not let that be seen.
+
+    Raises:
+        sqlalchemy.exc.InvalidatePoolError: the server has closed it, and perhaps the others.
+    """
+    returned = record.info.pop(_RETURNED, None)
+    if returned is None or (monotonic() - returned < _IDLE and not _has_something(connection)):
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError(str(error)) from error
+
+
+def _has_something(connection: Any) -> bool:
+    """Whether something has come from the server, such as the end of the connection."""
+    try:
+        return bool(select([connection.fileno()], [], [], 0)[0])
+    except Exception:  # the driver gives no number, or none that can be asked about
+        return True
 
 
 # --- Waiting -------------------------------------------------------------------------------------
