@@ -11,8 +11,6 @@ from support import ROOT
 MODULE = """\
 import pytest
 
-SLOW = pytest.param(0, marks=pytest.mark.slow)
-
 def test_plain():
     pass
 
@@ -28,19 +26,17 @@ def store(request):
 def test_stores(store, number):
     pass
 
-@pytest.mark.parametrize(("store", "number"), [("memory", 0), ("memory", 1), ("file", 2)],
-                         indirect=["store"])
-def test_chosen(store, number):
-    pass
-
-@pytest.mark.parametrize("store", ["memory", "file"], indirect=True)
-def test_all_chosen(store):
-    pass
-
-@pytest.mark.parametrize(argnames="number", argvalues=[SLOW, 1, 2])
+@pytest.mark.parametrize("number", [pytest.param(0, marks=pytest.mark.slow), 1, 2])
 def test_marked(number):
     pass
+""" + "".join(
+    f"""
+@pytest.mark.parametrize("number", range(4))
+def test_{name}(number):
+    pass
 """
+    for name in "abcdefgh"
+)
 
 
 def pytest_on(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
@@ -59,36 +55,43 @@ def pytest_on(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]"
 
 
 def test_the_sample(tmp_path: Path) -> None:
-    """The first case and every Nth, and the first with each value of a fixture."""
+    """Every fourth case of each function, from one of the first four on: the same every time."""
     done = pytest_on(tmp_path, "-v", "--every=4", "-m", "not slow")
     assert done.returncode == 0, done.stdout
     ran = [line.split()[0].partition("::")[2] for line in done.stdout.splitlines() if "::" in line]
-    assert ran == [
-        "test_plain",
-        "test_numbers[0]",
-        "test_numbers[4]",
-        "test_numbers[8]",
-        "test_stores[memory-0]",
-        "test_stores[file-0]",
-        "test_stores[server-0]",
-        "test_chosen[memory-0]",
-        "test_chosen[file-2]",
-        "test_all_chosen[memory]",
-        "test_all_chosen[file]",
-        "test_marked[1]",
+    cases = {
+        "test_plain": [""],
+        "test_numbers": [f"[{number}]" for number in range(10)],
+        "test_stores": [f"[{s}-{n}]" for s in ("memory", "file", "server") for n in range(4)],
+        "test_marked": ["[1]", "[2]"],
+        **{f"test_{name}": [f"[{number}]" for number in range(4)] for name in "abcdefgh"},
+    }
+    due: list[str] = []
+    begins: set[int] = set()
+    for function, those in cases.items():
+        chosen = [each.removeprefix(function) for each in ran if each.partition("[")[0] == function]
+        begin = those.index(chosen[0])
+        begins.add(begin)
+        assert begin < 4
+        due += [function + each for each in those[begin::4]]
+    assert ran == due
+    assert len(begins) > 1
+    again = pytest_on(tmp_path, "-v", "--every=4", "-m", "not slow")
+    assert [line.partition(" ")[0] for line in again.stdout.splitlines() if "::" in line] == [
+        line.partition(" ")[0] for line in done.stdout.splitlines() if "::" in line
     ]
 
 
 def test_it_says_so(tmp_path: Path) -> None:
     """Nobody takes a sample for the whole suite."""
-    done = pytest_on(tmp_path, "-q", "--every=4")
-    assert "A SAMPLE: 12 of 31 cases (--every=4)" in done.stdout.splitlines(), done.stdout
-    assert "12 passed, 19 deselected" in done.stdout
+    done = pytest_on(tmp_path, "-q", "--every=100")
+    assert "A SAMPLE: 12 of 58 cases (--every=100)" in done.stdout.splitlines(), done.stdout
+    assert "12 passed, 46 deselected" in done.stdout
 
 
 def test_every_case(tmp_path: Path) -> None:
     done = pytest_on(tmp_path, "-q", "--every=1")
-    assert "31 passed" in done.stdout
+    assert "58 passed" in done.stdout
     assert "SAMPLE" not in done.stdout
 
 
