@@ -14,14 +14,13 @@ from time import perf_counter, process_time
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import Engine, create_engine, insert
+from sqlalchemy import Engine, insert
 from sqlalchemy.orm import Session
 
 from connect_core import Actor, ConnectionService
 from connect_core.adapters.sql import (
     SqlConnectionStore,
     Transactions,
-    configure_engine,
     connection_events,
     connections,
     open_engine,
@@ -110,9 +109,7 @@ _AIM = AtLeast(0.5)
 _WAYS: Mapping[str, AtLeast | None] = {
     "4 processes, a Session for each step": _AIM,
     "4 processes, Transactions.change for each step": _AIM,
-    "the same in a Session, pool_pre_ping=False": None,
     "the same in a Session, by hand, SQLAlchemy Core": None,
-    "by hand, and pool_pre_ping=False": None,
     _BY_DRIVER: None,
 }
 
@@ -130,7 +127,6 @@ class _Worker:
     def __init__(self, url: str, barrier: Barrier) -> None:
         self._barrier = barrier
         engine = open_engine(url)
-        unasked = configure_engine(create_engine(url, pool_pre_ping=False))
         transactions, by_driver = Transactions(engine), ByDriver(engine)
 
         def in_transactions(connection_id: str, step: Step) -> None:
@@ -141,9 +137,7 @@ class _Worker:
         takes: list[Callable[[str, Step], None]] = [
             partial(in_service, engine),
             in_transactions,
-            partial(in_service, unasked),
             partial(in_session, engine),
-            partial(in_session, unasked),
             by_driver.take,
         ]
         self._takes = dict(zip(_WAYS, takes, strict=True))
