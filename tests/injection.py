@@ -12,8 +12,8 @@ from threading import get_ident
 from types import FrameType
 from typing import Any, Final
 
-from sqlalchemy import Connection, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import InvalidRequestError, OperationalError
 from sqlalchemy.orm import Session, SessionTransaction
 
 from connect_core.adapters.sql import transactions
@@ -53,6 +53,7 @@ class Injection:
     def __init__(self, at: int, meanwhile: Callable[[], object] | None = None) -> None:
         self._at = at
         self._meanwhile = meanwhile
+        self._watched: Connection | None = None
         self.statements = 0
         self.happened = False
 
@@ -62,8 +63,10 @@ class Injection:
 
     def attach(self, connection: Connection) -> None:
         """Watch the transaction that this connection has begun."""
-        event.listen(connection, "before_cursor_execute", self._at_statement, retval=True)
-        event.listen(connection, "commit", self._at_commit)
+        self._watched = connection
+        target = _listening(connection)
+        event.listen(target, "before_cursor_execute", self._at_statement, retval=True)
+        event.listen(target, "commit", self._at_commit)
 
     def _begun(self, _: Session, transaction: SessionTransaction, connection: Connection) -> None:
         if not transaction.nested:
@@ -72,6 +75,8 @@ class Injection:
     def _at_statement(
         self, connection: Connection, _: Any, statement: str, parameters: Any, __: Any, many: bool
     ) -> tuple[str, Any]:
+        if connection is not self._watched:
+            return statement, parameters
         if self.happened or self.statements + 1 != self._at:
             self.statements += 1
             return statement, parameters
@@ -79,7 +84,7 @@ class Injection:
         return FAILING[connection.dialect.name], [()] if many else ()
 
     def _at_commit(self, connection: Connection) -> None:
-        if self.happened or self.statements + 1 != self._at:
+        if connection is not self._watched or self.happened or self.statements + 1 != self._at:
             return
         self._undo(connection)
         with closing(connection.connection.cursor()) as cursor:
@@ -99,6 +104,22 @@ class Injection:
             connection.connection.rollback()
         if self._meanwhile is not None:
             self._meanwhile()
+
+
+def _listening(connection: Connection) -> Connection | Engine:
+    """The connection, or its engine: SQLAlchemy 2.0.28 does not let one listen to the former.
+
+    That is so if the engine has execution options.
+    """
+    try:
+        event.listen(connection, "savepoint", _nothing)
+    except InvalidRequestError:
+        return connection.engine
+    return connection
+
+
+def _nothing(*_: object) -> None:
+    """It tells whether one can listen."""
 
 
 # --- The whole suite -----------------------------------------------------------------------------
@@ -129,12 +150,12 @@ def _begun(_: Session, transaction: SessionTransaction, connection: Connection) 
     injection = Injection(at, partial(_next.__setitem__, key, at + 1))
     injection.attach(connection)
 
-    def ended(_: Connection) -> None:
-        if not injection.happened:
+    def ended(which: Connection) -> None:
+        if which is connection and not injection.happened:
             _next.pop(key, None)
 
-    event.listen(connection, "commit", ended)
-    event.listen(connection, "rollback", ended)
+    event.listen(_listening(connection), "commit", ended)
+    event.listen(_listening(connection), "rollback", ended)
 
 
 def _work_of(frame: FrameType | None) -> object:

@@ -253,8 +253,8 @@ def test_a_star_import_without_extras() -> None:
 def test_two_places_read_a_clock() -> None:
     """`history.utc_now` and the minting of ids; everything else takes the time as an argument.
 
-    Two modules of the kit measure how long an exploration takes, and the HTTP handler measures how
-    long a request takes; they know no time of day.
+    Two modules of the kit measure how long an exploration takes, the HTTP handler how long a
+    request takes, and an engine how long a connection was idle; they know no time of day.
     """
     readers = sorted(
         path.name
@@ -268,8 +268,9 @@ def test_two_places_read_a_clock() -> None:
     assert readers == ["history.py", "identifiers.py"]
 
 
-#: The calls with which an exploration and a request are measured.
+#: The calls with which a length of time is measured.
 MEASURING = {
+    ("engine.py", "monotonic"),
     ("handler.py", "perf_counter"),
     ("kit.py", "time.monotonic"),
     ("logs.py", "perf_counter"),

@@ -423,14 +423,16 @@ def server() -> Iterator[Refusing]:
         bound = create_server(("127.0.0.1", 0))
         listening.append(bound)
 
+        def refuse(client: socket) -> None:
+            with suppress(OSError), client:
+                while (request := client.recv(1000)) and request[4:8] == b"\x04\xd2\x16/":
+                    client.sendall(b"N")  # no SSL
+                client.sendall(answer)
+
         def serve() -> None:
             with suppress(OSError):
-                while True:
-                    client, _ = bound.accept()
-                    with client:
-                        while (request := client.recv(1000)) and request[4:8] == b"\x04\xd2\x16/":
-                            client.sendall(b"N")  # no SSL
-                        client.sendall(answer)
+                while True:  # a driver may keep a connection that was refused
+                    Thread(target=refuse, args=bound.accept()[:1], daemon=True).start()
 
         Thread(target=serve, daemon=True).start()
         return int(bound.getsockname()[1])
