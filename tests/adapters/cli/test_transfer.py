@@ -14,6 +14,7 @@ from databases import database
 from exports import THREE, Place, line, lived, loaded, resource, seen, session_on
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import create_engine, text
 from support import OUR_KEY, PARTNER, T0, histories
 from terminal import (
     complaint,
@@ -56,6 +57,21 @@ class TestRoundTrip:
         file = any_place.file("".join(map(line, THREE)))
         assert any_place.run("import", file) == "3 Connections imported.\n"
         assert seen(any_place.kept()) == THREE
+
+    def test_postgresql_looks_at_what_was_added(self, tmp_path: Path) -> None:
+        """Otherwise it would read the tables as if they were empty. If it cannot, that is all."""
+        with database("postgresql", tmp_path) as url:
+            place = Place.on(url.render_as_string(hide_password=False), tmp_path)
+            place.run("import", place.file("".join(map(line, THREE))))
+            engine = create_engine(url)
+            query = text("SELECT reltuples FROM pg_class WHERE oid = CAST(:name AS regclass)")
+            with engine.begin() as connection:
+                events = sum(len(each.events) for each in THREE)
+                for name, rows in (("connections", len(THREE)), ("connection_events", events)):
+                    assert connection.scalar(query, {"name": name}) == rows
+                connection.exec_driver_sql("DROP TABLE connection_events")
+            loading.analyze(engine)
+            engine.dispose()
 
     def test_a_list(self, any_place: Place) -> None:
         """A list document has the state of Connections, without their histories."""
