@@ -37,6 +37,7 @@ from connect_core import (
 )
 from connect_core.adapters.cli import loading, reading
 from connect_core.adapters.sql import History, SqlConnectionStore, open_engine
+from connect_core.adapters.sql import histories as sql_histories
 from connect_core.adapters.sql.bulk import Bulk, Rows
 from connect_core.adapters.sql.histories import Streamed
 from connect_core.jsonapi import PlainRecord, parse_record, record_document
@@ -82,6 +83,16 @@ class TestRoundTrip:
         assert other.run("import", other.file(written)) == "3 Connections imported.\n"
         assert other.run("export", "--format", "list") == written
         assert [connection.version for connection, _ in other.kept()] == [3, 3, 3]
+
+    @pytest.mark.parametrize("format", ["jsonl", "list"])
+    def test_of_long_histories(
+        self, any_place: Place, monkeypatch: pytest.MonkeyPatch, format: str
+    ) -> None:
+        """They are read and checked in parts, and written as all others are."""
+        any_place.add(*THREE)
+        written = any_place.run("export", "--format", format)
+        monkeypatch.setattr(sql_histories, "_MOST_PLAIN", 1)
+        assert any_place.run("export", "--format", format) == written
 
     @pytest.mark.parametrize("number", [0, 1, 2])
     def test_a_list_is_a_line_for_each(self, place: Place, number: int) -> None:
