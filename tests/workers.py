@@ -204,8 +204,8 @@ def ask(service: ConnectionService, request: Request) -> Change:
 def carry_out(engine: Engine, request: Request) -> Outcome:
     """Ask in a transaction, which is committed whatever the answer: a refusal changes nothing.
 
-    On MariaDB it is run again after a deadlock. InnoDB makes one of those who wait for a key that
-    is rolled back. The other databases must not.
+    On MariaDB it is run again after a deadlock, which InnoDB reports to one of those who wait for
+    a key that is rolled back. On the other databases there must be none.
     """
 
     def attempt(session: Session) -> Outcome:

@@ -42,7 +42,7 @@ from connect_core.adapters.cli.serve import WORKER_PATIENCE
 from connect_core.adapters.cli.serving import Settings, WithHealth, application_on, authentication
 from connect_core.adapters.http.routing import CONNECTIONS
 from connect_core.adapters.sql import ApiKeys, open_engine
-from connect_core.adapters.sql.engine import unopened_engine
+from connect_core.adapters.sql.engine import engine_for
 
 #: Unused, but every client needs one, and creating one takes long.
 TLS = ssl.create_default_context()
@@ -234,7 +234,7 @@ class TestApplication:
         engines: list[Engine] = []
 
         def note(url: URL) -> Engine:
-            engines.append(unopened_engine(url))
+            engines.append(engine_for(url))
             return engines[-1]
 
         url = f"sqlite:///{tmp_path}/c.db"
@@ -242,7 +242,7 @@ class TestApplication:
         keys = ApiKeys(engine)
         keys.create_tables()
         _, token = keys.create("org_ABC123")
-        with patch.dict(os.environ), patch.object(serving, "unopened_engine", note):
+        with patch.dict(os.environ), patch.object(serving, "engine_for", note):
             Settings(url, "current", extensions=False).publish()
             application = serving.application()
         assert AsgiClient(application, None).get("/readyz").status == 200

@@ -35,7 +35,7 @@ from connect_core.adapters.sql import (
     open_engine,
 )
 from connect_core.adapters.sql import engine as sql_engine
-from connect_core.adapters.sql.engine import unopened_engine
+from connect_core.adapters.sql.engine import engine_for
 
 
 class TestEngines:
@@ -321,8 +321,8 @@ class TestClosedConnections:
         engine.connect().close()
         pings.assert_not_called()
 
-    def test_the_files_of_sqlite_are_not_closed(self, tmp_path: Path) -> None:
-        engine = unopened_engine(make_url(f"sqlite:///{tmp_path / 'connections.db'}"))
+    def test_sqlite_is_never_asked(self, tmp_path: Path) -> None:
+        engine = engine_for(make_url(f"sqlite:///{tmp_path / 'connections.db'}"))
         assert not list(engine.pool.dispatch.checkout)
 
 

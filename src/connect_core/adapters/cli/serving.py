@@ -33,7 +33,7 @@ from connect_core.adapters.sql import (
     metadata,
 )
 from connect_core.adapters.sql.availability import available
-from connect_core.adapters.sql.engine import unopened_engine
+from connect_core.adapters.sql.engine import engine_for
 from connect_core.identifiers import OrganizationId
 from connect_core.jsonapi import Representation
 from connect_core.parties import Name
@@ -72,7 +72,7 @@ def application() -> ASGIApp:
         KeyError: the environment has no settings: `serve` did not start this process.
     """
     settings = Settings(**json.loads(os.environ[_VARIABLE]))
-    return application_on(unopened_engine(make_url(settings.database)), settings)
+    return application_on(engine_for(make_url(settings.database)), settings)
 
 
 def application_on(engine: Engine, settings: Settings) -> ASGIApp:

@@ -87,7 +87,7 @@ def open_engine(url: str | URL, *, create: bool = True) -> Engine:
     url = make_url(url)
     if not create and url.get_backend_name() == "sqlite" and url.database not in _IN_MEMORY:
         url = _existing(url)
-    engine = unopened_engine(url)
+    engine = engine_for(url)
     try:
         absent = _absent(engine)
         if absent and not create:
@@ -101,8 +101,8 @@ def open_engine(url: str | URL, *, create: bool = True) -> Engine:
     return engine
 
 
-def unopened_engine(url: URL) -> Engine:
-    """The Engine that `open_engine` returns, before anything is asked of the database.
+def engine_for(url: URL) -> Engine:
+    """The Engine with the settings that the database of a URL needs. It has not connected yet.
 
     Raises:
         sqlalchemy.exc.ArgumentError: the URL names an asynchronous driver.
@@ -361,7 +361,7 @@ def _on_checkout(dialect: Dialect, connection: Any, record: Any, _: object) -> N
         sqlalchemy.exc.InvalidatePoolError: the server has closed it, and perhaps the others.
     """
     returned = record.info.pop(_RETURNED, None)
-    if returned is None or (monotonic() - returned < _IDLE and not _has_something(connection)):
+    if returned is None or (monotonic() - returned < _IDLE and not _has_input(connection)):
         return
     try:
         dialect.do_ping(connection)
@@ -369,8 +369,8 @@ def _on_checkout(dialect: Dialect, connection: Any, record: Any, _: object) -> N
         raise InvalidatePoolError(str(error)) from error
 
 
-def _has_something(connection: Any) -> bool:
-    """Whether something has come from the server, such as the end of the connection."""
+def _has_input(connection: Any) -> bool:
+    """Whether input from the server is waiting, or the end of the connection."""
     try:
         return bool(select([connection.fileno()], [], [], 0)[0])
     except Exception:  # the driver gives no number, or none that can be asked about
