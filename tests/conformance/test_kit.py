@@ -110,8 +110,9 @@ class Ours(ReferenceSystem):
         )
 
 class TestOurs(ConnectionConformance):
-    exploration = (100, 50)
+    exploration = (1000, 50)
     exploration_seconds = None
+    seed = 1
 
     def make_system(self):
         return Ours()
@@ -170,6 +171,7 @@ class Ours(ConnectionConformance):
     profile = Profile(claims=("named-source",), known_failures={"story/refused-share": "later"})
     exploration = (1, 1)
     exploration_seconds = None
+    seed = 1
 
     def make_system(self) -> System:
         return FAULTS["SharesForEver"]()
@@ -200,7 +202,7 @@ def test_an_exploration_fails_with_its_result(
 ) -> None:
     with pytest.raises(pytest.fail.Exception, match="did not reach"):
         Ours().test_explorer(request)
-    monkeypatch.setattr(Ours, "exploration", (60, 40))
+    monkeypatch.setattr(Ours, "exploration", (1000, 40))  # more than the fault has ever needed
     with pytest.raises(pytest.fail.Exception, match="ready to be kept"):
         Ours().test_explorer(request)
 
