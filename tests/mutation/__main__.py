@@ -90,6 +90,20 @@ MODULES = {
         f"adapters/sql/{module}": (_sql(module), "not sqlite-file or to_open or query_plans")
         for module in [*_SQL, "histories", "kept", "pages", "sessions", "statements"]
     },
+    "adapters/sql/bulk": (
+        [*(f"adapters/sql/{each}" for each in ("bulk", "histories")), "adapters/cli/transfer"],
+        "not sqlite-file and not stress",
+    ),
+    **{
+        f"adapters/sql/{module}": ([f"adapters/sql/{each}" for each in tests], "not stress")
+        for module, tests in {
+            "audit": ["audit"],
+            "decisions": ["decisions", "audit"],
+            "rendering": ["rendering", "audit", "decisions"],
+            "enforcement_rules": ["enforcement", "enforcement_in_use"],
+            "enforcement_triggers": ["enforcement", "enforcement_in_use"],
+        }.items()
+    },
     **dict.fromkeys(
         [f"adapters/sql/{each}" for each in ("columns", "filters", "members")],
         ([f"adapters/sql/{each}" for each in ("own_rows", "columns", "readable", "filters")], ""),
@@ -102,6 +116,7 @@ MODULES = {
         ["adapters/cli/files", "adapters/cli/signals"],
         ([f"adapters/cli/{each}" for each in ("files", "signals", "transfer", "unwritten")], ""),
     ),
+    "adapters/cli/checking": ([f"adapters/cli/{each}" for each in ("checking", "loading")], ""),
     **dict.fromkeys(
         ["jsonapi/reading", "jsonapi/writing"],
         ([f"jsonapi/{each}" for each in ("reading", "writing", "representations")], ""),

@@ -182,6 +182,20 @@ class TestRefused:
             assert stored(session) == (["cxn_0000"], ["cxn_0000"])
             assert store.add_all([created(1), created(0)]) == [1]  # and the transaction goes on
 
+    @pytest.mark.parametrize("engine", ["sqlite-memory", "sqlite-file"], indirect=True)
+    def test_with_more_than_are_looked_up_at_once(self, engine: Engine) -> None:
+        run(
+            engine,
+            "CREATE TRIGGER refusing BEFORE INSERT ON connection_events"
+            " WHEN NEW.connection_id = 'cxn_1000' BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+        )
+        with Session(engine) as session, session.begin():
+            store = SqlConnectionStore(session)
+            store.add_all([created(0)])
+            with pytest.raises(IntegrityError, match="not this one"):
+                store.add_all([created(number) for number in range(1001)])
+            assert stored(session) == (["cxn_0000"], ["cxn_0000"])
+
     @pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
     @pytest.mark.parametrize("portion", [1, 1000, bulk.PORTION])
     @pytest.mark.parametrize(
