@@ -94,6 +94,25 @@ class TestStatements:
         assert [line for line in plans if "Index" in line]
         assert not [line for line in plans if "Seq Scan" in line]
 
+    def test_sqlite_finds_what_is_taken_by_indexes(self) -> None:
+        engine = open_engine("sqlite://")
+        plans: list[str] = []
+
+        def explain(_: object, cursor: Any, statement: str, values: Any, *__: object) -> None:
+            if statement.startswith("SELECT connections"):
+                other = cursor.connection.cursor()
+                other.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+                plans.extend(row[3] for row in other.fetchall())
+
+        with Session(engine) as session, session.begin():
+            store = SqlConnectionStore(session)
+            store.add_all([created(number) for number in range(9)])
+            listen(engine, "before_cursor_execute", explain)
+            assert store.add_all([created(number) for number in range(5)]) == [0, 1, 2, 3, 4]
+        engine.dispose()
+        assert len([line for line in plans if line.startswith("SEARCH connections")]) == 2
+        assert not [line for line in plans if line.startswith("SCAN connections")]
+
     def test_every_text_comes_back(self, engine: Engine) -> None:
         """Whatever would end a text, an item or an array."""
         names = [
@@ -176,10 +195,10 @@ class TestRefused:
         )
         with Session(engine) as session, session.begin():
             store = SqlConnectionStore(session)
-            store.add_all([created(0)])
+            store.add_all([created(0), created(9)])
             with pytest.raises(IntegrityError, match="not this one"):
                 store.add_all([created(number) for number in range(6)])
-            assert stored(session) == (["cxn_0000"], ["cxn_0000"])
+            assert stored(session) == (["cxn_0000", "cxn_0009"], ["cxn_0000", "cxn_0009"])
             assert store.add_all([created(1), created(0)]) == [1]  # and the transaction goes on
 
     @pytest.mark.parametrize("engine", ["sqlite-memory", "sqlite-file"], indirect=True)
@@ -219,27 +238,32 @@ class TestRefused:
         monkeypatch.setattr(bulk, "PORTION", portion)
         with Session(engine) as session, session.begin():
             store = SqlConnectionStore(session)
-            store.add_all([created(0)])
+            store.add_all([created(0), created(9)])
             with pytest.raises(DBAPIError, match="not this one"):
                 store.add_all([created(number) for number in range(6)])
-            assert stored(session) == (["cxn_0000"], ["cxn_0000"])
+            assert stored(session) == (["cxn_0000", "cxn_0009"], ["cxn_0000", "cxn_0009"])
             assert store.add_all([created(1), created(0)]) == [1]  # and the transaction goes on
 
     @pytest.mark.parametrize("engine", ["sqlite-memory", "sqlite-file"], indirect=True)
     def test_events_that_were_there_before_stay(self, engine: Engine) -> None:
-        """Somebody has deleted a Connection, and not its event."""
+        """Somebody has deleted two Connections: one without its event, one without its last."""
+        connection, (event,) = created(1)
+        ended, last = connection.deactivate(by=OUR_KEY)
         with Session(engine) as session, session.begin():
-            SqlConnectionStore(session).add_all([created(2)])
+            SqlConnectionStore(session).add_all([History(ended, (event, last)), created(2)])
         with engine.connect() as connection:
             connection.exec_driver_sql("COMMIT")  # within a transaction it would have no effect
             connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
             connection.exec_driver_sql("BEGIN")
             connection.commit()
         edit(engine, delete(connections))
+        columns = connection_events.c
+        first = (columns.connection_id == "cxn_0001") & (columns.version == 1)
+        edit(engine, delete(connection_events).where(first))
         with Session(engine) as session, session.begin():
             with pytest.raises(IntegrityError):
                 SqlConnectionStore(session).add_all([created(number) for number in range(4)])
-            assert stored(session) == ([], ["cxn_0002"])
+            assert stored(session) == ([], ["cxn_0001", "cxn_0002"])
 
     def test_by_a_unique_index_of_the_hosts(self, engine: Engine) -> None:
         """It makes no Connection a duplicate, also if another one is left out."""
