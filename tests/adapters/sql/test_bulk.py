@@ -70,6 +70,27 @@ class TestStatements:
         else:
             assert asked == ["SELECT", "SELECT", "SELECT", "INSERT", "INSERT"]
 
+    @pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
+    def test_they_do_not_grow_with_the_connections(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A server of MySQL's family takes no statement of any length."""
+        sizes: list[int] = []
+
+        def ask(_: object, __: object, statement: str, values: Any, *___: object) -> None:
+            if statement.startswith("INSERT"):
+                sizes.append(len(next(iter(values.values()))))
+
+        monkeypatch.setattr(bulk, "PORTION", 5_000)
+        with Session(engine) as session, session.begin():
+            listen(engine, "before_cursor_execute", ask)
+            store = SqlConnectionStore(session)
+            assert store.add_all([created(number) for number in range(300)]) == []
+            remove(engine, "before_cursor_execute", ask)
+            assert len(stored(session)[1]) == 300
+        assert len(sizes) > 10
+        assert max(sizes) < 15_000  # the names of the columns are not counted
+
     def test_what_is_taken_is_found_by_indexes(self) -> None:
         """On PostgreSQL, too, where it is looked up only if something was left out."""
         with postgresql() as url:
@@ -247,8 +268,8 @@ class TestRefused:
     @pytest.mark.parametrize("engine", ["sqlite-memory", "sqlite-file"], indirect=True)
     def test_events_that_were_there_before_stay(self, engine: Engine) -> None:
         """Somebody has deleted two Connections: one without its event, one without its last."""
-        connection, (event,) = created(1)
-        ended, last = connection.deactivate(by=OUR_KEY)
+        begun, (event,) = created(1)
+        ended, last = begun.deactivate(by=OUR_KEY)
         with Session(engine) as session, session.begin():
             SqlConnectionStore(session).add_all([History(ended, (event, last)), created(2)])
         with engine.connect() as connection:
