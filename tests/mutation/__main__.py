@@ -213,7 +213,7 @@ def by_declaration(original: str) -> Iterator[str]:
 
 
 def meaning(source: str) -> str | None:
-    """The code that runs, without annotations of functions; None if it is not valid Python."""
+    """The code that runs, without annotations in functions; None if it is not valid Python."""
     try:
         tree = ast.parse(source)
         compile(tree, "mutant", "exec")
@@ -222,6 +222,9 @@ def meaning(source: str) -> str | None:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             node.returns = None
+            for each in ast.walk(node):
+                if isinstance(each, ast.AnnAssign):  # of a local variable: it is never evaluated
+                    each.annotation = ast.Constant(None)
         elif isinstance(node, ast.arg):
             node.annotation = None
     return ast.unparse(tree)

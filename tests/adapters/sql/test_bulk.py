@@ -156,6 +156,17 @@ class TestStatements:
             assert store.add_all(kept) == []
             assert list(store.everything()) == kept
 
+    def test_times_in_a_session_of_another_time_zone(self) -> None:
+        with postgresql() as url:
+            engine = open_engine(url)
+            with Session(engine) as session, session.begin():
+                session.execute(text("SET TIME ZONE 'Asia/Tokyo'"))
+                store = SqlConnectionStore(session)
+                store.add_all([created(1)])
+                assert store.get(created(1).connection.id) == created(1).connection
+                assert tuple(store.history(created(1).connection.id)) == created(1).events
+            engine.dispose()
+
     def test_what_postgresql_cannot_store(self) -> None:
         """It is refused before it is sent: a text with a NUL would be taken for two."""
         with postgresql() as url:
