@@ -91,7 +91,10 @@ MODULES = {
         for module in [*_SQL, "histories", "kept", "pages", "sessions", "statements"]
     },
     "adapters/sql/bulk": (
-        [*(f"adapters/sql/{each}" for each in ("bulk", "histories")), "adapters/cli/transfer"],
+        [
+            *("adapters/sql/bulk", "adapters/sql/histories"),
+            *("adapters/cli/loading", "adapters/cli/transfer"),
+        ],
         "not sqlite-file and not stress",
     ),
     **{

@@ -71,10 +71,10 @@ class TestStatements:
             assert asked == ["SELECT", "SELECT", "SELECT", "INSERT", "INSERT"]
 
     @pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
-    def test_they_do_not_grow_with_the_connections(
+    def test_those_of_mariadb_stay_short(
         self, engine: Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A server of MySQL's family takes no statement of any length."""
+        """Its server limits how long they are, so that many Connections take several of them."""
         sizes: list[int] = []
 
         def ask(_: object, __: object, statement: str, values: Any, *___: object) -> None:
@@ -114,25 +114,6 @@ class TestStatements:
             engine.dispose()
         assert [line for line in plans if "Index" in line]
         assert not [line for line in plans if "Seq Scan" in line]
-
-    def test_sqlite_finds_what_is_taken_by_indexes(self) -> None:
-        engine = open_engine("sqlite://")
-        plans: list[str] = []
-
-        def explain(_: object, cursor: Any, statement: str, values: Any, *__: object) -> None:
-            if statement.startswith("SELECT connections"):
-                other = cursor.connection.cursor()
-                other.execute(f"EXPLAIN QUERY PLAN {statement}", values)
-                plans.extend(row[3] for row in other.fetchall())
-
-        with Session(engine) as session, session.begin():
-            store = SqlConnectionStore(session)
-            store.add_all([created(number) for number in range(9)])
-            listen(engine, "before_cursor_execute", explain)
-            assert store.add_all([created(number) for number in range(5)]) == [0, 1, 2, 3, 4]
-        engine.dispose()
-        assert len([line for line in plans if line.startswith("SEARCH connections")]) == 2
-        assert not [line for line in plans if line.startswith("SCAN connections")]
 
     def test_every_text_comes_back(self, engine: Engine) -> None:
         """Whatever would end a text, an item or an array."""
@@ -278,7 +259,7 @@ class TestRefused:
 
     @pytest.mark.parametrize("engine", ["sqlite-memory", "sqlite-file"], indirect=True)
     def test_events_that_were_there_before_stay(self, engine: Engine) -> None:
-        """Somebody has deleted two Connections: one without its event, one without its last."""
+        """Two Connections were deleted, but not the event of one and the last of the other."""
         begun, (event,) = created(1)
         ended, last = begun.deactivate(by=OUR_KEY)
         with Session(engine) as session, session.begin():
