@@ -5,17 +5,22 @@ the rules: each step comes with its permitted answers. It does not decide on a r
 is the runner's task.
 """
 
-import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from itertools import product
 from typing import Final, NamedTuple, cast
 
 from connect_core.conformance.profile import Answers
-from connect_core.conformance.subject import Answer, Choices, Outcome, Reading, System
+from connect_core.conformance.subject import Answer, Choices, Outcome, Reading, State, System
 from connect_core.conformance.tracebacks import error_in_words
 from connect_core.conformance.vectors import (
+    CREATED_PLACE,
     ID_PLACE,
+    NOW_PLACE,
     TIME_PLACE,
+    UPDATED_PLACE,
+    VARIANTS,
     ActStep,
     Alternative,
     AnyStep,
@@ -24,12 +29,22 @@ from connect_core.conformance.vectors import (
     ShareStep,
     absent_id,
 )
-from connect_core.history import as_timestamp, format_timestamp
+from connect_core.conformance.wording import (
+    MISSING,
+    alternative_in_words,
+    answer_in_words,
+    as_json,
+    call_in_words,
+    outcome_in_words,
+)
+from connect_core.history import as_timestamp, format_timestamp, utc_now
 from connect_core.identifiers import MAX_ID_LENGTH
-from connect_core.text import quoted, text_of
+from connect_core.text import quoted
 
-#: Stands for a member that a state does not have. It is equal to nothing else.
-_MISSING: Final = object()
+#: The placeholders for a time that is a member of the state, each with that member.
+_MEMBERS: Final = {CREATED_PLACE: "created_at", UPDATED_PLACE: "updated_at"}
+#: How far a time may be from the real one.
+_WRONG_CLOCK: Final = timedelta(minutes=1)
 
 
 class Exchange(NamedTuple):
@@ -53,7 +68,7 @@ class Exchange(NamedTuple):
     @property
     def answer(self) -> str:
         """The answer in words, or how the call failed."""
-        return self.failure if self.given is None else _answer_in_words(self.given)
+        return self.failure if self.given is None else answer_in_words(self.given)
 
     @property
     def is_look(self) -> bool:
@@ -95,7 +110,14 @@ class UnsupportedError(Exception):
 
 
 class BrokenSystemError(Exception):
-    """The system breaks the protocol of `System`: what it returned is not an answer at all."""
+    """The system breaks the protocol of `System`: what it returned is not an answer at all.
+
+    Attributes:
+        transcript: if it is a process, the last lines that were sent and received, and what it
+            wrote to its standard error.
+    """
+
+    transcript: Sequence[str] = ()
 
 
 class ImplementationError(Exception):
@@ -138,6 +160,8 @@ class Execution:
             Exception: whatever the system raised. The call is the last of the exchanges.
         """
         self._before |= self._since
+        if isinstance(step, ActStep) and step.pause:
+            time.sleep(step.pause / 1000)
         matched = self.read(step)
         for check in () if matched.ends else step.then:
             self.read(check)
@@ -149,6 +173,8 @@ class Execution:
         Raises:
             NotPermittedError, UnsupportedError, BrokenSystemError: as `perform`.
         """
+        if check.variant is not None and self._id_in(check) is None:
+            return check.accept[0]
         try:
             return self.judge(check, self._call(check))
         except UnsupportedError as error:
@@ -188,7 +214,7 @@ class Execution:
                 scopes=check.scopes,
                 allow_self=check.allow_self,
             )
-        connection = self._ids.get(check.connection, absent_id(check.connection))
+        connection = self._id_in(check)
         if isinstance(check, ActStep):
             return self._system.act(
                 by=check.by,
@@ -200,12 +226,21 @@ class Execution:
             return self._system.share(by=check.by, connection=connection, scope=check.scope)
         return self._system.read(by=check.by, connection=connection)
 
+    def _id_in(self, check: Check) -> str:
+        """The id that a call names; an empty text if a variant of it is the id of a Connection."""
+        known = self._ids.get(check.connection, absent_id(check.connection))
+        if check.variant is None:
+            return known
+        variant = VARIANTS[check.variant](known)
+        return "" if variant in self._ids.values() else variant
+
     def judge(self, check: Check, answer: Answer) -> Alternative:
         """Find the permitted alternative that an answer matches; the first, if it matches several.
 
         Raises:
             NotPermittedError: the answer matches none.
         """
+        self._refuse_what_no_refusal_has(check, answer)
         closest: Sequence[str] | None = None
         matched: list[tuple[Alternative, Choices]] = []
         for alternative, reading in product(check.accept, answer.readings or (None,)):
@@ -224,9 +259,23 @@ class Execution:
             self._remember(check, answer)
             self.met.update(check.requirements)
             return matched[0][0]
-        expected = " or ".join(_alternative_in_words(each) for each in check.accept)
-        observed = f"{_answer_in_words(answer)}: {'; '.join(closest or ())}"
+        expected = " or ".join(alternative_in_words(each) for each in check.accept)
+        observed = f"{answer_in_words(answer)}: {'; '.join(closest or ())}"
         raise NotPermittedError(check, answer, expected, observed)
+
+    def _refuse_what_no_refusal_has(self, check: Check, answer: Answer) -> None:
+        """Raise a `NotPermittedError` if a refusal says what no refusal may say."""
+        wrong = ""
+        if answer.outcome not in (Outcome.OK, Outcome.UNSUPPORTED):
+            if answer.connection is not None or answer.state is not None:
+                requirement = "CXN-REFU-004"
+                wrong = "it comes with the id or the state of a Connection"
+            elif answer.http is not None and not 400 <= answer.http <= 499:
+                requirement, wrong = "CXN-HTTP-009", f"the HTTP status is {answer.http}"
+        if wrong:
+            about = check.model_copy(update={"requirements": (requirement,)})
+            expected = "a refusal with its outcome alone and, if http is claimed, a status from 400"
+            raise NotPermittedError(about, answer, expected, f"{answer_in_words(answer)}: {wrong}")
 
     def _remember(self, check: Check, answer: Answer) -> None:
         """Keep the id and the state of a Connection, to which later steps refer."""
@@ -246,7 +295,7 @@ class Execution:
         choices: Choices,
     ) -> Iterator[str]:
         if outcome != expected.outcome:
-            yield f"the outcome is {_outcome_in_words(answer)}"
+            yield f"the outcome is {outcome_in_words(answer)}"
             return
         if expected.outcome is Outcome.OK and isinstance(check, CreateStep):
             yield from self._wrong_id(check, expected, answer)
@@ -276,46 +325,58 @@ class Execution:
     def _wrong_state(self, check: Check, expected: Alternative, answer: Answer) -> Iterator[str]:
         state = answer.state
         if state is None:
-            if expected.state or expected.unchanged or expected.not_before:
+            if expected.state or expected.unchanged or expected.not_before or expected.later:
                 yield "there is no state"
             return
         last = self._before.get(check.connection, {})
         for name, value in expected.state.items():
             if name in answer.unseen:
                 continue
-            actual = state.get(name, _MISSING)
-            if not self._matches(actual, value, name, check.connection):
-                yield f"{name} is {_json(actual)}, not {_json(value)}"
+            actual = state.get(name, MISSING)
+            if not self._matches(actual, value, name, check.connection, state):
+                yield f"{name} is {as_json(actual)}, not {as_json(value)}"
         for name in expected.unchanged:
-            actual = state.get(name, _MISSING)
+            actual = state.get(name, MISSING)
             if actual != last.get(name, actual):
-                yield f"{name} is {_json(actual)}, and was {_json(last[name])}"
-            elif actual is _MISSING:
+                yield f"{name} is {as_json(actual)}, and was {as_json(last[name])}"
+            elif actual is MISSING:
                 yield f"{name} is missing"
         for name in expected.not_before:
-            actual, before = state.get(name, _MISSING), last.get(name, "")
+            actual, before = state.get(name, MISSING), last.get(name, "")
             if not isinstance(actual, str) or actual < str(before):
-                yield f"{name} is {_json(actual)}, and was {_json(before)}"
+                yield f"{name} is {as_json(actual)}, and was {as_json(before)}"
+        for name in expected.later:
+            actual, before = state.get(name, MISSING), last.get(name, "")
+            if not isinstance(actual, str) or actual <= str(before):
+                yield f"{name} is {as_json(actual)}, not later than {as_json(before)}"
 
-    def _matches(self, actual: object, expected: object, name: str, connection: str) -> bool:
+    def _matches(
+        self, actual: object, expected: object, name: str, connection: str, state: State
+    ) -> bool:
         """Whether a member of a state has the expected value. Scopes may be in any order."""
         if name == "scopes":
             actual, expected = _sorted(actual), _sorted(expected)
-        return self._equal(actual, expected, self._ids.get(connection), exactly=name == "document")
+        places = {ID_PLACE: self._ids.get(connection)}
+        places |= {place: state.get(member, MISSING) for place, member in _MEMBERS.items()}
+        return self._equal(actual, expected, places, exactly=name == "document")
 
-    def _equal(self, actual: object, expected: object, id: str | None, *, exactly: bool) -> bool:
+    def _equal(
+        self, actual: object, expected: object, places: Mapping[str, object], *, exactly: bool
+    ) -> bool:
         """Compare deeply, with placeholders. Objects may have more members unless `exactly`."""
         if expected == TIME_PLACE:
             return _is_time(actual)
+        if expected == NOW_PLACE:
+            return _is_time(actual) and _is_now(str(actual))
         if isinstance(expected, str):
-            return actual == (id if expected == ID_PLACE else expected)
+            return actual == places.get(expected, expected)
         if isinstance(expected, Mapping):
             if not isinstance(actual, Mapping):
                 return False
             has = cast("Mapping[str, object]", actual)
             wants = cast("Mapping[str, object]", expected)
             return (not exactly or has.keys() == wants.keys()) and all(
-                name in has and self._equal(has[name], wants[name], id, exactly=exactly)
+                name in has and self._equal(has[name], wants[name], places, exactly=exactly)
                 for name in wants
             )
         if isinstance(expected, (list, tuple)):
@@ -323,7 +384,7 @@ class Execution:
                 return False
             items, wanted = cast("Sequence[object]", actual), cast("Sequence[object]", expected)
             return len(items) == len(wanted) and all(
-                self._equal(one, other, id, exactly=exactly)
+                self._equal(one, other, places, exactly=exactly)
                 for one, other in zip(items, wanted, strict=True)
             )
         return type(actual) is type(expected) and actual == expected
@@ -336,7 +397,7 @@ def _shows_nothing(check: Check, answer: Answer) -> bool:
     compared = {
         member
         for each in check.accept
-        for member in (*each.state, *each.unchanged, *each.not_before)
+        for member in (*each.state, *each.unchanged, *each.not_before, *each.later)
     }
     return bool(compared) and compared <= answer.unseen
 
@@ -360,74 +421,13 @@ def _is_time(value: object) -> bool:
         return False
 
 
+def _is_now(value: str) -> bool:
+    """Whether a time is the real one, as far as clocks agree."""
+    return abs(as_timestamp(value) - utc_now()) <= _WRONG_CLOCK
+
+
 def _sorted(value: object) -> object:
     """An array as sorted texts; any other value unchanged."""
     if not isinstance(value, (list, tuple)):
         return value
     return sorted(map(str, cast("Sequence[object]", value)))
-
-
-# --- In words ------------------------------------------------------------------------------------
-
-
-def call_in_words(check: Check) -> str:
-    """A call in words: ``org_A activates main``."""
-    if isinstance(check, CreateStep):
-        if check.body is not None:
-            return f"{check.by} creates {check.connection} from the document {check.body}"
-        source = f"from {check.source} " if check.source not in (None, check.by) else ""
-        terms = {"name": check.name, "scopes": check.scopes, "allow_self": check.allow_self or None}
-        given = ", ".join(
-            f"{name}={_json(value)}" for name, value in terms.items() if value is not None
-        )
-        with_terms = f" with {given}" if given else ""
-        return f"{check.by} creates {check.connection} {source}to {check.destination}{with_terms}"
-    if isinstance(check, ActStep):
-        version = (
-            ""
-            if check.expected_version is None
-            else f", expecting version {check.expected_version}"
-        )
-        return f"{check.by} {check.action}s {check.connection}{version}"
-    if isinstance(check, ShareStep):
-        return f"{check.by} reads data of {_json(check.scope)} through {check.connection}"
-    return f"{check.by} looks at {check.connection}"
-
-
-def _alternative_in_words(alternative: Alternative) -> str:
-    details = [f"{name} {_json(value)}" for name, value in alternative.state.items()]
-    details += [f"{name} as it was" for name in alternative.unchanged]
-    details += [f"{name} not earlier" for name in alternative.not_before]
-    if alternative.pointers is not None:
-        details.append(f"pointers {list(alternative.pointers)}")
-    if alternative.http is not None:
-        details.append(f"HTTP {alternative.http}")
-    if alternative.existing:
-        details.append("the existing one")
-    return _with_details(alternative.outcome, details)
-
-
-def _answer_in_words(answer: Answer) -> str:
-    details = {"state": answer.state, "pointers": answer.pointers, "HTTP": answer.http}
-    shown = [f"{name} {_json(value)}" for name, value in details.items() if value is not None]
-    return _with_details(_outcome_in_words(answer), shown)
-
-
-def _outcome_in_words(answer: Answer) -> str:
-    """The outcome, or all that the answer can mean."""
-    return " or ".join(each.outcome for each in answer.readings) or str(answer.outcome)
-
-
-def _with_details(outcome: str, details: Sequence[str]) -> str:
-    return f"{outcome} ({', '.join(details)})" if details else str(outcome)
-
-
-def _json(value: object) -> str:
-    """A value as JSON text, shortened if it is long."""
-    if value is _MISSING:
-        return "missing"
-    try:
-        text = json.dumps(value, default=text_of)
-    except Exception:  # a state of an untyped system may hold anything
-        text = text_of(value)
-    return text if len(text) <= 160 else f"{text[:157]}..."

@@ -29,7 +29,8 @@ from hypothesis.stateful import (
 )
 
 from connect_core.conformance.execution import BrokenSystemError
-from connect_core.conformance.model import NEVER, SELF, Move
+from connect_core.conformance.model import Move
+from connect_core.conformance.permitted import NEVER, SELF
 from connect_core.conformance.profile import Answers, Profile
 from connect_core.conformance.results import Exploration, Result
 from connect_core.conformance.runner import MakeSystem

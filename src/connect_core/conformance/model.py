@@ -8,12 +8,25 @@ and follows the answers of the implementation.
 The model states no rule: it asks the policy. It makes no calls and compares no answers.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
+from pydantic import TypeAdapter, ValidationError
+
+from connect_core.conformance.permitted import (
+    KEPT,
+    OUTSIDER_REFUSALS,
+    SCOPES_WHILE_INACTIVE,
+    SUSPENDED,
+    access,
+    action,
+    creation,
+)
 from connect_core.conformance.subject import Outcome, State, actor_of, state_of
 from connect_core.conformance.vectors import (
+    ID_PLACE,
+    TIME_PLACE,
     ActStep,
     Alternative,
     AnyStep,
@@ -23,51 +36,18 @@ from connect_core.conformance.vectors import (
     ShareStep,
 )
 from connect_core.connection import Change, Connection
-from connect_core.decision import Cell, Decision, Denial, minds_version
+from connect_core.decision import Cell, Decision
+from connect_core.errors import InvalidDocumentError
 from connect_core.history import ConnectionEvent
+from connect_core.identifiers import MAX_ID_LENGTH
+from connect_core.jsonapi import parse_create
 from connect_core.lifecycle import Action, Role, Status
-from connect_core.parties import roles_of
-from connect_core.policy import decide, decide_access, decide_create, steps_to
-from connect_core.scopes import DEFAULT_SCOPES
-
-#: The open points of the specification and their answers. Ours comes first.
-ROLE_AND_STATUS, ROLE_FIRST, STATUS_FIRST = "CXN-OPEN-001", "role-first", "status-first"
-OUTSIDERS, HIDDEN, REFUSED = "CXN-OPEN-002", "hidden", "refused"
-SECOND_CREATE, DUPLICATE_REFUSED, RETURNED = "CXN-OPEN-004", "refused", "returned"
-SELF, ON_REQUEST, NEVER, ALWAYS = "CXN-OPEN-005", "on-request", "never", "always"
-SCOPES_WHILE_INACTIVE, KEPT, SUSPENDED = "CXN-OPEN-006", "kept", "suspended"
+from connect_core.parties import Name, roles_of
+from connect_core.policy import decide, decide_access, decide_create
+from connect_core.scopes import DEFAULT_SCOPES, MAX_SCOPES, Scope
 
 #: The time of every change. No vector tells an implementation what time it is.
 _AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
-
-_OUTCOMES: Final[Mapping[Denial, Outcome]] = {
-    Denial.WRONG_ROLE: Outcome.WRONG_ROLE,
-    Denial.WRONG_STATUS: Outcome.WRONG_STATUS,
-    Denial.ALREADY_EXISTS: Outcome.ALREADY_EXISTS,
-    Denial.NOT_A_PARTY: Outcome.NOT_A_PARTY,
-    Denial.SELF_CONNECTION: Outcome.SELF_CONNECTION,
-}
-
-#: The requirement that an action tests, by the action, the actor's role and whether it is allowed.
-_ACTIONS: Final[Mapping[tuple[Action, Role, bool], str]] = {
-    (Action.ACTIVATE, Role.DESTINATION, True): "CXN-LIFE-001",
-    (Action.ACTIVATE, Role.SOURCE, False): "CXN-LIFE-002",
-    (Action.ACTIVATE, Role.DESTINATION, False): "CXN-LIFE-003",
-    (Action.DEACTIVATE, Role.SOURCE, True): "CXN-LIFE-004",
-    (Action.DEACTIVATE, Role.DESTINATION, True): "CXN-LIFE-005",
-    (Action.DEACTIVATE, Role.SOURCE, False): "CXN-LIFE-006",
-    (Action.DEACTIVATE, Role.DESTINATION, False): "CXN-LIFE-006",
-    (Action.REACTIVATE, Role.SOURCE, True): "CXN-LIFE-007",
-    (Action.REACTIVATE, Role.DESTINATION, False): "CXN-LIFE-008",
-    (Action.REACTIVATE, Role.SOURCE, False): "CXN-LIFE-009",
-}
-#: The requirement that a refused read of data tests, by the reason for the refusal.
-_ACCESS: Final[Mapping[Denial, str]] = {
-    Denial.NOT_A_PARTY: "CXN-SHAR-005",
-    Denial.NOT_ACTIVE: "CXN-SHAR-002",
-    Denial.WRONG_DIRECTION: "CXN-SHAR-003",
-    Denial.SCOPE_NOT_GRANTED: "CXN-SHAR-004",
-}
 
 #: The members of the state that every implementation reports and that never change.
 TERMS: Final = ("source", "destination", "name")
@@ -180,16 +160,11 @@ class Model:
             allow_self: True if a self-connection is intended.
         """
         origin = by if source is None else source
-        existing = self._entries.get(name)
-        decision = decide_create(
-            actor_of(by),
-            source=origin,
-            destination=destination,
-            existing=None if existing is None else existing.connection,
-            allow_self=True,
-        )
-        requirements, accept = _creation(
-            decision, self_connection=origin == destination, asked=allow_self
+        requirements, accept = creation(
+            self._decide_create(name, by, origin, destination),
+            self_connection=origin == destination,
+            asked=allow_self,
+            wrong=_wrong_terms(destination, called, scopes),
         )
         return CreateStep(
             by=by,
@@ -203,6 +178,44 @@ class Model:
             accept=accept,
         )
 
+    def create_from(self, body: str, name: str, *, by: str, places: bool = True) -> CreateStep:
+        """A step that creates a Connection from the text of what may be a create document.
+
+        Args:
+            body: the text.
+            name: the name of the Connection in this execution.
+            by: the organization that acts.
+            places: whether the places of the problems are compared, or else only the outcome.
+        """
+        requirements: tuple[str, ...] = ("CXN-DOCS-001",)
+        try:
+            request = parse_create(body)
+        except InvalidDocumentError as error:
+            requirements = ("CXN-DOCS-003" if error.malformed else "CXN-DOCS-002",)
+            pointers = tuple(sorted({each.pointer for each in error.problems})) if places else None
+            accept: tuple[Alternative, ...] = (
+                Alternative(outcome=Outcome.INVALID, pointers=pointers),
+            )
+        else:
+            to = str(request.destination_organization_id)
+            _, accept = creation(
+                self._decide_create(name, by, by, to), self_connection=by == to, asked=False
+            )
+        return CreateStep(
+            by=by, connection=name, body=body, requirements=requirements, accept=accept
+        )
+
+    def _decide_create(self, name: str, by: str, source: str, destination: str) -> Decision:
+        """The policy's decision on a creation, as if a self-connection were asked for."""
+        existing = self._entries.get(name)
+        return decide_create(
+            actor_of(by),
+            source=source,
+            destination=destination[:MAX_ID_LENGTH],
+            existing=None if existing is None else existing.connection,
+            allow_self=True,
+        )
+
     def act(self, move: Move, expected_version: int | None = None) -> ActStep:
         """A step that acts on a Connection, permitted or not.
 
@@ -212,15 +225,7 @@ class Model:
         """
         connection = self.connection(move.connection)
         decision = decide(actor_of(move.by), move.action, connection)
-        requirements, accept = _action(decision, connection)
-        if expected_version is not None:
-            if expected_version == connection.version:
-                requirements = ("CXN-VERS-005",)
-            elif minds_version(decision):
-                requirements = ("CXN-VERS-004",)
-                accept = (Alternative(outcome=Outcome.STALE),)
-            else:
-                requirements = ("CXN-VERS-006",)
+        requirements, accept = action(decision, connection, expected_version)
         return ActStep.model_validate(
             {
                 "by": move.by,
@@ -234,12 +239,10 @@ class Model:
 
     def share(self, name: str, *, by: str, scope: str) -> ShareStep:
         """A step that asks to read data of a scope through a Connection."""
-        decision = decide_access(actor_of(by), scope, self.connection(name))
-        if decision:
-            return _share(by, name, scope, ("CXN-SHAR-001",), Alternative(outcome=Outcome.OK))
-        tested = tuple(_ACCESS[denial] for denial in decision.denials)
-        refusals = (_refusal(Outcome.DENIED),) if decision.roles else _outsider_refusals()
-        return _share(by, name, scope, tested, *refusals)
+        requirements, accept = access(decide_access(actor_of(by), scope, self.connection(name)))
+        return ShareStep(
+            by=by, connection=name, scope=scope, requirements=requirements, accept=accept
+        )
 
     def read(
         self,
@@ -250,6 +253,7 @@ class Model:
         requirements: Sequence[str] = (),
         unchanged: Sequence[str] = (),
         not_before: Sequence[str] = (),
+        later: Sequence[str] = (),
     ) -> Check:
         """A check that reads a Connection.
 
@@ -260,21 +264,24 @@ class Model:
             requirements: the requirements that the check tests; ignored for an outsider.
             unchanged: members that must be equal to what the last read before the step showed.
             not_before: times that must not be earlier than that read showed.
+            later: times that must be later than that read showed.
         """
         entry = self._entries[name]
         if not roles_of(actor_of(by), entry.connection):
             return Check(
-                by=by, connection=name, requirements=("CXN-PERM-003",), accept=_outsider_refusals()
+                by=by, connection=name, requirements=("CXN-PERM-003",), accept=OUTSIDER_REFUSALS
             )
         due = Alternative(
             outcome=Outcome.OK,
             state={member: entry.state[member] for member in members},
             unchanged=tuple(unchanged),
             not_before=tuple(not_before),
+            later=tuple(later),
         )
         accept: tuple[Alternative, ...] = (due,)
-        if "scopes" in members and entry.connection.status is Status.INACTIVE:
-            without = due.model_copy(update={"state": {**due.state, "scopes": []}})
+        shown = {"scopes", "document"} & set(members)
+        if shown and entry.connection.status is Status.INACTIVE:
+            without = due.model_copy(update={"state": _without_scopes(due.state)})
             accept = (
                 due.model_copy(update={"answers": {SCOPES_WHILE_INACTIVE: (KEPT,)}}),
                 without.model_copy(update={"answers": {SCOPES_WHILE_INACTIVE: (SUSPENDED,)}}),
@@ -293,11 +300,12 @@ class Model:
             return
         actor = actor_of(step.by)
         if isinstance(step, CreateStep):
+            to, name, scopes = _terms_of(step)
             change = Connection.create(
                 by=actor,
-                destination=str(step.destination),
-                name=step.name,
-                scopes=DEFAULT_SCOPES if step.scopes is None else step.scopes,
+                destination=to,
+                name=name,
+                scopes=scopes,
                 allow_self=True,
                 id=f"cxn_{step.connection}",
                 at=_AT,
@@ -310,9 +318,73 @@ class Model:
 
     def _record(self, name: str, change: Change, events: Iterable[ConnectionEvent]) -> None:
         history = (*events, change.event)
-        self._entries[name] = _Entry(
-            change.connection, history, state_of(change.connection, history)
-        )
+        state = dict(state_of(change.connection, history))
+        state |= {"created_at": TIME_PLACE, "updated_at": TIME_PLACE}
+        state["document"] = _with_places(state["document"])
+        self._entries[name] = _Entry(change.connection, history, state)
+
+
+def _with_places(document: object) -> dict[str, object]:
+    """A Connection document with placeholders for the id and the times."""
+    data = cast("dict[str, dict[str, object]]", document)["data"]
+    attributes = {
+        **cast("dict[str, object]", data["attributes"]),
+        "token": ID_PLACE,
+        "created-at": TIME_PLACE,
+        "updated-at": TIME_PLACE,
+    }
+    return {"data": {**data, "id": ID_PLACE, "attributes": attributes}}
+
+
+def _without_scopes(state: State) -> dict[str, object]:
+    """The same state of a Connection whose scopes are suspended."""
+    changed = dict(state)
+    if "scopes" in changed:
+        changed["scopes"] = []
+    if "document" in changed:
+        data = cast("dict[str, dict[str, object]]", changed["document"])["data"]
+        attributes = {**cast("dict[str, object]", data["attributes"]), "scopes": []}
+        changed["document"] = {"data": {**data, "attributes": attributes}}
+    return changed
+
+
+def _terms_of(step: CreateStep) -> tuple[str, str | None, Iterable[str]]:
+    """The destination, the name and the scopes that a step creates a Connection with."""
+    if step.body is not None:
+        request = parse_create(step.body)
+        return request.destination_organization_id, request.name, request.scopes
+    return str(step.destination), step.name, DEFAULT_SCOPES if step.scopes is None else step.scopes
+
+
+def _wrong_terms(
+    destination: str, name: str | None, scopes: Sequence[str] | None
+) -> tuple[str, ...]:
+    """The requirements that refuse these terms as invalid."""
+    wrong: list[str] = []
+    if len(destination) > MAX_ID_LENGTH:
+        wrong.append("CXN-CREA-010")
+    if not _is_valid(_NAME, name):
+        wrong.append("CXN-CREA-012")
+    if scopes is not None:
+        if not scopes:
+            wrong.append("CXN-SCOP-003")
+        if len(set(scopes)) > MAX_SCOPES:
+            wrong.append("CXN-SCOP-007")
+        if not all(_is_valid(_SCOPE, each) for each in set(scopes)):
+            wrong.append("CXN-SCOP-004")
+    return tuple(wrong)
+
+
+_NAME: Final = TypeAdapter[object](Name | None)
+_SCOPE: Final = TypeAdapter[object](Scope)
+
+
+def _is_valid(kind: TypeAdapter[object], value: object) -> bool:
+    try:
+        kind.validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def continued_with(step: AnyStep, answer: Alternative) -> AnyStep:
@@ -333,75 +405,3 @@ def _creates(step: AnyStep, answer: Alternative) -> bool:
     """Whether the answer means that the step created a new Connection."""
     created = answer.outcome is Outcome.OK and not answer.existing
     return isinstance(step, CreateStep) and created
-
-
-# --- Requirements and permitted answers ----------------------------------------------------------
-
-#: The requirements that a call tests, and its permitted answers.
-_Permitted = tuple[tuple[str, ...], tuple[Alternative, ...]]
-
-
-def _share(
-    by: str, name: str, scope: str, requirements: tuple[str, ...], *accept: Alternative
-) -> ShareStep:
-    return ShareStep(by=by, connection=name, scope=scope, requirements=requirements, accept=accept)
-
-
-def _refusal(outcome: Outcome, point: str | None = None, *answers: str) -> Alternative:
-    return Alternative(outcome=outcome, answers={} if point is None else {point: answers})
-
-
-def _outsider_refusals() -> tuple[Alternative, ...]:
-    return (
-        _refusal(Outcome.NOT_FOUND, OUTSIDERS, HIDDEN),
-        _refusal(Outcome.NOT_A_PARTY, OUTSIDERS, REFUSED),
-    )
-
-
-def _refusals(decision: Decision) -> Iterator[Alternative]:
-    """The permitted refusals of a party: one, or either of two if two reasons hold at once."""
-    first, *others = (_OUTCOMES[denial] for denial in decision.denials)
-    if not others:
-        yield _refusal(first)
-    else:
-        yield _refusal(first, ROLE_AND_STATUS, ROLE_FIRST)
-        yield _refusal(others[0], ROLE_AND_STATUS, STATUS_FIRST)
-
-
-def _creation(decision: Decision, *, self_connection: bool, asked: bool) -> _Permitted:
-    existing = Alternative(outcome=Outcome.OK, existing=True, answers={SECOND_CREATE: (RETURNED,)})
-    if decision.denials == (Denial.ALREADY_EXISTS,):
-        refused = _refusal(Outcome.ALREADY_EXISTS, SECOND_CREATE, DUPLICATE_REFUSED)
-        return ("CXN-CREA-005",), (refused, existing)
-    if decision.denials:
-        requirement = "CXN-CREA-003" if decision.roles else "CXN-CREA-004"
-        return (requirement,), tuple(_refusals(decision))
-    if not self_connection:
-        return ("CXN-CREA-001",), (Alternative(outcome=Outcome.OK),)
-    willing = (ON_REQUEST, ALWAYS) if asked else (ALWAYS,)
-    unwilling = (NEVER,) if asked else (ON_REQUEST, NEVER)
-    accept = (
-        Alternative(outcome=Outcome.OK, answers={SELF: willing}),
-        _refusal(Outcome.SELF_CONNECTION, SELF, *unwilling),
-    )
-    return ("CXN-CREA-006",), accept if asked else accept[::-1]
-
-
-def _action(decision: Decision, connection: Connection) -> _Permitted:
-    action, roles = Action(str(decision.action)), decision.roles
-    if not roles:
-        return ("CXN-LIFE-011",), _outsider_refusals()
-    requirements: tuple[str, ...] = ("CXN-CREA-007",)
-    if len(roles) == 1:
-        requirements = (_ACTIONS[action, next(iter(roles)), decision.allowed],)
-    if connection.version > _LOWEST_VERSION[connection.status]:
-        requirements += ("CXN-LIFE-010",)
-    if decision:
-        return requirements, (Alternative(outcome=Outcome.OK),)
-    return requirements, tuple(_refusals(decision))
-
-
-#: A newly created Connection.
-CREATED: Final = Connection.create(by=actor_of("org_A"), destination="org_B").connection
-#: The lowest version of a Connection in each status. A higher one means a longer way.
-_LOWEST_VERSION: Final = {status: 1 + len(steps_to(CREATED, status)) for status in Status}

@@ -1,4 +1,4 @@
-"""The results of a run: for each vector, each requirement, an exploration, and all together.
+"""The results of a run: for each vector, each requirement, an exploration, and the verdict.
 
 This module tests nothing: `connect_core.conformance.runner` does. It does not format reports
 either; `connect_core.conformance.report` does.
@@ -6,18 +6,22 @@ either; `connect_core.conformance.report` does.
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from connect_core.conformance.execution import Exchange
 from connect_core.conformance.profile import Profile
 from connect_core.conformance.specification import Requirement, Specification, load_specification
-from connect_core.conformance.vectors import Vector, file_text
+from connect_core.conformance.vectors import Vector, file_text, load_vectors
 
 
 class Result(StrEnum):
     """The result of a vector or a requirement, the worst first."""
 
+    #: The implementation broke the protocol, or could not be reached any more. That says nothing
+    #: about the rules.
+    BROKEN = "broken"
     #: An answer was not permitted.
     FAIL = "fail"
     #: The implementation itself failed: it raised, or returned an error instead of an answer.
@@ -39,6 +43,23 @@ class Result(StrEnum):
 FAILING: Final = (Result.FAIL, Result.ERROR, Result.UNEXPECTED_PASS, Result.COULD_NOT_TEST)
 
 
+class Verdict(StrEnum):
+    """What a whole run says about an implementation."""
+
+    #: Every vector of the specification was run, shuffled, and every answer was permitted.
+    CONFORMS = "conforms"
+    #: Nothing was found, but this was no complete run: the report says why.
+    INCOMPLETE = "incomplete"
+    #: Nothing was found but what the profile lists as known failures.
+    KNOWN_FAILURES = "known-failures"
+    #: Something was found.
+    DOES_NOT_CONFORM = "does-not-conform"
+    #: Nothing was tested.
+    NOT_TESTED = "not-tested"
+    #: The implementation broke the protocol, or could not be reached any more.
+    BROKEN = "broken"
+
+
 @dataclass(frozen=True)
 class VectorResult:
     """The result of one vector. Immutable.
@@ -54,6 +75,9 @@ class VectorResult:
         observed: the answer to that call, in words.
         traceback: if the implementation raised an exception, its traceback, from the
             implementation's first frame.
+        transcript: if a process broke the protocol, the last lines that were sent and received,
+            and what it wrote to its standard error.
+        seconds: how long it took.
     """
 
     vector: Vector
@@ -65,6 +89,8 @@ class VectorResult:
     expected: str = ""
     observed: str = ""
     traceback: str = ""
+    transcript: tuple[str, ...] = ()
+    seconds: float = 0.0
 
     def describe(self) -> str:
         """The whole result in words, for whoever has to fix the implementation."""
@@ -80,6 +106,7 @@ class VectorResult:
             lines.append(f"     -> {exchange.answer}")
         if self.traceback:
             lines += ["", self.traceback]
+        lines += ["What was sent and received:", *self.transcript] if self.transcript else []
         if self.expected:
             lines += ["", f"Expected: {self.expected}", f"Observed: {self.observed}"]
         return "\n".join(lines).rstrip()
@@ -119,6 +146,9 @@ class Report:
         results: the result of each vector.
         answers: for each open point, the answers that agree with everything observed.
         exploration: the result of the exploration, if there was one.
+        shuffle: the seed of the ids and of the order; 0 if they were those of the vectors.
+        began: when the run began, in UTC.
+        seconds: how long it took, without the exploration.
     """
 
     profile: Profile
@@ -126,6 +156,9 @@ class Report:
     results: tuple[VectorResult, ...]
     answers: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     exploration: "Exploration | None" = None
+    shuffle: int = 0
+    began: datetime | None = None
+    seconds: float = 0.0
 
     def counts(self) -> Counter[Result]:
         """The number of vectors with each result."""
@@ -152,36 +185,88 @@ class Report:
 
     @property
     def conforms(self) -> bool:
-        """True if something was tested, and everything claimed was tested and did not fail."""
-        return self.exit_code == 0
+        """True if the verdict is `Verdict.CONFORMS`."""
+        return self.verdict is Verdict.CONFORMS
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the run says about the implementation."""
+        counts = self.counts()
+        explored = None if self.exploration is None else self.exploration.result
+        if counts[Result.BROKEN] or explored is Result.BROKEN:
+            return Verdict.BROKEN
+        if explored in (Result.FAIL, Result.ERROR):
+            return Verdict.DOES_NOT_CONFORM
+        if not any(counts[each] for each in Result if each not in _UNTESTED):
+            return Verdict.INCOMPLETE if explored is Result.PASS else Verdict.NOT_TESTED
+        if any(counts[each] for each in FAILING):
+            return Verdict.DOES_NOT_CONFORM
+        if counts[Result.KNOWN_FAILURE]:
+            return Verdict.KNOWN_FAILURES
+        return Verdict.INCOMPLETE if self.gaps() else Verdict.CONFORMS
+
+    def gaps(self) -> tuple[str, ...]:
+        """Why this is no complete run, in words; empty if it is one."""
+        run = {each.vector.id for each in self.results}
+        of_specification = load_vectors()
+        missing = [each for each in of_specification if each.id not in run]
+        gaps: list[str] = []
+        if missing:
+            done = len(of_specification) - len(missing)
+            gaps.append(f"{done} of {len(of_specification)} vectors of the specification were run")
+        if not self.shuffle:
+            gaps.append("the vectors were not shuffled")
+        return tuple(gaps)
+
+    @property
+    def level(self) -> str:
+        """What was tested, in words: ``core + versions + history``."""
+        claimed = [each for each in self.specification.capabilities if each in self.profile.claims]
+        return " + ".join(["core", *claimed])
 
     @property
     def exit_code(self) -> int:
-        """0 if the implementation conforms, 1 if it does not, 3 if nothing was tested."""
-        counts = self.counts()
-        if self.exploration is not None:
-            counts[self.exploration.result] += 1
-        if not any(counts[each] for each in Result if each not in _UNTESTED):
-            return 3
-        return 1 if any(counts[each] for each in FAILING) else 0
+        """0 if nothing was found that the profile does not list, or else 1, 2 or 3.
+
+        1: something was found. 2: the implementation broke the protocol. 3: nothing was tested.
+        """
+        return _EXIT_CODES.get(self.verdict, 0)
 
     def sentence(self) -> str:
         """The verdict in one sentence that can be quoted."""
-        verdict = {0: "conforms to", 1: "does not conform to", 3: "was not tested against"}
         counts = self.counts()
         by_result = [f"{counts[each]} {_WORDS[each]}" for each in Result if counts[each]]
         binding = [each for each in self.requirements() if "MUST" in each.requirement.keyword]
         met = sum(each.result is Result.PASS for each in binding)
-        explored = "" if self.exploration is None else f"; {self.exploration.sentence()}"
+        explored = "not explored"
+        if self.exploration is not None:
+            explored = self.exploration.sentence()
+        gaps = f" ({'; '.join(self.gaps())})" if self.verdict is Verdict.INCOMPLETE else ""
+        shuffled = f", shuffled with seed {self.shuffle}" if self.shuffle else ""
         return (
-            f"{self.profile.name} {verdict[self.exit_code]} the Connection specification "
-            f"{self.specification.version}: {met} of {len(binding)} requirements met; "
-            f"of {len(self.results)} vectors {', '.join(by_result) or 'none run'}{explored}."
+            f"{self.profile.name} {_VERDICTS[self.verdict]} the Connection specification "
+            f"{self.specification.version}, {self.level}{gaps}: {met} of {len(binding)} "
+            f"requirements met; of {len(self.results)} vectors "
+            f"{', '.join(by_result) or 'none run'}{shuffled}; {explored}."
         )
 
 
 _UNTESTED: Final = (Result.COULD_NOT_TEST, Result.NOT_CLAIMED)
+_EXIT_CODES: Final = {
+    Verdict.DOES_NOT_CONFORM: 1,
+    Verdict.BROKEN: 2,
+    Verdict.NOT_TESTED: 3,
+}
+_VERDICTS: Final = {
+    Verdict.CONFORMS: "conforms to",
+    Verdict.INCOMPLETE: "passed what was run of the tests of",
+    Verdict.KNOWN_FAILURES: "does not meet, as its profile says,",
+    Verdict.DOES_NOT_CONFORM: "does not conform to",
+    Verdict.NOT_TESTED: "was not tested against",
+    Verdict.BROKEN: "broke the protocol when it was tested against",
+}
 _WORDS: Final = {
+    Result.BROKEN: "broke the protocol",
     Result.FAIL: "failed",
     Result.ERROR: "ended in an error",
     Result.UNEXPECTED_PASS: "passed unexpectedly",
@@ -194,15 +279,17 @@ _WORDS: Final = {
 
 @dataclass(frozen=True)
 class Exploration:
-    """The result of an exploration of a system by Hypothesis. Immutable.
+    """The result of an exploration. Immutable.
 
     Attributes:
         examples: the number of random runs requested.
         steps: the maximum number of steps in each run.
         seed: the seed; it gives the same runs again.
-        result: the result; `COULD_NOT_TEST` if some cells of the matrix were not reached.
+        result: the result; `COULD_NOT_TEST` if some cells of the matrix were not reached, which
+            says nothing against the system.
         unvisited: these cells, in words.
-        finding: the shrunk counterexample as a vector, with its result, if there is one.
+        finding: the shrunk counterexample as a vector, with its result, if there is one. If it is
+            not reproducible, it is the whole run.
         reason: what went wrong, if there is no reproducible counterexample.
         traceback: the traceback of the exception, if `make_system` raised one.
         runs: the number of runs that were completed.
@@ -230,10 +317,13 @@ class Exploration:
             far = f" in {self.runs} of {self.examples} runs, all that {self.seconds:g} s allowed"
         if self.result is Result.PASS:
             return f"{size} found nothing{far}"
-        if self.result is Result.COULD_NOT_TEST:
-            return f"{size} did not reach {len(self.unvisited)} cells of the matrix{far}"
+        if self.result is Result.COULD_NOT_TEST and self.finding is None:
+            return (
+                f"{size} is too small to say anything: it did not reach {len(self.unvisited)} "
+                f"cells of the matrix{far}"
+            )
         because = f": {self.reason}" if self.reason else ""
-        return f"{size} found {'a fault' if self.result is Result.FAIL else 'an error'}{because}"
+        return f"{size} {_FOUND.get(self.result, 'found an error')}{because}"
 
     def describe(self) -> str:
         """The whole result: the counterexample in words and as a vector, or the cells missed."""
@@ -243,6 +333,13 @@ class Exploration:
             return "\n".join([self.sentence(), *self.unvisited])
         vector = file_text(self.finding.vector.since, [self.finding.vector])
         return f"{self.finding.describe()}\n\nThe same as a vector, ready to be kept:\n{vector}"
+
+
+_FOUND: Final = {
+    Result.FAIL: "found a fault",
+    Result.COULD_NOT_TEST: "could not make a call",
+    Result.BROKEN: "came to an end, as the protocol was broken",
+}
 
 
 def _result_for(id: str, result: VectorResult) -> Result:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from time import monotonic
 from typing import NamedTuple
 
 from connect_core.conformance.execution import (
@@ -21,10 +22,10 @@ from connect_core.conformance.execution import (
     ImplementationError,
     NotPermittedError,
     UnsupportedError,
-    call_in_words,
 )
 from connect_core.conformance.profile import Answers, Profile
 from connect_core.conformance.results import Report, Result, VectorResult
+from connect_core.conformance.shuffle import Shuffle
 from connect_core.conformance.specification import load_specification
 from connect_core.conformance.subject import System
 from connect_core.conformance.tracebacks import error_in_words, traceback_of
@@ -35,6 +36,8 @@ from connect_core.conformance.vectors import (
     load_vectors,
     needs_of,
 )
+from connect_core.conformance.wording import call_in_words
+from connect_core.history import utc_now
 
 #: A function that makes a fresh system for one execution.
 MakeSystem = Callable[[], System]
@@ -68,8 +71,13 @@ def run(
     among: Iterable[Vector] | None = None,
     on_result: Callable[[VectorResult], object] = lambda _: None,
     answers: Answers | None = None,
+    shuffle: int | None = None,
+    keep_going: bool = False,
 ) -> Report:
-    """Test an implementation with vectors.
+    """Test an implementation with vectors, in another order and with other ids each time.
+
+    A vector that cannot be finished, because the system breaks the protocol or cannot be reached
+    any more, has the result `Result.BROKEN`.
 
     Args:
         make_system: makes a fresh system; called once for each vector.
@@ -78,26 +86,51 @@ def run(
         on_result: called with each result as soon as it is known.
         answers: the answers to open points that are still possible; each vector narrows them. If
             omitted, only the answers that the profile chooses are known.
+        shuffle: the seed of the ids of organizations, and of the order; a new one if None. With 0,
+            the vectors are run as they are written, and in their order.
+        keep_going: whether the other vectors are run after one that could not be finished. Each is
+            run with a system of its own, so that `make_system` has to make one that works.
 
     Raises:
         InvalidProfileError: the profile names something that does not exist.
-        BrokenSystemError: what the system returned is not an answer, or it cannot be reached any
-            more.
+        ValueError: the seed is negative.
     """
+    if shuffle is not None and shuffle < 0:
+        raise ValueError(f"the seed must not be negative, as {shuffle} is")
     profile = Profile() if profile is None else profile
     chosen = load_vectors() if among is None else tuple(among)
     profile.checked([*(each.id for each in load_vectors()), *(each.id for each in chosen)])
     answers = Answers(profile.answers) if answers is None else answers
-    results: list[VectorResult] = []
-    for vector in chosen:
-        result = run_vector(make_system, vector, profile, answers)
-        results.append(result)
+    shuffled = Shuffle.of(shuffle)
+    results: dict[str, VectorResult] = {}
+    began, begun = utc_now(), monotonic()
+    for vector in shuffled.order(chosen):
+        try:
+            result = run_vector(make_system, vector, profile, answers, shuffled)
+        except BrokenSystemError as error:
+            transcript = tuple(error.transcript)
+            result = VectorResult(vector, Result.BROKEN, str(error), transcript=transcript)
+        results[vector.id] = result
         on_result(result)
-    return Report(profile, load_specification(), tuple(results), answers.left())
+        if result.result is Result.BROKEN and not keep_going:
+            break
+    return Report(
+        profile,
+        load_specification(),
+        tuple(results[each.id] for each in chosen if each.id in results),
+        answers.left(),
+        shuffle=shuffled.seed,
+        began=began,
+        seconds=monotonic() - begun,
+    )
 
 
 def run_vector(
-    make_system: MakeSystem, vector: Vector, profile: Profile, answers: Answers
+    make_system: MakeSystem,
+    vector: Vector,
+    profile: Profile,
+    answers: Answers,
+    shuffle: Shuffle,
 ) -> VectorResult:
     """Test a fresh system with one vector.
 
@@ -106,6 +139,7 @@ def run_vector(
         vector: the vector.
         profile: the profile of the implementation.
         answers: the answers to open points that are still possible; each answer narrows them.
+        shuffle: the ids of the organizations.
 
     Raises:
         BrokenSystemError: what the system returned is not an answer, or it cannot be reached any
@@ -115,7 +149,9 @@ def run_vector(
     if lacking:
         reason = f"The profile does not claim {', '.join(lacking)}."
         return VectorResult(vector, Result.NOT_CLAIMED, reason)
-    result = _execute(make_system, vector, profile, answers)
+    begun = monotonic()
+    result = _execute(make_system, vector, profile, answers, shuffle)
+    result = replace(result, seconds=monotonic() - begun)
     known = profile.known_failures.get(vector.id)
     if known is None or result.result is Result.NOT_CLAIMED:
         return result
@@ -126,7 +162,11 @@ def run_vector(
 
 
 def _execute(
-    make_system: MakeSystem, vector: Vector, profile: Profile, answers: Answers
+    make_system: MakeSystem,
+    vector: Vector,
+    profile: Profile,
+    answers: Answers,
+    shuffle: Shuffle,
 ) -> VectorResult:
     """Test a fresh system with one vector, known failure or not."""
     try:
@@ -135,7 +175,7 @@ def _execute(
         raise
     except Exception as error:
         return result_of(error, vector, (), profile, "make_system")
-    execution = Execution(system, answers)
+    execution = Execution(shuffle.system(system, vector.id), answers)
     try:
         result = _perform(execution, vector, profile)
     except BaseException:  # there will be no result, but the execution is ended

@@ -8,7 +8,8 @@ vector. It states no rule, and it runs nothing. Which vectors there are is decid
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from connect_core.conformance.model import CREATED, TERMS, Model, Move, continued_with
+from connect_core.conformance.model import TERMS, Model, Move, continued_with
+from connect_core.conformance.permitted import CREATED
 from connect_core.conformance.subject import Outcome
 from connect_core.conformance.vectors import (
     Alternative,
@@ -23,8 +24,9 @@ from connect_core.identifiers import MAX_ID_LENGTH
 from connect_core.lifecycle import Action, Role, Status
 from connect_core.policy import steps_to
 
-#: The version of the specification that a vector came with.
-SINCE: Final = "1.0"
+#: The versions of the specification that vectors came with.
+V1_0: Final = "1.0"
+V1_1: Final = "1.1"
 
 SOURCE: Final = "org_Source"
 DESTINATION: Final = "org_Destination"
@@ -49,16 +51,17 @@ Walk = tuple[tuple[str, Action], ...]
 class Scenario:
     """A vector under construction. The model applies our answer, the first, to each step."""
 
-    def __init__(self, id: str, title: str, *needs: str) -> None:
+    def __init__(self, id: str, title: str, *needs: str, since: str = V1_0) -> None:
         self._id = id
         self._title = title
         self._needs = needs
+        self._since = since
         self._steps: list[AnyStep] = []
         self.model = Model()
 
     def vector(self) -> Vector:
         """The vector of the steps so far."""
-        return Vector.of(self._id, self._title, SINCE, self._steps, self._needs)
+        return Vector.of(self._id, self._title, self._since, self._steps, self._needs)
 
     def prepare(self, step: AnyStep) -> None:
         """Add a step that only prepares later steps. If it fails, nothing was tested."""
@@ -72,11 +75,12 @@ class Scenario:
         to: str = DESTINATION,
         walk: Walk = (),
         scopes: Sequence[str] | None = SCOPES,
+        called: str | None = "Partner",
     ) -> None:
         """Prepare a Connection, and the actions of a walk on it."""
         self.prepare(
             self.model.create(
-                name, by=by, destination=to, scopes=scopes, called="Partner", allow_self=by == to
+                name, by=by, destination=to, scopes=scopes, called=called, allow_self=by == to
             )
         )
         for organization, action in walk:
@@ -87,7 +91,6 @@ class Scenario:
         step: AnyStep,
         *also: str,
         then: Sequence[Check] = (),
-        meaning: AnyStep | None = None,
     ) -> None:
         """Add a step with its read-backs.
 
@@ -95,7 +98,6 @@ class Scenario:
             step: the step.
             also: more requirements that it tests.
             then: the read-backs.
-            meaning: the step that the model applies, if it differs from `step` in form.
         """
         ours = step.accept[0]
         changes = {
@@ -104,7 +106,7 @@ class Scenario:
         }
         step = continued_with(step, ours).model_copy(update=changes)
         self._steps.append(step)
-        self.model.follow(step if meaning is None else meaning, ours)
+        self.model.follow(step, ours)
 
     def act(self, by: str, action: Action, *also: str, name: str = "main") -> None:
         """Add an action; read its Connection back as both parties, and the other Connections."""
@@ -130,6 +132,38 @@ class Scenario:
         """Add a read of these members of the state."""
         check = self.model.read(name, by=by, members=members, requirements=(tests,))
         self.add(as_step(check))
+
+    def look(self, name: str = "main", *members: str, tests: Sequence[str] = ()) -> None:
+        """Add a read of these members by each party; of all that never changes if none is given."""
+        connection = self.model.connection(name)
+        shown = members or ("status", *TERMS, "scopes")
+        for by in dict.fromkeys(
+            map(str, (connection.source_organization_id, connection.destination_organization_id))
+        ):
+            check = self.model.read(name, by=by, members=shown, requirements=tests)
+            self.add(as_step(check))
+
+    def take(
+        self,
+        by: str,
+        action: Action,
+        name: str = "main",
+        *also: str,
+        expected: int | None = None,
+        pause: int = 0,
+    ) -> None:
+        """Add an action, permitted or not, that nothing is read back after."""
+        step = self.model.act(Move(name, by, action), expected)
+        self.add(step.model_copy(update={"pause": pause}), *also)
+
+    def refused_all(self, by: str, name: str = "main", *also: str) -> None:
+        """Add everything that an outsider of a Connection may try on it."""
+        self.add(as_step(self.model.read(name, by=by)), *also)
+        for move in self.model.moves((by,), legal=False):
+            if move.connection == name:
+                self.add(self.model.act(move), *also)
+        for scope in sorted(self.model.connection(name).scopes)[:2]:
+            self.add(self.model.share(name, by=by, scope=str(scope)), *also)
 
 
 def read_backs(model: Model, name: str, tested: tuple[str, ...], *, fixed: bool) -> list[Check]:

@@ -30,6 +30,9 @@ _ANY_KEYWORD: Final = re.compile(
 _REQUIREMENT_ID: Final = r"CXN-[A-Z]{4}-\d{3}"
 _POINT_ID: Final = r"CXN-OPEN-\d{3}"
 
+#: The version of what does not say since when it is there.
+FIRST: Final = "1.0"
+
 Basis = Literal["stated", "inferred", "chosen"]
 
 
@@ -45,6 +48,7 @@ class Requirement(Immutable):
         why: a reason or a remark about the basis.
         needs: the capabilities that it depends on; it binds only an implementation that has them.
         open: the open points that it leaves open.
+        since: the version of the specification that introduced it.
     """
 
     id: str
@@ -55,6 +59,7 @@ class Requirement(Immutable):
     why: str
     needs: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
+    since: str = FIRST
 
 
 class OpenPoint(Immutable):
@@ -229,12 +234,13 @@ def _requirement(section: _Section, chapter: str, problems: list[str]) -> Requir
         why=basis[2] if basis else about,
         needs=_listed(labels.get("Needs", "")),
         open=_listed(labels.get("Open", "")),
+        since=labels.get("Since", FIRST).removesuffix("."),
     )
 
 
 def _labels(body: str) -> dict[str, str]:
-    """The text after each of ``Basis:``, ``Needs:`` and ``Open:``, up to the next label."""
-    parts = re.split(r"^(Basis|Needs|Open): ", body, flags=re.MULTILINE)
+    """The text after each of the labels, such as ``Basis:``, up to the next one."""
+    parts = re.split(r"^(Basis|Needs|Open|Since): ", body, flags=re.MULTILINE)
     values = [" ".join(value.split()) for value in parts[2::2]]
     return dict(zip(parts[1::2], values, strict=True))
 
@@ -291,3 +297,5 @@ def _inconsistencies(
         for point in each.open:
             if point not in points:
                 yield f"{each.id} leaves {point} open, which is not in the register"
+        if not re.fullmatch(r"\d+\.\d+", each.since):
+            yield f"{each.id} is there since {each.since!r}, which is no version"

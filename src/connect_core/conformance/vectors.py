@@ -11,22 +11,57 @@ own. This module runs nothing; `connect_core.conformance.runner` does.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Literal, cast
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from connect_core.conformance.specification import DATA
 from connect_core.conformance.subject import Outcome
-from connect_core.history import Version
 from connect_core.identifiers import NOT_PRINTABLE
 from connect_core.parties import Immutable
 
-#: Placeholders in an expected state: the Connection's id, and any time in the form of documents.
+#: Placeholders in an expected state: the Connection's id, any time in the form of documents, such a
+#: time within a minute of now, and the same time as a member of the state.
 ID_PLACE: Final = "$connection"
 TIME_PLACE: Final = "$time"
+NOW_PLACE: Final = "$now"
+CREATED_PLACE: Final = "$created_at"
+UPDATED_PLACE: Final = "$updated_at"
+
+#: Texts made from the id of a Connection that are not its id, each with a name. A text that happens
+#: to be the id of a Connection is not used.
+VARIANTS: Final[Mapping[str, Callable[[str], str]]] = {
+    "upper-case": str.upper,
+    "lower-case": str.lower,
+    "swapped-case": str.swapcase,
+    "space-before": lambda own: f" {own}",
+    "space-after": lambda own: f"{own} ",
+    "line-feed-after": lambda own: f"{own}\n",
+    "nul-after": lambda own: f"{own}\0",
+    "longer": lambda own: f"{own}x",
+    "longer-before": lambda own: f"x{own}",
+    "zero-before": lambda own: f"0{own}",
+    "prefixed": lambda own: f"cxn_{own}",
+    "shorter": lambda own: own[:-1],
+    "shorter-before": lambda own: own[1:],
+    "first-half": lambda own: own[: len(own) // 2],
+    "first-20": lambda own: own[:20],
+    "without-prefix": lambda own: own.rpartition("_")[2],
+    "digits": lambda own: "".join(filter(str.isdigit, own)),
+    "letters": lambda own: "".join(filter(str.isalpha, own)),
+    "twice": lambda own: f"{own}{own}",
+    "reversed": lambda own: own[::-1],
+    "wildcard": lambda own: f"{own[:-1]}%",
+    "any-character": lambda own: f"{own[:-1]}_",
+    "pattern": lambda own: f"{own[:-1]}.",
+    "quoted": lambda own: f"'{own}'",
+    "escaped": lambda own: f"{own[:-1]}%{ord(own[-1]) & 0xFF:02X}",
+    "full-width": lambda own: f"{own[:-1]}{chr(ord(own[-1]) % 0x5E + 0xFF01)}",
+    "zero-width": lambda own: f"{own}\u200b",
+}
 
 
 def absent_id(name: str) -> str:
@@ -44,6 +79,7 @@ class Alternative(Immutable):
         state: the expected members of the state; other members may have any value.
         unchanged: members that must be equal to what the last read before the step showed.
         not_before: times that must not be earlier than that read showed.
+        later: times that must be later than that read showed.
         pointers: the JSON Pointers of all problems in a document.
         http: the HTTP status.
         ends: True if the vector ends after this answer, which makes the later steps impossible.
@@ -55,9 +91,16 @@ class Alternative(Immutable):
     state: dict[str, object] = Field(default={})
     unchanged: tuple[str, ...] = ()
     not_before: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
     pointers: tuple[str, ...] | None = None
     http: int | None = None
     ends: bool = False
+
+
+def _known_variant(value: str | None) -> str | None:
+    if value is not None and value not in VARIANTS:
+        raise ValueError(f"there is no variant {value!r} ({', '.join(VARIANTS)})")
+    return value
 
 
 class Check(Immutable):
@@ -67,6 +110,8 @@ class Check(Immutable):
         by: the organization that acts.
         connection: the name of the Connection in this vector. A name that no step has created
             stands for an id that no Connection has.
+        variant: makes another text of the Connection's id, which is sent instead: a name in
+            `VARIANTS`. If that is the id of a Connection after all, the call is left out.
         requirements: the requirements that the answer tests; empty if the call only prepares later
             steps.
         accept: the permitted answers. Ours comes first.
@@ -74,6 +119,7 @@ class Check(Immutable):
 
     by: str
     connection: str
+    variant: Annotated[str | None, AfterValidator(_known_variant)] = None
     requirements: tuple[str, ...] = ()
     accept: Annotated[tuple[Alternative, ...], Field(min_length=1)]
 
@@ -99,11 +145,18 @@ class CreateStep(Check):
 
 
 class ActStep(Check):
-    """A step that acts on a Connection."""
+    """A step that acts on a Connection.
+
+    Attributes:
+        action: the action.
+        expected_version: the version that the actor expects: from 1, with up to 21 digits.
+        pause: how long to wait before the call, in milliseconds.
+    """
 
     verb: Literal["act"] = "act"
     action: Literal["activate", "deactivate", "reactivate"]
-    expected_version: Version | None = None
+    expected_version: Annotated[int, Field(strict=True, ge=1, lt=10**21)] | None = None
+    pause: Annotated[int, Field(strict=True, ge=0, le=1000)] = 0
     then: tuple[Check, ...] = ()
 
 

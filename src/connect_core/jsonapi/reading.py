@@ -225,7 +225,7 @@ _IN_JSON_WORDS: Final = {
     "frozen_set_type": "Input should be an array",
     "string_unicode": "Text and the names of members cannot hold half of a surrogate pair",
     "too_short": "Array should have at least 1 item",
-    "too_long": f"Array should have at most {MAX_SCOPES} items",
+    "too_long": f"Array should have at most {MAX_SCOPES} different items",
 }
 #: A document with very many problems must not lead to a very long answer.
 _MOST_PROBLEMS: Final = 100

@@ -41,8 +41,9 @@ def schemas(representation: Representation, *, extensions: bool) -> dict[str, ob
     found: dict[str, Any] = made["$defs"]
     for name in _THINNED:
         found.get(name, {}).pop("required", None)
-    if extensions:  # a request may name a scope twice
-        del found["CreateTerms"]["properties"]["scopes"]["uniqueItems"]
+    if extensions:  # a request may name a scope twice, which counts once
+        for bound in ("uniqueItems", "maxItems"):
+            del found["CreateTerms"]["properties"]["scopes"][bound]
     return found
 
 

@@ -1,11 +1,11 @@
 """Generator of vectors about HTTP: the HTTP status of each outcome."""
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Iterator
 
 from connect_core.conformance.generators.documents import INVALID_DOCUMENTS, MALFORMED_TEXTS
 from connect_core.conformance.model import Move
+from connect_core.conformance.permitted import with_statuses
 from connect_core.conformance.scenario import (
     DESTINATION,
     OUTSIDER,
@@ -18,41 +18,16 @@ from connect_core.conformance.scenario import (
     invalid,
     moves_after,
 )
-from connect_core.conformance.subject import Outcome
 from connect_core.conformance.vectors import (
-    Alternative,
     AnyStep,
     Vector,
 )
 from connect_core.lifecycle import Action
 
-#: The HTTP statuses of each outcome: one, or the answers to an open point, ours first.
-STATUSES: Final[Mapping[Outcome, tuple[int, ...]]] = {
-    Outcome.OK: (200,),
-    Outcome.NOT_FOUND: (404,),
-    Outcome.DENIED: (403,),
-    Outcome.ALREADY_EXISTS: (409,),
-    Outcome.INVALID: (422,),
-    Outcome.WRONG_ROLE: (403, 404, 409, 422),
-    Outcome.WRONG_STATUS: (409, 403, 404, 422),
-}
-_OPEN_POINTS: Final = {
-    Outcome.WRONG_ROLE: "CXN-OPEN-007",
-    Outcome.WRONG_STATUS: "CXN-OPEN-003",
-}
 
-
-def _testing_status(step: AnyStep, requirement: str, *, due: int | None = None) -> AnyStep:
+def _testing_status(step: AnyStep, requirement: str) -> AnyStep:
     """The same call, as a test of the HTTP status instead of the outcome."""
-    accept: list[Alternative] = []
-    for each in step.accept:
-        statuses = (due,) if due else STATUSES.get(each.outcome, (None,))
-        for status in (None,) if each.existing else statuses:
-            point = _OPEN_POINTS.get(each.outcome)
-            chosen = {} if point is None else {point: (str(status),)}
-            changes = {"http": status, "answers": {**each.answers, **chosen}}
-            accept.append(each.model_copy(update=changes))
-    return step.model_copy(update={"requirements": (requirement,), "accept": tuple(accept)})
+    return with_statuses(step).model_copy(update={"requirements": (requirement,)})
 
 
 def http() -> Iterator[Vector]:
@@ -68,7 +43,7 @@ def http() -> Iterator[Vector]:
         scenario = begin(f"created/{name}")
         scenario.add(
             _testing_status(
-                scenario.model.create("main", by=SOURCE, destination=to), "CXN-HTTP-001", due=201
+                scenario.model.create("main", by=SOURCE, destination=to), "CXN-HTTP-001"
             )
         )
         yield scenario.vector()
@@ -123,10 +98,10 @@ def http() -> Iterator[Vector]:
         again = scenario.model.create("main", by=SOURCE, destination=DESTINATION)
         scenario.add(_testing_status(again, "CXN-HTTP-006"))
         yield scenario.vector()
-    for name, body, due in (
-        ("not-json", MALFORMED_TEXTS["cut-off"], 400),
-        ("no-document", json.dumps(INVALID_DOCUMENTS["scopes/none"]), 422),
+    for name, body in (
+        ("not-json", MALFORMED_TEXTS["cut-off"]),
+        ("no-document", json.dumps(INVALID_DOCUMENTS["scopes/none"])),
     ):
         scenario = Scenario(f"http/invalid/{name}", f"the HTTP status: {name}", "http", "documents")
-        scenario.add(_testing_status(invalid("CXN-HTTP-007", body=body), "CXN-HTTP-007", due=due))
+        scenario.add(_testing_status(invalid("CXN-HTTP-007", body=body), "CXN-HTTP-007"))
         yield scenario.vector()

@@ -19,6 +19,7 @@ from typing import Annotated, Final, Protocol, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from connect_core.conformance.shuffle import ORGANIZATION_IDS
 from connect_core.conformance.transports.errors import PeerError
 from connect_core.conformance.vectors import problems_of
 from connect_core.identifiers import MAX_ID_LENGTH, OrganizationId
@@ -27,9 +28,6 @@ from connect_core.text import quoted, shown
 #: A function that makes a key for an organization, and returns it.
 MakeKey: TypeAlias = Callable[[str], str]
 
-#: The ids of organizations in the text of a document. What is continued by an escaped character is
-#: no such id.
-_IDS: Final = re.compile(r"(?<![0-9A-Za-z_-])org_[0-9A-Za-z_-]++(?!\\u)")
 _PREFIX: Final = "org_"
 #: A name that is longer tests the length of ids.
 _LONG: Final = 100
@@ -83,8 +81,8 @@ class Keys(Protocol):
 
 def in_text(organizations: Organizations, text: str) -> tuple[str, list[str]]:
     """A text with ids in place of the names in it, and the names."""
-    names = [each for each in _IDS.findall(text) if len(each) <= MAX_ID_LENGTH]
-    return _IDS.sub(lambda found: organizations.id_of(found[0]), text), names
+    names = [each for each in ORGANIZATION_IDS.findall(text) if len(each) <= MAX_ID_LENGTH]
+    return ORGANIZATION_IDS.sub(lambda found: organizations.id_of(found[0]), text), names
 
 
 # --- Any number of organizations -----------------------------------------------------------------
@@ -121,7 +119,7 @@ class InventedOrganizations:
 
     def id_of(self, name: str) -> str:
         """See `Organizations.id_of`."""
-        if not _IDS.fullmatch(name):
+        if not ORGANIZATION_IDS.fullmatch(name):
             return name
         rest = name.removeprefix(_PREFIX)
         if len(name) + len(self._tag) > MAX_ID_LENGTH:  # keep its length
@@ -286,7 +284,7 @@ class PooledOrganizations:
 
     def id_of(self, name: str) -> str:
         """See `Organizations.id_of`."""
-        if len(name) > MAX_ID_LENGTH or not _IDS.fullmatch(name):
+        if len(name) > MAX_ID_LENGTH or not ORGANIZATION_IDS.fullmatch(name):
             return name
         if name not in self._ids:
             if self._related and len(name) > _LONG:

@@ -2,13 +2,14 @@
 
 A request is one line of JSON on the process's standard input; its answer is one line on its
 standard output. Anything else is a `PeerError`: no answer within the time limit, a process that
-exited, text that is not JSON, an answer to another request, another protocol.
+exited, text that is not strict JSON, an answer to another request, another protocol.
 
 This module does not judge answers. A `PeerError` is not a verdict: it ends the run, which then says
 nothing about conformance.
 """
 
 import atexit
+import codecs
 import json
 import os
 import queue
@@ -16,6 +17,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -28,6 +30,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from connect_core.conformance.execution import ImplementationError
 from connect_core.conformance.subject import Answer, Outcome
 from connect_core.conformance.transports.errors import PeerError
+from connect_core.errors import InvalidDocumentError
+from connect_core.jsonapi.reading import load_json
 
 #: The number of the protocol that this kit speaks.
 PROTOCOL: Final = 1
@@ -35,6 +39,11 @@ PROTOCOL: Final = 1
 _LONGEST: Final = 1_000_000
 #: How long a process may take to exit, in seconds.
 _PATIENCE: Final = 2.0
+#: How many lines are kept for the report, of each kind, and how much of each.
+_LINES_KEPT: Final = 20
+_LINE_KEPT: Final = 2_000
+#: The time zone that the process runs in. It is far from UTC, by a number that no other one is.
+_ZONE: Final = "Asia/Kathmandu"
 
 
 class _Reply(BaseModel):
@@ -55,7 +64,9 @@ class _Reply(BaseModel):
 class StdioPeer:
     """A process that is a `System`. The same one serves all executions, one after another.
 
-    Use it as a context manager, or call `stop`. The process shares this process's standard error.
+    Use it as a context manager, or call `stop`. What the process writes to its standard error is
+    passed on to this process's, and the last of it is kept for the report. The process runs in
+    another time zone than UTC, so that a local time that is passed off as UTC is seen.
 
     The process leads a session, and therefore a process group, of its own: it has no terminal, and
     Ctrl-C reaches only this process. At the end everything in the group is killed, also what the
@@ -72,16 +83,24 @@ class StdioPeer:
     """
 
     def __init__(self, command: Sequence[str], timeout: float = 10.0) -> None:
+        self._command = list(command)
         self._name = _shortened(shlex.join(command), 100)
-        self._fault: PeerError | None = None
         self._timeout = timeout
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start the process, and listen to it."""
+        self._fault: PeerError | None = None
+        #: The last lines that were sent and received, and what came on standard error.
+        self._exchanged: deque[str] = deque(maxlen=_LINES_KEPT)
+        self._errors: deque[str] = deque(maxlen=_LINES_KEPT)
         self._id = 0
         self._killed = False
         # In a thread: a signal interrupts the main thread only. Here, it could do so when there is
         # a process already, but nobody knows which.
         try:
             with ThreadPoolExecutor(max_workers=1) as starter:
-                starter.submit(self._start, list(command)).result()
+                starter.submit(self._start).result()
         except (OSError, ValueError) as error:
             raise PeerError(f"{self._name} cannot be started: {error}") from error
         self._input = cast("IO[bytes]", self._process.stdin)
@@ -89,10 +108,17 @@ class StdioPeer:
         self._lines: queue.Queue[bytes] = queue.Queue(maxsize=16)
         self._listener = Thread(target=self._listen, daemon=True)
         self._listener.start()
+        self._reporter = Thread(target=self._pass_on_errors, daemon=True)
+        self._reporter.start()
 
-    def _start(self, command: list[str]) -> None:
+    def _start(self) -> None:
         self._process = subprocess.Popen(  # noqa: S603  # the command that the user asks for
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env={**os.environ, "TZ": _ZONE},
         )
         atexit.register(self._kill)
 
@@ -151,6 +177,17 @@ class StdioPeer:
             while True:  # the listener may wait for room for one more line
                 self._lines.get_nowait()
         self._listener.join(_PATIENCE)
+        self._reporter.join(_PATIENCE)
+
+    def ready(self) -> "StdioPeer":
+        """This peer, with a new process if the last one broke the protocol.
+
+        Raises:
+            PeerError: the command cannot be started again.
+        """
+        if self._fault is not None:
+            self._begin()
+        return self
 
     # --- The five verbs ---
 
@@ -215,6 +252,7 @@ class StdioPeer:
             raise
 
     def _send(self, request: str) -> None:
+        self._exchanged.append(f"> {_shortened(request, _LINE_KEPT)}")
         try:
             self._input.write(request.encode() + b"\n")
             self._input.flush()
@@ -226,6 +264,8 @@ class StdioPeer:
             line = self._lines.get(timeout=self._timeout)
         except queue.Empty:
             raise self._broken(f"gave no answer within {self._timeout:g} s", request) from None
+        if line:
+            self._exchanged.append(f"< {_readable(line, _LINE_KEPT)}")
         if not line:
             raise self._broken(f"closed its output{self._exit_code()}", request)
         if len(line) > _LONGEST:
@@ -244,15 +284,21 @@ class StdioPeer:
                 if not self._killed:
                     self._lines.put(line)
 
+    def _pass_on_errors(self) -> None:
+        """Pass standard error on to this process's until it ends, in a thread; keep its end."""
+        with cast("IO[bytes]", self._process.stderr) as errors:
+            for line in iter(lambda: errors.readline(_LONGEST), b""):
+                self._errors.append(f"! {_readable(line, _LINE_KEPT)}")
+                with suppress(OSError, ValueError):  # it may be closed
+                    sys.stderr.write(line.decode("utf-8", "backslashreplace"))
+                    sys.stderr.flush()
+
     def _answer(self, line: bytes, request: str) -> Answer:
         try:
-            reply = _Reply.model_validate_json(line)
-        except ValidationError as error:
-            problem = error.errors(include_url=False)[0]
-            place = ".".join(map(str, problem["loc"]))
-            detail = f"{place}: {problem['msg']}" if place else problem["msg"]
+            reply = _Reply.model_validate(_json_in(line))
+        except ValueError as error:
             raise self._broken(
-                f"answered {_readable(line)}, which is not an answer ({detail})", request
+                f"answered {_readable(line)!r}, which is not an answer ({_reason(error)})", request
             ) from None
         if reply.protocol != PROTOCOL:
             raise self._broken(
@@ -283,12 +329,53 @@ class StdioPeer:
         self.stop()
         cause = "" if request is None else f"; the request was {request}"
         self._fault = PeerError(f"{self._name} {what}{cause}")
+        self._fault.transcript = (*self._exchanged, *self._errors)
         return self._fault
 
 
-def _readable(line: bytes) -> str:
-    text = line.decode("utf-8", "backslashreplace").rstrip("\n")
-    return repr(_shortened(text, 200))
+def _json_in(line: bytes) -> object:
+    """The JSON value in a line of an answer, which has to be JSON as RFC 8259 has it.
+
+    Raises:
+        ValueError: it is not. The message says what to do.
+    """
+    if not line.endswith(b"\n"):
+        raise ValueError("the output ends in the middle of a line")
+    text = line[:-1]
+    if text.startswith(codecs.BOM_UTF8):
+        raise ValueError("it begins with a byte order mark")
+    if text.endswith(b"\r"):
+        raise ValueError("there is a carriage return before the line feed")
+    if not text.strip():
+        raise ValueError("an empty line; an answer is one object a line")
+    if not text.lstrip().startswith(b"{"):
+        raise ValueError("no JSON object; logs belong on standard error")
+    try:
+        value, repeated = load_json(text)
+    except InvalidDocumentError as error:
+        raise ValueError(
+            f"no JSON: {error.problems[0].detail}; an answer is one object a line"
+        ) from None
+    if repeated:
+        raise ValueError(f"{repeated[0].detail}, at {repeated[0].pointer}")
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("half of a surrogate pair") from None
+    return value
+
+
+def _reason(error: ValueError) -> str:
+    """Why a line is no answer, in words."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    problem = error.errors(include_url=False)[0]
+    place = ".".join(map(str, problem["loc"]))
+    return f"{place}: {problem['msg']}" if place else problem["msg"]
+
+
+def _readable(line: bytes, room: int = 200) -> str:
+    return _shortened(line.decode("utf-8", "backslashreplace").rstrip("\n"), room)
 
 
 def _shortened(text: str, room: int) -> str:
