@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// An implementation of the Connection specification 1.0 that speaks its line protocol.
+// An implementation of the Connection specification 1.1 that speaks its line protocol.
 //
 //   node peer.mjs [--open CXN-OPEN-001=status-first]... [--without versions]...
 //
@@ -90,10 +90,11 @@ const isScope = (value) =>
   isString(value) && value.length <= MOST_CHARACTERS && SCOPE.test(value);
 const isName = (value) => isString(value) && NAME.test(value);
 
-/** A scope that is named twice counts once. */
+/** A scope that is named twice counts once, and each element that is no text for itself. */
 function isRightNumberOfScopes(scopes) {
-  const { size } = new Set(scopes);
-  return size >= 1 && size <= MOST_SCOPES;
+  const texts = scopes.filter(isString);
+  const different = new Set(texts).size + scopes.length - texts.length;
+  return different >= 1 && different <= MOST_SCOPES;
 }
 
 // ---- The service: all Connections ------------------------------------------------------------
@@ -234,9 +235,12 @@ function documentOf(connection) {
 
 const escapePointer = (name) => name.replaceAll('~', '~0').replaceAll('/', '~1');
 
-/** The JSON pointers of all duplicate members, in text that is known to be JSON. */
+/**
+ * The JSON pointers of all duplicate members, in text that is known to be JSON. What is in a value
+ * that does not count, as its member occurs again, is left out.
+ */
 function placesOfMembersTwice(json) {
-  const places = [];
+  const found = []; // each with its object, and with the occurrences of members that lead there
   const around = []; // the arrays and objects around this place: a stack, as JSON may be deep
   let opened = null; // where the string around this place begins, if there is one
   let text; // the latest string, with its quotes
@@ -250,18 +254,21 @@ function placesOfMembersTwice(json) {
       opened = index;
     } else if (token === '{' || token === '[') {
       const pointer = inner ? `${inner.pointer}/${inner.at}` : '';
-      around.push({ pointer, isArray: token === '[', at: 0, names: new Set() });
+      const way = inner ? [...inner.way, [inner, inner.at, inner.names.get(inner.at)]] : [];
+      around.push({ pointer, way, isArray: token === '[', at: 0, names: new Map() });
     } else if (token === '}' || token === ']') {
       around.pop();
     } else if (token === ',' && inner.isArray) {
       inner.at += 1;
     } else if (token === ':') {
       inner.at = escapePointer(JSON.parse(text)); // parsed, as "a" and "\u0061" are the same name
-      if (inner.names.has(inner.at)) places.push(`${inner.pointer}/${inner.at}`);
-      inner.names.add(inner.at);
+      const times = inner.names.get(inner.at) ?? 0;
+      if (times > 0) found.push({ place: `${inner.pointer}/${inner.at}`, way: inner.way });
+      inner.names.set(inner.at, times + 1);
     }
   }
-  return places;
+  const counts = ([object, name, times]) => object.names.get(name) === times;
+  return found.filter(({ way }) => way.every(counts)).map(({ place }) => place);
 }
 
 /** The JSON pointers of all problems but duplicate members, of which the last one is checked. */
@@ -285,9 +292,9 @@ function placesOfProblems(document) {
       isString(value) && value.length <= MOST_CHARACTERS && DOCUMENT_ORGANIZATION.test(value),
     name: (value) => value === null || isName(value),
     scopes: (value, place) => {
-      if (!Array.isArray(value)) return false;
+      if (!Array.isArray(value) || !isRightNumberOfScopes(value)) return false;
       value.forEach((scope, at) => { if (!isScope(scope)) places.push(`${place}/${at}`); });
-      return isRightNumberOfScopes(value);
+      return true;
     },
   };
   const data = {

@@ -133,7 +133,7 @@ class Answer:
             outcome = Outcome.NOT_A_PARTY
         pointers = None
         if isinstance(error, InvalidDocumentError):
-            pointers = [problem.pointer for problem in error.problems]
+            pointers = list(dict.fromkeys(problem.pointer for problem in error.problems))
         return cls(outcome, pointers=pointers, http=error_document(error)[0])
 
 

@@ -10,15 +10,19 @@ from typing import Final
 from connect_core.conformance.generators.documents import documents
 from connect_core.conformance.generators.history import expected_version, history, times, versions
 from connect_core.conformance.generators.http import http
+from connect_core.conformance.generators.many import depth, many, partners
 from connect_core.conformance.generators.matrix import refusals, transition, walk
+from connect_core.conformance.generators.names import names
 from connect_core.conformance.generators.parties import (
     identity,
     independence,
     outsider,
     self_connection,
 )
+from connect_core.conformance.generators.related import derived, related
 from connect_core.conformance.generators.sharing import scopes, share
 from connect_core.conformance.generators.stories import stories
+from connect_core.conformance.generators.unread import others, unread
 from connect_core.conformance.vectors import Vector, file_text
 
 #: The generators by name. Each fills one file, and its name begins the ids of its vectors.
@@ -38,6 +42,14 @@ GENERATORS: Final[Mapping[str, Callable[[], Iterator[Vector]]]] = {
     "expected-version": expected_version,
     "documents": documents,
     "http": http,
+    "related": related,
+    "derived": derived,
+    "many": many,
+    "depth": depth,
+    "partners": partners,
+    "unread": unread,
+    "others": others,
+    "names": names,
     "story": stories,
 }
 

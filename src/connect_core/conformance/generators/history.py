@@ -1,6 +1,8 @@
 """Generators of vectors about optional capabilities: versions, histories and times."""
 
 from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Final
 
 from connect_core.conformance.model import Move
 from connect_core.conformance.scenario import (
@@ -10,9 +12,11 @@ from connect_core.conformance.scenario import (
     ROUTES,
     SCOPES,
     SOURCE,
+    V1_1,
     WORDS,
     Scenario,
     Walk,
+    as_step,
     describe,
     moves_after,
     walk_id,
@@ -20,6 +24,8 @@ from connect_core.conformance.scenario import (
 )
 from connect_core.conformance.subject import Outcome
 from connect_core.conformance.vectors import (
+    CREATED_PLACE,
+    NOW_PLACE,
     TIME_PLACE,
     Alternative,
     AnyStep,
@@ -117,6 +123,41 @@ def times() -> Iterator[Vector]:
             scenario.add(step, then=[_unchanged(scenario, ("created_at",), "CXN-PERM-004"), moved])
         yield scenario.vector()
 
+    scenario = Scenario("times/real", "times are real, and move", "times", since=V1_1)
+    step = scenario.model.create("main", by=SOURCE, destination=DESTINATION, scopes=SCOPES)
+    scenario.add(step, "CXN-TIME-001", "CXN-TIME-002")
+    for by in (SOURCE, DESTINATION):
+        first = {"created_at": NOW_PLACE, "updated_at": CREATED_PLACE}
+        scenario.add(_times_are(by, first, "CXN-TIME-001", "CXN-TIME-002"))
+    for by, action in (
+        (DESTINATION, Action.ACTIVATE),
+        (SOURCE, Action.DEACTIVATE),
+        (SOURCE, Action.REACTIVATE),
+    ):
+        scenario.take(by, action, pause=_PAUSE)
+        for reader in (SOURCE, DESTINATION):
+            check = scenario.model.read(
+                "main",
+                by=reader,
+                members=(),
+                requirements=("CXN-TIME-003", "CXN-PERM-004"),
+                unchanged=("created_at",),
+                later=("updated_at",) if reader == SOURCE else (),
+            )
+            scenario.add(as_step(check))
+            scenario.add(_times_are(reader, {"updated_at": NOW_PLACE}, "CXN-TIME-002"))
+    yield scenario.vector()
+
+
+#: How long a vector waits for the time to move, in milliseconds.
+_PAUSE: Final = 100
+
+
+def _times_are(by: str, times: dict[str, object], *tests: str) -> ReadStep:
+    """A read of the times."""
+    due = Alternative(outcome=Outcome.OK, state=times)
+    return ReadStep(by=by, connection="main", requirements=tests, accept=(due,))
+
 
 def _unchanged(scenario: Scenario, unchanged: Sequence[str], requirement: str) -> Check:
     return scenario.model.read(
@@ -160,6 +201,44 @@ def expected_version() -> Iterator[Vector]:
         _act_expecting(scenario, move, scenario.model.connection("main").version + 1)
         _act_expecting(scenario, move, scenario.model.connection("main").version)
         yield scenario.vector()
+
+    scenario = Scenario(
+        "expected-version/big", "versions that no Connection has", *needs, since=V1_1
+    )
+    scenario.given(walk=ROUTES["pending-again"])
+    version = scenario.model.connection("main").version
+    for offset in _BIG:
+        for by in EVERYBODY:
+            scenario.take(by, Action.ACTIVATE, expected=version + offset)
+    for offset in _BIG:
+        scenario.take(SOURCE, Action.DEACTIVATE, expected=version + offset)
+    scenario.look("main", "status", "version", tests=("CXN-VERS-003",))
+    scenario.take(DESTINATION, Action.ACTIVATE, expected=version)
+    yield scenario.vector()
+    for route, steps in ROUTES.items():
+        scenario = Scenario(
+            f"expected-version/who-minds/{route}",
+            f"everybody tries everything, expecting another version, {route}",
+            *needs,
+            since=V1_1,
+        )
+        scenario.given(walk=steps)
+        version = scenario.model.connection("main").version
+        for other in dict.fromkeys(each for each in (1, version - 1, version + 1, 10) if each):
+            for by, action in product(EVERYBODY, Action):
+                if action is not Action.CREATE and other != version:
+                    scenario.take(by, action, expected=other)
+        for move in scenario.model.moves(EVERYBODY, legal=False):
+            scenario.take(move.by, move.action, expected=version)
+        scenario.look("main", "status", "version", tests=("CXN-VERS-003",))
+        yield scenario.vector()
+
+
+#: How far from the version an expected version is that no Connection has.
+_BIG: Final = (
+    *(10, 2**7, 2**8, 2**15, 2**16, 2**24, 2**31 - 10, 2**31, 2**32, 2**32 + 2**8),
+    *(2**53, 2**63, 2**64, 10**20),
+)
 
 
 def _act_expecting(scenario: Scenario, move: Move, version: int) -> None:

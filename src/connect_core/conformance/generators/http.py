@@ -3,26 +3,31 @@
 import json
 from collections.abc import Iterator
 
-from connect_core.conformance.generators.documents import INVALID_DOCUMENTS, MALFORMED_TEXTS
+from connect_core.conformance.generators.sharing import MANY
+from connect_core.conformance.generators.texts import INVALID_DOCUMENTS, MALFORMED_TEXTS
 from connect_core.conformance.model import Move
 from connect_core.conformance.permitted import with_statuses
 from connect_core.conformance.scenario import (
     DESTINATION,
+    EVERYBODY,
     OUTSIDER,
     READ,
     ROUTES,
     SOURCE,
+    TOO_LONG,
+    V1_1,
     WORDS,
     Scenario,
     as_step,
     invalid,
     moves_after,
+    shortest_walk_to,
 )
 from connect_core.conformance.vectors import (
     AnyStep,
     Vector,
 )
-from connect_core.lifecycle import Action
+from connect_core.lifecycle import Action, Status
 
 
 def _testing_status(step: AnyStep, requirement: str) -> AnyStep:
@@ -104,4 +109,73 @@ def http() -> Iterator[Vector]:
     ):
         scenario = Scenario(f"http/invalid/{name}", f"the HTTP status: {name}", "http", "documents")
         scenario.add(_testing_status(invalid("CXN-HTTP-007", body=body), "CXN-HTTP-007"))
+        yield scenario.vector()
+    yield from _more_statuses()
+
+
+def _more_statuses() -> Iterator[Vector]:
+    """Every refusal has a status from 400 to 499; a creation that gives one back has 200."""
+    for status in Status:
+        scenario = Scenario(
+            f"http/second-create/{status}",
+            "the HTTP status of a second creation",
+            "http",
+            since=V1_1,
+        )
+        scenario.given(walk=shortest_walk_to(status))
+        again = scenario.model.create("main", by=SOURCE, destination=DESTINATION)
+        scenario.add(with_statuses(again), "CXN-HTTP-006", "CXN-HTTP-008")
+        yield scenario.vector()
+    for route, steps in ROUTES.items():
+        scenario = Scenario(
+            f"http/refusals/{route}",
+            f"the HTTP status of every refusal, {route}",
+            "http",
+            since=V1_1,
+        )
+        scenario.given(walk=steps)
+        for move in scenario.model.moves(EVERYBODY, legal=False):
+            scenario.add(with_statuses(scenario.model.act(move)), "CXN-HTTP-009")
+        for by in EVERYBODY:
+            for scope in (READ, "other.read", ""):
+                share = scenario.model.share("main", by=by, scope=scope)
+                scenario.add(with_statuses(share), "CXN-HTTP-009")
+        scenario.add(
+            with_statuses(as_step(scenario.model.read("main", by=OUTSIDER))), "CXN-HTTP-005"
+        )
+        yield scenario.vector()
+    scenario = Scenario(
+        "http/terms", "the HTTP status of terms that are not valid", "http", since=V1_1
+    )
+    for terms in (
+        {"destination": TOO_LONG},
+        {"destination": DESTINATION, "scopes": ()},
+        {"destination": DESTINATION, "scopes": ("inquiry",)},
+        {"destination": DESTINATION, "scopes": (*MANY, READ)},
+        {"destination": DESTINATION, "name": "Part\nner"},
+    ):
+        scenario.add(with_statuses(invalid("CXN-HTTP-007", **terms)))
+    scenario.add(with_statuses(scenario.model.create("main", by=SOURCE, destination=SOURCE)))
+    yield scenario.vector()
+    scenario = Scenario(
+        "http/stale",
+        "the HTTP status where another version is expected",
+        *("http", "versions", "expected-version"),
+        since=V1_1,
+    )
+    scenario.given()
+    for by in EVERYBODY:
+        for expected in (2, 2**40):
+            step = scenario.model.act(Move("main", by, Action.ACTIVATE), expected)
+            scenario.add(with_statuses(step), "CXN-HTTP-009")
+    yield scenario.vector()
+    for by, named in ((DESTINATION, SOURCE), (OUTSIDER, SOURCE)):
+        scenario = Scenario(
+            f"http/named-source/{WORDS[by]}",
+            f"the HTTP status where {WORDS[by]} names the source",
+            *("http", "named-source"),
+            since=V1_1,
+        )
+        step = scenario.model.create("main", by=by, source=named, destination=DESTINATION)
+        scenario.add(with_statuses(step), "CXN-HTTP-009")
         yield scenario.vector()

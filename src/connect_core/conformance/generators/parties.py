@@ -15,6 +15,7 @@ from connect_core.conformance.scenario import (
     SCOPES,
     SOURCE,
     TOO_LONG,
+    V1_1,
     WORDS,
     Scenario,
     as_step,
@@ -126,6 +127,20 @@ def _unknown(name: str, call: Mapping[str, object], accept: tuple[Alternative, .
 def outsider() -> Iterator[Vector]:
     """Everything an outsider may try on an existing Connection: outsiders learn nothing."""
     for route, steps in ROUTES.items():
+        scenario = Scenario(
+            f"outsider/told/{route}", f"no refusal tells anything while it is {route}", since=V1_1
+        )
+        scenario.given(walk=steps)
+        for by in (*PARTIES, OUTSIDER):
+            for move in scenario.model.moves((by,), legal=False):
+                scenario.add(scenario.model.act(move), "CXN-REFU-004")
+            for scope in (READ, "other.read"):
+                scenario.add(scenario.model.share("main", by=by, scope=scope), "CXN-REFU-004")
+        scenario.add(as_step(scenario.model.read("main", by=OUTSIDER)), "CXN-REFU-004")
+        again = scenario.model.create("main", by=SOURCE, destination=DESTINATION)
+        scenario.add(again, "CXN-REFU-004")
+        yield scenario.vector()
+    for route, steps in ROUTES.items():
         scenario = Scenario(f"outsider/{route}", f"an outsider looks and tries while it is {route}")
         scenario.given(walk=steps)
         scenario.add(as_step(scenario.model.read("main", by=OUTSIDER)))
@@ -184,6 +199,14 @@ def self_connection() -> Iterator[Vector]:
         scenario = Scenario(f"self/create/{name}", f"a self-connection that is {name}")
         step = scenario.model.create("main", by=SOURCE, destination=SOURCE, allow_self=asked)
         scenario.add(step)
+        yield scenario.vector()
+    for name, asked in (("asked-for", True), ("not-asked-for", False)):
+        scenario = Scenario(
+            f"self/second/{name}", f"a second self-connection that is {name}", since=V1_1
+        )
+        scenario.given(to=SOURCE)
+        again = scenario.model.create("main", by=SOURCE, destination=SOURCE, allow_self=asked)
+        scenario.add(again, then=scenario.read_backs_after(again))
         yield scenario.vector()
     scenario = Scenario("self/life", "a whole life of a self-connection")
     scenario.given(to=SOURCE)
