@@ -356,7 +356,7 @@ class Execution:
         """Whether a member of a state has the expected value. Scopes may be in any order."""
         if name == "scopes":
             actual, expected = _sorted(actual), _sorted(expected)
-        places = {ID_PLACE: self._ids.get(connection)}
+        places: dict[str, object] = {ID_PLACE: self._ids.get(connection)}
         places |= {place: state.get(member, MISSING) for place, member in _MEMBERS.items()}
         return self._equal(actual, expected, places, exactly=name == "document")
 

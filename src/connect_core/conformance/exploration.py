@@ -1,209 +1,363 @@
-"""Exploration: Hypothesis generates random runs to find a sequence of calls with a wrong answer.
+"""Exploration: random runs, to find a sequence of calls with a wrong answer.
 
-Vectors are fixed; the exploration generates its calls. There are several organizations, two of them
-with ids that differ by case alone, and Connections between any of them. The calls are permitted or
-not, and after each call every Connection is read back. Where several answers are permitted, the
-exploration follows the one that the system gives. A trace that ends in an answer that is not
-permitted is shrunk to a counterexample, which is also a vector to keep.
+Vectors are fixed; the exploration generates its calls. Each run has a world of its own
+(`connect_core.conformance.worlds`): a few or many organizations and Connections, features that are
+on or off, values that differ in hostile ways. The calls are permitted or not. Where several answers
+are permitted, the exploration follows the one that the system gives. Not everything is read back
+after each call, as that would hide what a stale cache does; at the end of a run it is.
 
-This module only chooses calls. `connect_core.conformance.trace` makes them, checks the answers and
-shrinks: Hypothesis' own shrinking is not used.
+The choices depend on nothing but the seed, the number of the run, and the answers: a seed gives the
+same runs, and can be run again. What is found is shrunk to a counterexample, which is also a vector
+to keep.
 """
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from itertools import product
-from typing import ClassVar, Final
-
-import hypothesis
-from hypothesis import HealthCheck, Phase, Verbosity, settings
-from hypothesis import strategies as st
-from hypothesis.errors import Flaky
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    rule,
-    run_state_machine_as_test,
-)
+from hashlib import sha256
+from typing import Final
 
 from connect_core.conformance.execution import BrokenSystemError
-from connect_core.conformance.model import Move
-from connect_core.conformance.permitted import NEVER, SELF
+from connect_core.conformance.model import Move, destination_in
+from connect_core.conformance.permitted import NEVER, NO_SUCH_CONNECTION, SELF
 from connect_core.conformance.profile import Answers, Profile
-from connect_core.conformance.results import Exploration, Result
+from connect_core.conformance.results import Exploration, Result, VectorResult
 from connect_core.conformance.runner import MakeSystem
-from connect_core.conformance.subject import actor_of
+from connect_core.conformance.shrinking import NOT_REPRODUCIBLE, shrink
 from connect_core.conformance.trace import (
-    ORGANIZATIONS,
-    CounterexampleError,
-    EndOfSearchError,
+    NOTHING,
+    FoundError,
+    OutOfTimeError,
     Search,
     Trace,
-    shrink,
+    UnmadeError,
 )
 from connect_core.conformance.tracebacks import error_in_words, traceback_of
-from connect_core.conformance.vectors import AnyStep, CreateStep
+from connect_core.conformance.vectors import (
+    VARIANTS,
+    ActStep,
+    Alternative,
+    AnyStep,
+    CreateStep,
+    ReadStep,
+    ShareStep,
+)
+from connect_core.conformance.worlds import World
 from connect_core.decision import Cell
 from connect_core.lifecycle import SHARING_STATUS, Action, Role, Status
-from connect_core.parties import roles_of
 from connect_core.policy import decision_table, steps_to
 
-#: The scopes that Connections are created with.
-SCOPES: Final = ("inquiry.read", "account.read", "case.read")
-#: The scopes that readers ask for.
-ASKED: Final = (*SCOPES, "inquiry.write", "Inquiry.read", "inquiry")
-
-_organizations = st.sampled_from(ORGANIZATIONS)
-#: The status to bring a Connection to before a share: mostly the one in which data may pass.
-_sharing = st.sampled_from([None, SHARING_STATUS, SHARING_STATUS, *Status])
-_scopes = st.none() | st.lists(st.sampled_from(SCOPES), min_size=1, max_size=3)
-_names = st.sampled_from([None, "Partner"])
-#: The expected version, relative to the current one; mostly the actor expects none.
-_expected = st.sampled_from([None, None, None, 0, -1, -2, 1])
+#: How far an expected version is from the current one; mostly the actor expects none.
+_OFFSETS: Final = (*[None] * 8, 0, 0, 0, -1, -2, -3, 1, -256, 256, 2**32, 2**64)
+#: How many Connections are looked at when a run ends.
+_AUDITED: Final = 10
+#: The most organizations in a world.
+ORGANIZATIONS: Final = 20
 
 
-class Explorer(RuleBasedStateMachine):
-    """Chooses the calls of a random run. `explore` makes a subclass for the system under test."""
+class _Run:
+    """One random run: chooses calls, and makes them by a trace."""
 
-    search: ClassVar[Search]
-    #: The cells of the matrix that were tried so far, in all runs.
-    visited: ClassVar[set[Cell]]
+    def __init__(
+        self,
+        trace: Trace,
+        world: World,
+        claims: frozenset[str],
+        visited: set[Cell],
+        required: set[Cell],
+    ) -> None:
+        self._trace = trace
+        self._model = trace.model
+        self._world = world
+        self._chance = world.chance
+        self._claims = claims
+        self._visited = visited
+        self._required = required
+        self._has = world.features.__contains__
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._tried: set[Cell] = set()
-        self._trace = Trace(self.search)
-        self._model = self._trace.model
+    def go(self, steps: int) -> None:
+        """Create the Connections of the world, make this many calls, and look at everything."""
+        for _ in range(self._world.connections):
+            self._create(*self._pair(), named=self._world.name())
+        if self._world.rounds and self._model.names():
+            self._live_long(self._any(), self._world.rounds)
+        for _ in range(steps):
+            self._chance.choices(*self._kinds())[0]()
+        self._look_at_everything()
 
-    def teardown(self) -> None:
-        """End the run, and count it if it was completed."""
-        raised = self.search.unwinding
-        self._trace.close()
-        if isinstance(raised, SystemExit):
-            raise self.search.end(raised) from None
-        if raised is None:
-            self.search.runs += 1
-            self.search.report_progress()
-
-    @initialize(by=_organizations, partner=_organizations, third=_organizations)
-    def begin(self, by: str, partner: str, third: str) -> None:
-        """Create some Connections to begin with, two of them in opposite directions."""
-        for source, destination in dict.fromkeys([(by, partner), (partner, by), (by, third)]):
-            self._create(source, source, destination)
-
-    @rule(data=st.data())
-    def go_on(self, data: st.DataObject) -> None:
-        """Make the next call. There is one rule: of several, Hypothesis would disable some."""
-        kinds = [self._create_another]
+    def _kinds(self) -> tuple[list[Callable[[], None]], list[int]]:
+        """The kinds of calls that are possible now, and how often each is chosen."""
+        kinds = {self._attempt: 20}
+        if self._has("creates"):
+            kinds[self._create_another] = 8
+        if self._has("documents") and "documents" in self._claims:
+            kinds[self._create_from_document] = 8
+        if self._has("invalid"):
+            kinds[self._create_invalid] = 5
         if self._model.names():
-            kinds += [self._move, self._attempt, self._share]
-        data.draw(st.sampled_from(kinds))(data)
+            kinds |= {self._move: 26, self._share: 25}
+            if self._has("reads"):
+                kinds[self._read] = 10
+            if self._has("unknown-ids"):
+                kinds[self._name_no_connection] = 6
+        return list(kinds), list(kinds.values())
 
-    def _create_another(self, data: st.DataObject) -> None:
-        """Create a Connection, by its source or somebody else, the first of its pair or not."""
-        by, destination = data.draw(_organizations), data.draw(_organizations)
-        source = by
-        if "named-source" in self.search.profile.claims and data.draw(st.booleans()):
-            source = data.draw(_organizations)
-        scopes, called, asked = data.draw(_scopes), data.draw(_names), data.draw(st.booleans())
-        self._create(by, source, destination, scopes, called=called, asked=asked)
+    # --- Creations ---
+
+    def _pair(self) -> tuple[str, str]:
+        """Two organizations; seldom the same one twice, and often the reverse of an old pair."""
+        names = self._model.names()
+        if names and self._chance.random() < 0.3:
+            connection = self._model.connection(self._any())
+            pair = connection.destination_organization_id, connection.source_organization_id
+            return str(pair[0]), str(pair[1])
+        one = self._world.organization()
+        if self._has("self-connections") and self._chance.random() < 0.1:
+            return one, one
+        return one, self._chance.choice([each for each in self._world.organizations if each != one])
 
     def _create(
         self,
         by: str,
-        origin: str,
-        destination: str,
-        scopes: Sequence[str] | None = None,
+        to: str,
         *,
-        called: str | None = None,
+        source: str | None = None,
+        named: str | None = None,
         asked: bool = True,
-    ) -> None:
-        name = self._model.named(origin, destination)
-        self._do(
+    ) -> Alternative | None:
+        origin = by if source is None else source
+        name = self._name(origin, to)
+        return self._do(
             self._model.create(
-                name or f"{origin}-{destination}",
+                name,
                 by=by,
                 source=None if origin == by else origin,
-                destination=destination,
-                called=called,
-                scopes=scopes,
-                # Without `allow_self`, a second self-connection could be refused for two reasons.
-                allow_self=origin == destination and (asked or name is not None),
+                destination=to,
+                called=named,
+                scopes=self._world.scopes(),
+                allow_self=origin == to and asked,
             )
         )
 
-    def _move(self, data: st.DataObject) -> None:
-        """Make a permitted move."""
-        move = data.draw(st.sampled_from(self._model.moves(ORGANIZATIONS, legal=True)))
-        self._act(move, data.draw(_expected))
+    def _create_another(self) -> None:
+        """Create a Connection, by its source or somebody else, the first of its pair or not."""
+        by, to = self._pair()
+        source = None
+        if self._has("named-source") and "named-source" in self._claims:
+            source = self._chance.choice((None, self._world.organization()))
+        asked = self._chance.random() < 0.5
+        self._create(by, to, source=source, named=self._world.name(), asked=asked)
 
-    def _attempt(self, data: st.DataObject) -> None:
+    def _create_from_document(self) -> None:
+        by, to = self._pair()
+        body = self._world.document(to)
+        name = self._name(by, destination_in(body) or to)
+        self._do(self._model.create_from(body, name, by=by))
+
+    def _create_invalid(self) -> None:
+        """Name terms that are not valid, for a new pair or an old one."""
+        by, to = self._pair()
+        terms = self._world.invalid()
+        to = terms.destination or to
+        self._do(
+            self._model.create(
+                self._name(by, to),
+                by=by,
+                destination=to,
+                called=terms.name,
+                scopes=terms.scopes,
+            )
+        )
+
+    # --- Actions ---
+
+    def _move(self) -> None:
+        """Make a permitted move, and perhaps ask at once what it has changed."""
+        name = self._any()
+        connection = self._model.connection(name)
+        parties = connection.source_organization_id, connection.destination_organization_id
+        moves = self._model.moves_on(name, sorted(set(map(str, parties))), legal=True)
+        if not moves:
+            return
+        move = self._chance.choice(moves)
+        self._act(move, self._chance.choice(_OFFSETS))
+        if self._has("asks-at-once"):
+            destination = str(self._model.connection(name).destination_organization_id)
+            self._ask(name, destination)
+
+    def _attempt(self) -> None:
         """Bring a Connection to a status, and try something, permitted or not.
 
-        Cells of the matrix that this run has not tried yet come first.
+        Cells of the matrix that were not tried yet come first.
         """
-        candidates = self._candidates()
-        cells = [cell for cell in candidates if cell not in self._tried] or list(candidates)
-        cell = data.draw(st.sampled_from(cells))
-        name, by = data.draw(st.sampled_from(candidates[cell]))
-        self._bring_to(data, name, Status(str(cell.status)))
+        left = sorted(self._required - self._visited, key=repr)
+        table = left if left and self._chance.random() < 0.7 else sorted(self._required, key=repr)
+        cell = self._chance.choice(table)
+        if cell.status is None:
+            self._try_to_create(cell)
+            return
+        name = self._connection_for(cell)
+        if name is None:
+            return
+        by = self._holder(name, cell)
+        if by is None or not self._bring_to(name, Status(str(cell.status))):
+            return
         if cell.action is Action.CREATE:
             first = self._model.connection(name)
-            source, destination = first.source_organization_id, first.destination_organization_id
-            self._create(by, str(source), str(destination))
+            source, to = str(first.source_organization_id), str(first.destination_organization_id)
+            self._create(by, to, source=source)
         else:
-            self._act(Move(name, by, cell.action), data.draw(_expected))
+            self._act(Move(name, by, cell.action), self._chance.choice(_OFFSETS))
 
-    def _candidates(self) -> dict[Cell, list[tuple[str, str]]]:
-        """The cells that can be tried, each with the possible Connections and actors."""
-        candidates: dict[Cell, list[tuple[str, str]]] = {}
-        for name, by, status, action in product(self._model.names(), ORGANIZATIONS, Status, Action):
-            roles = roles_of(actor_of(by), self._model.connection(name))
-            if (
-                action is not Action.CREATE
-                or Role.SOURCE in roles
-                or "named-source" in self.search.profile.claims
-            ):
-                candidates.setdefault(Cell(status, action, roles), []).append((name, by))
-        return candidates
+    def _try_to_create(self, cell: Cell) -> None:
+        """Try to create a Connection for a pair that has none, in this cell's role."""
+        one, other, third = (self._world.organization() for _ in range(3))
+        if len(cell.roles) > 1:
+            other = one
+        elif one == other:
+            return
+        if self._model.named(one, other) is not None:
+            return
+        by = {frozenset({Role.DESTINATION}): other, frozenset(): third}.get(cell.roles, one)
+        if cell.roles or third not in (one, other):
+            self._create(by, other, source=one, named=self._world.name())
 
-    def _share(self, data: st.DataObject) -> None:
-        """Ask to read data, in the current status or after bringing the Connection to another."""
-        name, status = data.draw(st.sampled_from(self._model.names())), data.draw(_sharing)
-        if status is not None:
-            self._bring_to(data, name, status)
-        by, scope = data.draw(_organizations), data.draw(st.sampled_from(ASKED))
-        self._do(self._model.share(name, by=by, scope=scope))
+    def _connection_for(self, cell: Cell) -> str | None:
+        """A Connection in which somebody has the roles of a cell; None if there is none."""
+        names = list(self._model.names())
+        self._chance.shuffle(names)
+        for name in names:
+            connection = self._model.connection(name)
+            parties = connection.source_organization_id, connection.destination_organization_id
+            if (parties[0] == parties[1]) is (len(cell.roles) > 1) or not cell.roles:
+                return name
+        by = self._world.organization()
+        to = by if len(cell.roles) > 1 else self._world.organization()
+        if (by == to) is not (len(cell.roles) > 1) or self._create(by, to) is None:
+            return None
+        return self._model.named(by, to)
 
-    def _act(self, move: Move, expected: int | None) -> None:
+    def _holder(self, name: str, cell: Cell) -> str | None:
+        """An organization with the roles of a cell in a Connection; None if there is none."""
+        connection = self._model.connection(name)
+        if cell.roles:
+            return str(connection.organization_of(sorted(cell.roles)[0]))
+        parties = {connection.source_organization_id, connection.destination_organization_id}
+        others = [each for each in self._world.organizations if each not in parties]
+        return self._chance.choice(others) if others else None
+
+    def _act(self, move: Move, offset: int | None = None) -> Alternative | None:
         """Act, with an expected version relative to the current one, if that is claimed."""
         version = None
-        if expected is not None and {"versions", "expected-version"} <= set(
-            self.search.profile.claims
-        ):
-            version = max(1, self._model.connection(move.connection).version + expected)
-        self._do(self._model.act(move, version))
+        claimed = {"versions", "expected-version"} <= self._claims
+        if offset is not None and claimed and self._has("expected-version"):
+            version = max(1, self._model.connection(move.connection).version + offset)
+        return self._do(self._model.act(move, version))
 
-    def _bring_to(self, data: st.DataObject, name: str, status: Status) -> None:
-        """Bring a Connection to a status by permitted moves."""
+    def _bring_to(self, name: str, status: Status) -> bool:
+        """Bring a Connection to a status by permitted moves; return whether that was possible."""
         for step in steps_to(self._model.connection(name), status):
-            role = data.draw(st.sampled_from(sorted(step.roles)))
+            role = self._chance.choice(sorted(step.roles))
             by = str(self._model.connection(name).organization_of(role))
-            self._do(self._model.act(Move(name, by, step.action)))
+            if self._act(Move(name, by, step.action)) is None:
+                return False
+        return True
 
-    def _do(self, step: AnyStep) -> None:
-        cell = self._model.cell(step)
+    def _live_long(self, name: str, rounds: int) -> None:
+        """Take a Connection through all its statuses again and again."""
+        for _ in range(rounds):
+            for status in (SHARING_STATUS, Status.INACTIVE, Status.PENDING):
+                if not self._bring_to(name, status):
+                    return
+
+    # --- Questions ---
+
+    def _share(self) -> None:
+        """Ask to read data, in the current status or after bringing the Connection to another."""
+        name = self._any()
+        if self._chance.random() < 0.4:
+            self._bring_to(name, SHARING_STATUS)
+        destination = str(self._model.connection(name).destination_organization_id)
+        outside = self._has("outsiders") and self._chance.random() < 0.3
+        self._ask(name, self._world.organization() if outside else destination)
+
+    def _ask(self, name: str, by: str) -> None:
+        scopes = sorted(map(str, self._model.connection(name).scopes))
+        others = sorted(map(str, self._model.connection(self._any()).scopes))
+        scope = self._world.asked(scopes, others)
+        self._do(self._model.share(name, by=by, scope=scope))
+
+    def _read(self) -> None:
+        """Read a Connection, mostly as a party."""
+        name = self._any()
+        connection = self._model.connection(name)
+        parties = connection.source_organization_id, connection.destination_organization_id
+        outside = self._has("outsiders") and self._chance.random() < 0.3
+        by = self._world.organization() if outside else str(self._chance.choice(parties))
+        self._trace.read(name, by)
+
+    def _name_no_connection(self) -> None:
+        """Name an id that no Connection has: any, or one made from that of a Connection."""
+        name = self._chance.choice((NOTHING, self._any(), self._any()))
+        call = {
+            "by": self._world.organization(),
+            "connection": name,
+            "variant": None if name == NOTHING else self._chance.choice(tuple(VARIANTS)),
+            "requirements": ("CXN-REFU-002" if name == NOTHING else "CXN-REFU-003",),
+            "accept": NO_SUCH_CONNECTION,
+        }
+        if name != NOTHING:
+            connection = self._model.connection(name)
+            call["by"] = str(connection.organization_of(self._chance.choice(list(Role)[:2])))
+        action = self._chance.choice(("activate", "deactivate", "reactivate"))
+        self._do(
+            self._chance.choice(
+                (
+                    ReadStep.model_validate(call),
+                    ShareStep.model_validate({**call, "scope": "inquiry.read"}),
+                    ActStep.model_validate({**call, "action": action}),
+                )
+            )
+        )
+
+    def _look_at_everything(self) -> None:
+        """Read Connections as everybody, and ask for each of their scopes."""
+        names = list(self._model.names())
+        for name in self._chance.sample(names, min(_AUDITED, len(names))):
+            connection = self._model.connection(name)
+            source = str(connection.source_organization_id)
+            destination = str(connection.destination_organization_id)
+            for by in dict.fromkeys((source, destination, self._world.organization())):
+                self._trace.read(name, by)
+            for scope in sorted(map(str, connection.scopes))[:4]:
+                self._do(self._model.share(name, by=destination, scope=scope))
+            if self._chance.random() < 0.5:
+                self._create(source, destination, asked=True)
+
+    # --- Calls ---
+
+    def _name(self, source: str, destination: str) -> str:
+        """The name of the Connection for this pair."""
+        pair = f"{source}>{destination}"
+        return self._model.named(source, destination) or sha256(pair.encode()).hexdigest()[:10]
+
+    def _any(self) -> str:
+        """Any Connection; mostly one of the first, so that single ones live long."""
+        names = self._model.names()
+        if self._chance.random() < 0.5:
+            return names[0]
+        return self._chance.choice(names)
+
+    def _do(self, step: AnyStep) -> Alternative | None:
+        cell = self._model.cell(step) if step.connection != NOTHING and not step.variant else None
         answer = self._trace.do(step)
-        if answer is None:
-            return
-        if cell is not None:
-            self.visited.add(cell)
-            self._tried.add(cell)
-        # Without self-connections, the cells of an actor with both roles cannot be reached.
-        if isinstance(step, CreateStep) and NEVER in answer.answers.get(SELF, ()):
-            self.visited.update(cell for cell in decision_table() if len(cell.roles) > 1)
+        if answer is not None and cell is not None:
+            self._visited.add(cell)
+            # Without self-connections, the cells of an actor with both roles cannot be reached.
+            if isinstance(step, CreateStep) and NEVER in answer.answers.get(SELF, ()):
+                self._visited.update(each for each in decision_table() if len(each.roles) > 1)
+        return answer
 
 
 def explore(
@@ -215,124 +369,99 @@ def explore(
     seed: int | None = None,
     answers: Answers | None = None,
     seconds: float | None = None,
+    organizations: int = ORGANIZATIONS,
     on_progress: Callable[[int], object] = lambda _: None,
 ) -> Exploration:
-    """Test an implementation with random runs, generated by Hypothesis.
+    """Test an implementation with random runs.
 
     Args:
         make_system: makes a fresh system; called once for each run.
         profile: the profile of the implementation; if omitted, every capability is claimed.
         examples: the number of runs.
-        steps: the maximum number of steps in each run. A step is one call, after the calls that
-            bring a Connection to the status that it needs; read-backs are not counted.
+        steps: the number of steps in each run. A step is one call, after the calls that bring a
+            Connection to the status that it needs. A run first creates its Connections, and at its
+            end it reads them.
         seed: the seed; the same seed gives the same runs. A new one if omitted.
         answers: the answers to open points that are still possible. If omitted, only the answers
             that the profile chooses are known.
         seconds: how long the runs may take together; None if there is no limit. The time is checked
             before each call to the system: a single call that takes longer is not interrupted. A
-            fault that was found is repeated and shrunk for at most as long again.
-        on_progress: called after each step and each run, with the number of runs completed so far.
+            fault that was found is shrunk for at most as long again.
+        organizations: how many organizations a run may have at most.
+        on_progress: called after each call and each run, with the number of runs completed so far.
+
+    Returns:
+        What was found. A system that breaks the protocol, or cannot be reached any more, gives the
+        result `Result.BROKEN`.
 
     Raises:
-        BrokenSystemError: what the system returned is not an answer, or it cannot be reached any
-            more.
         TypeError: `seconds` is not a number.
-        ValueError: `examples` or `steps` is less than 1, or `seconds` is not a number above 0.
+        ValueError: `examples` or `steps` is less than 1, there are fewer than 3 `organizations`, or
+            `seconds` is not a number above 0.
     """
     if min(examples, steps) < 1:
         raise ValueError(f"an exploration needs at least 1x1, not {examples}x{steps}")
+    if organizations < _FEWEST:
+        raise ValueError(f"a run needs at least {_FEWEST} organizations, not {organizations}")
     if seconds is not None and not 0 < _number(seconds) < math.inf:
         raise ValueError(f"the seconds must be a number above 0, not {seconds}")
     profile = Profile() if profile is None else profile
     number = random.SystemRandom().randrange(10**6) if seed is None else seed
     known = Answers(profile.answers) if answers is None else answers.copy()
-    search, visited = Search(make_system, profile, known, seconds, on_progress), set[Cell]()
-    machine = type("Explorer", (Explorer,), {"search": search, "visited": visited})
-    repeated = _run(search, hypothesis.seed(number)(machine), examples, steps)
-    done = Exploration(
-        examples,
-        steps,
-        number,
-        Result.PASS,
-        unvisited=tuple(sorted(map(_in_words, _required_cells(profile) - visited))),
-        runs=search.runs,
-        seconds=seconds,
-    )
-    out_of_time = search.ended is not None and search.unmade is None
-    if repeated is not None:
-        found = shrink(search, repeated).result
-        return replace(done, result=found.result, finding=found)
-    if search.counterexample is not None:
-        found = search.counterexample.result
-        if out_of_time:  # to repeat it
-            return replace(done, result=found.result, finding=found)
-        return replace(done, result=Result.ERROR, finding=found, reason=_FLAKY)
-    if search.unmade is not None:
-        reason = f"make_system failed: {error_in_words(search.unmade)}"
-        traceback = traceback_of(search.unmade)
-        return replace(done, result=Result.ERROR, reason=reason, traceback=traceback)
-    if search.flaky and not out_of_time:
-        return replace(done, result=Result.ERROR, reason=_FLAKY)
-    result = Result.COULD_NOT_TEST if done.unvisited else Result.PASS
-    return replace(done, result=result, timed_out=out_of_time)
+    visited, required, runs = set[Cell](), _required_cells(profile), 0
+    search = Search(make_system, profile, known, seconds, lambda: on_progress(runs))
+
+    def done(result: Result) -> Exploration:
+        unvisited = tuple(sorted(map(_in_words, required - visited)))
+        return Exploration(examples, steps, number, result, unvisited, runs=runs, seconds=seconds)
+
+    timed_out = False
+    try:
+        while runs < examples:
+            chance = random.Random(f"{number}:{runs}")  # noqa: S311  # no secret
+            world = World(chance, organizations)
+            with Trace(search) as trace:
+                _Run(trace, world, frozenset(profile.claims), visited, required).go(steps)
+            runs += 1
+            on_progress(runs)
+    except OutOfTimeError:
+        timed_out = True
+    except FoundError as found:
+        finding = _shrunk(search, found)
+        return replace(done(finding.result), finding=finding, reason=_why(finding))
+    except BrokenSystemError as error:
+        transcript = tuple(error.transcript)
+        return replace(done(Result.BROKEN), reason=str(error), transcript=transcript)
+    except UnmadeError as error:
+        reason = f"make_system failed: {error_in_words(error.cause)}"
+        traceback = traceback_of(error.cause)
+        return replace(done(Result.ERROR), reason=reason, traceback=traceback)
+    result = Result.COULD_NOT_TEST if required - visited else Result.PASS
+    return replace(done(result), timed_out=timed_out)
 
 
-#: Why an exploration ended in an error, if the system is not the same each time.
-_FLAKY: Final = "the same story does not end the same way twice"
+#: How few organizations a run needs: a source, a destination and an outsider.
+_FEWEST: Final = 3
+
+
+def _shrunk(search: Search, found: FoundError) -> VectorResult:
+    """What was found, as short as it can be made."""
+    search.begin_anew()
+    try:
+        return shrink(search, found.counterexample).result
+    except (OutOfTimeError, BrokenSystemError, UnmadeError):
+        return found.counterexample.result
+
+
+def _why(finding: VectorResult) -> str:
+    """Why a finding is told as it is; empty if it is what fails."""
+    return finding.reason if finding.reason == NOT_REPRODUCIBLE else ""
 
 
 def _number(seconds: object) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         raise TypeError(f"the seconds must be a number, not {type(seconds).__name__}")
     return seconds
-
-
-#: Health checks of Hypothesis that do not apply: systems may be slow, and runs long.
-_TOLERATED: Final = (
-    HealthCheck.too_slow,
-    HealthCheck.data_too_large,
-    HealthCheck.filter_too_much,
-    HealthCheck.large_base_example,
-)
-
-
-def _run(
-    search: Search, machine: type[RuleBasedStateMachine], examples: int, steps: int
-) -> CounterexampleError | None:
-    """Make the runs; return the counterexample that occurred twice, if one did.
-
-    Raises:
-        BrokenSystemError: the system cannot be called any more.
-        BaseException: what else the caller of `explore` has to see.
-    """
-    repeated: CounterexampleError | None = None
-    try:
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=examples,
-                stateful_step_count=steps,
-                deadline=None,
-                database=None,
-                derandomize=False,
-                phases=(Phase.generate,),  # `shrink` does the shrinking
-                print_blob=False,
-                report_multiple_bugs=False,
-                suppress_health_check=_TOLERATED,
-                verbosity=Verbosity.quiet,
-            ),
-        )
-    except CounterexampleError as counterexample:
-        repeated = counterexample
-    except Flaky:  # also instead of the others; `search` has the original exception
-        search.flaky = True
-    except (BrokenSystemError, EndOfSearchError):
-        pass
-    if search.broken is not None:
-        raise search.broken
-    if search.ended is not None and search.ended.error is not None:
-        raise search.ended.error
-    return repeated
 
 
 def _required_cells(profile: Profile) -> set[Cell]:

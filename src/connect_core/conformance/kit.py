@@ -13,6 +13,7 @@ from connect_core.conformance.exploration import explore
 from connect_core.conformance.profile import Answers, Profile
 from connect_core.conformance.results import Exploration, Result, VectorResult
 from connect_core.conformance.runner import run_vector
+from connect_core.conformance.shuffle import Shuffle
 from connect_core.conformance.subject import System
 from connect_core.conformance.vectors import Vector, load_vectors
 from connect_core.text import visible
@@ -52,12 +53,18 @@ class ConnectionConformance:
     #: The seed of the runs. By default every exploration has a new one.
     seed: ClassVar[int | None] = None
 
+    #: The seed of the ids of organizations. By default they are others each time; with 0, they are
+    #: those of the vectors.
+    shuffle: ClassVar[int | None] = None
+
     _answers: ClassVar[Answers]
+    _shuffle: ClassVar[Shuffle]
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         cls.profile.checked(vector.id for vector in load_vectors())
         cls._answers = Answers(cls.profile.answers)
+        cls._shuffle = Shuffle.of(cls.shuffle)
 
     def make_system(self) -> System:
         """Make a fresh system that holds no Connections. Override this method."""
@@ -66,7 +73,8 @@ class ConnectionConformance:
     @pytest.mark.parametrize("vector", load_vectors(), ids=lambda vector: vector.id)
     def test_vector(self, vector: Vector) -> None:
         """Every answer to a call of the vector is permitted."""
-        _report(run_vector(self.make_system, vector, self.profile, self._answers))
+        done = run_vector(self.make_system, vector, self.profile, self._answers, self._shuffle)
+        _report(done)
 
     def test_explorer(self, request: pytest.FixtureRequest) -> None:
         """Random runs try every cell of the matrix, and find no answer that is not permitted."""

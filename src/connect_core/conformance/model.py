@@ -8,7 +8,7 @@ and follows the answers of the implementation.
 The model states no rule: it asks the policy. It makes no calls and compares no answers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, cast
 
@@ -25,8 +25,10 @@ from connect_core.conformance.permitted import (
 )
 from connect_core.conformance.subject import Outcome, State, actor_of, state_of
 from connect_core.conformance.vectors import (
+    CREATED_PLACE,
     ID_PLACE,
     TIME_PLACE,
+    UPDATED_PLACE,
     ActStep,
     Alternative,
     AnyStep,
@@ -104,7 +106,9 @@ class Model:
     def cell(self, step: AnyStep) -> Cell | None:
         """The cell of the matrix that a step is about; None if it is about none."""
         if isinstance(step, CreateStep):
-            source, destination = step.source or step.by, str(step.destination)
+            source, destination = step.source or step.by, destination_of(step)
+            if destination is None:
+                return None
             name = self.named(source, destination)
             status = None if name is None else self.connection(name).status
             holders = {Role.SOURCE: source, Role.DESTINATION: destination}
@@ -126,13 +130,18 @@ class Model:
             organizations: the organizations that act.
             legal: True for the permitted moves, False for the others.
         """
-        actors = {each: actor_of(each) for each in organizations}
+        found = [self.moves_on(name, organizations, legal=legal) for name in self._entries]
+        return [move for moves in found for move in moves]
+
+    def moves_on(self, name: str, organizations: Iterable[str], *, legal: bool) -> list[Move]:
+        """The moves that these organizations could make on one Connection; see `moves`."""
+        connection = self.connection(name)
         return [
             Move(name, organization, action)
-            for name, (connection, *_) in self._entries.items()
-            for organization, actor in actors.items()
+            for organization in organizations
             for action in Action
-            if action is not Action.CREATE and decide(actor, action, connection).allowed is legal
+            if action is not Action.CREATE
+            and decide(actor_of(organization), action, connection).allowed is legal
         ]
 
     # --- Calls and their permitted answers ---
@@ -273,7 +282,7 @@ class Model:
             )
         due = Alternative(
             outcome=Outcome.OK,
-            state={member: entry.state[member] for member in members},
+            state=_shown(entry, members),
             unchanged=tuple(unchanged),
             not_before=tuple(not_before),
             later=tuple(later),
@@ -324,16 +333,29 @@ class Model:
         self._entries[name] = _Entry(change.connection, history, state)
 
 
+def _shown(entry: _Entry, members: Sequence[str]) -> dict[str, object]:
+    """These members of a state. If there are times, all that is shown of them has to agree."""
+    state = {member: entry.state[member] for member in members}
+    if "updated_at" in state and entry.connection.version == 1:
+        state["updated_at"] = CREATED_PLACE
+    if {"document", "created_at", "updated_at"} <= state.keys():
+        times = {"created-at": CREATED_PLACE, "updated-at": UPDATED_PLACE}
+        state["document"] = _with_attributes(state["document"], times)
+    return state
+
+
 def _with_places(document: object) -> dict[str, object]:
     """A Connection document with placeholders for the id and the times."""
+    places = {"token": ID_PLACE, "created-at": TIME_PLACE, "updated-at": TIME_PLACE}
+    changed = _with_attributes(document, places)
+    return {"data": {**cast("dict[str, object]", changed["data"]), "id": ID_PLACE}}
+
+
+def _with_attributes(document: object, changes: Mapping[str, object]) -> dict[str, object]:
+    """A Connection document with other attributes."""
     data = cast("dict[str, dict[str, object]]", document)["data"]
-    attributes = {
-        **cast("dict[str, object]", data["attributes"]),
-        "token": ID_PLACE,
-        "created-at": TIME_PLACE,
-        "updated-at": TIME_PLACE,
-    }
-    return {"data": {**data, "id": ID_PLACE, "attributes": attributes}}
+    attributes = {**cast("dict[str, object]", data["attributes"]), **changes}
+    return {"data": {**data, "attributes": attributes}}
 
 
 def _without_scopes(state: State) -> dict[str, object]:
@@ -342,10 +364,21 @@ def _without_scopes(state: State) -> dict[str, object]:
     if "scopes" in changed:
         changed["scopes"] = []
     if "document" in changed:
-        data = cast("dict[str, dict[str, object]]", changed["document"])["data"]
-        attributes = {**cast("dict[str, object]", data["attributes"]), "scopes": []}
-        changed["document"] = {"data": {**data, "attributes": attributes}}
+        changed["document"] = _with_attributes(changed["document"], {"scopes": []})
     return changed
+
+
+def destination_of(step: CreateStep) -> str | None:
+    """The destination that a step names; None if it is the text of no create document."""
+    return step.destination if step.body is None else destination_in(step.body)
+
+
+def destination_in(body: str) -> str | None:
+    """The destination that a document names; None if it is no create document."""
+    try:
+        return str(parse_create(body).destination_organization_id)
+    except InvalidDocumentError:
+        return None
 
 
 def _terms_of(step: CreateStep) -> tuple[str, str | None, Iterable[str]]:

@@ -292,6 +292,8 @@ class Exploration:
             not reproducible, it is the whole run.
         reason: what went wrong, if there is no reproducible counterexample.
         traceback: the traceback of the exception, if `make_system` raised one.
+        transcript: if a process broke the protocol, the last lines that were sent and received,
+            and what it wrote to its standard error.
         runs: the number of runs that were completed.
         seconds: how long the runs were permitted to take; None if there was no limit.
         timed_out: True if the time was up before all runs were completed.
@@ -305,6 +307,7 @@ class Exploration:
     finding: VectorResult | None = None
     reason: str = ""
     traceback: str = ""
+    transcript: tuple[str, ...] = ()
     runs: int = 0
     seconds: float | None = None
     timed_out: bool = False
@@ -330,7 +333,8 @@ class Exploration:
         if self.traceback:
             return f"{self.sentence()}\n\n{self.traceback}"
         if self.finding is None:
-            return "\n".join([self.sentence(), *self.unvisited])
+            more = self.transcript if self.result is Result.BROKEN else self.unvisited
+            return "\n".join([self.sentence(), *more])
         vector = file_text(self.finding.vector.since, [self.finding.vector])
         return f"{self.finding.describe()}\n\nThe same as a vector, ready to be kept:\n{vector}"
 

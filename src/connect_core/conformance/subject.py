@@ -201,7 +201,7 @@ class System(Protocol):
         ...
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def actor_of(organization: str) -> Actor:
     """The API key that acts for an organization."""
     return Actor(id=organization.replace("org_", "api_", 1), organization_id=organization)

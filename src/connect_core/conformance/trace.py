@@ -1,19 +1,19 @@
 """Traces: the calls of one random run, and the counterexample that a faulty run shrinks to.
 
-After each call, every organization reads every Connection back. A trace that ends in an answer that
-is not permitted becomes a counterexample: a vector that fails again. `shrink` leaves out the calls
-that the fault does not need.
+A `Trace` makes calls to a fresh system, with a model beside it that says which answers are
+permitted. A trace that ends in an answer that is not permitted becomes a `Counterexample`: a
+vector that fails again.
 
-This module does not choose the calls. `connect_core.conformance.exploration` does.
+This module does not choose the calls: `connect_core.conformance.exploration` does. It makes no
+counterexample shorter: `connect_core.conformance.shrinking` does.
 """
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Final, TypeVar, cast
+from typing import Final, NamedTuple
 
 from connect_core.conformance.execution import (
     BrokenSystemError,
@@ -21,28 +21,34 @@ from connect_core.conformance.execution import (
     NotPermittedError,
     UnsupportedError,
 )
-from connect_core.conformance.model import TERMS, Model, Move, continued_with
+from connect_core.conformance.model import TERMS, Model, continued_with
+from connect_core.conformance.permitted import status_requirement, with_statuses
 from connect_core.conformance.profile import Answers, Profile
 from connect_core.conformance.results import VectorResult
 from connect_core.conformance.runner import MakeSystem, result_of
+from connect_core.conformance.scenario import as_step
 from connect_core.conformance.specification import load_specification
 from connect_core.conformance.subject import Outcome
 from connect_core.conformance.vectors import (
-    ActStep,
     Alternative,
     AnyStep,
-    Check,
-    CreateStep,
+    ReadStep,
     ShareStep,
     Vector,
     needs_of,
 )
-from connect_core.lifecycle import Action
 
-#: The organizations that take part. Two ids differ by case alone.
-ORGANIZATIONS: Final = ("org_A", "org_B", "org_b")
 
-_Result = TypeVar("_Result")
+class OutOfTimeError(Exception):
+    """The time that the traces may take is up."""
+
+
+class UnmadeError(Exception):
+    """`make_system` failed, for this `cause`."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 @dataclass
@@ -54,356 +60,281 @@ class Search:
         profile: the profile of the implementation.
         answers: the answers to open points that were possible at the beginning.
         seconds: how long the traces may take together; None if there is no limit. Once there is a
-            counterexample, they may take as long again, to repeat and shrink it.
-        on_progress: called after each step and each run, with the number of runs completed so far.
-        runs: this number.
-        counterexample: the first counterexample, if there is one.
-        broken: why the system cannot be called any more, if that is so.
-        flaky: True if the same calls did not have the same effect twice.
-        unmade: what `make_system` raised, if it failed.
-        ended: what ended the search, if something did.
+            counterexample, they may take as long again, to shrink it.
+        on_call: called after each call.
     """
 
     make_system: MakeSystem
     profile: Profile
     answers: Answers
     seconds: float | None
-    on_progress: Callable[[int], object]
-    runs: int = field(default=0, init=False)
-    counterexample: "CounterexampleError | None" = field(default=None, init=False)
-    broken: BrokenSystemError | None = field(default=None, init=False)
-    flaky: bool = field(default=False, init=False)
-    unmade: Exception | None = field(default=None, init=False)
-    ended: "EndOfSearchError | None" = field(default=None, init=False)
+    on_call: Callable[[], object] = lambda: None
     _begun: float = field(default_factory=lambda: time.monotonic(), init=False)
-    _handled: BaseException | None = field(default_factory=sys.exception, init=False)
-
-    def end(self, error: BaseException | None = None) -> "EndOfSearchError":
-        """End the search, and return what is to be raised. Hypothesis may raise something else."""
-        self.ended = EndOfSearchError(error)
-        return self.ended
 
     def check_time(self) -> None:
-        """Raise an `EndOfSearchError` if the time is up."""
+        """Raise an `OutOfTimeError` if the time is up."""
         if self.seconds is not None and time.monotonic() - self._begun >= self.seconds:
-            raise self.end()
+            raise OutOfTimeError
 
-    @property
-    def unwinding(self) -> BaseException | None:
-        """In a ``finally`` clause: the exception that ends the trace, if one does."""
-        raised = sys.exception()
-        return None if raised is self._handled else raised
-
-    def report_progress(self) -> None:
-        """Call `on_progress`; what that raises ends the search."""
-        try:
-            self.on_progress(self.runs)
-        except (Exception, SystemExit) as error:
-            raise self.end(error) from None
-
-    def found(self, counterexample: "CounterexampleError") -> None:
-        """Keep the first counterexample, and begin to count the time anew."""
-        if self.counterexample is None:
-            self.counterexample = counterexample
-            self._begun = time.monotonic()
+    def begin_anew(self) -> None:
+        """Count the time from now on."""
+        self._begun = time.monotonic()
 
 
-class EndOfSearchError(BaseException):
-    """No more traces: the time is up, a system could not be made, or this process is to end.
-
-    It is no `Exception`, because Hypothesis takes those for faults of the system, and repeats them;
-    and so does it with `SystemExit`, which is how a signal ends this process.
-
-    Attributes:
-        error: what the caller of the exploration has to see, if there is something.
-    """
-
-    def __init__(self, error: BaseException | None = None) -> None:
-        super().__init__(error)
-        self.error = error
-
-
-class CounterexampleError(AssertionError):
-    """A trace ended in an answer that is not permitted, or in an exception.
+class Counterexample(NamedTuple):
+    """A trace that ended in an answer that is not permitted, or in an exception.
 
     Attributes:
         result: the trace as a vector, with its result.
-        steps: the steps of the trace.
+        steps: the calls of the trace, the last of them the one with the wrong answer.
     """
 
-    def __init__(self, result: VectorResult, steps: Sequence[AnyStep]) -> None:
-        super().__init__(result, steps)
-        self.result = result
-        self.steps = tuple(steps)
+    result: VectorResult
+    steps: tuple[AnyStep, ...]
 
-    def __str__(self) -> str:
-        return self.result.describe()
+
+class FoundError(Exception):
+    """A trace found something: its `counterexample`."""
+
+    def __init__(self, counterexample: Counterexample) -> None:
+        super().__init__(counterexample.result.describe())
+        self.counterexample = counterexample
 
 
 class Trace:
-    """The calls to one fresh system. Mutable.
+    """The calls to one fresh system. Mutable. Use it as a context manager: it closes the system.
+
+    Args:
+        search: what the traces share.
+        statuses: whether HTTP statuses are compared, where they are claimed.
 
     Raises:
-        BrokenSystemError: an earlier trace found that the system cannot be called any more.
-        EndOfSearchError: the time is up, or `make_system` failed.
+        OutOfTimeError: the time is up.
+        UnmadeError: `make_system` failed.
+        BrokenSystemError: the system cannot be called any more.
+        FoundError: on leaving the context: the system failed to close.
     """
 
-    def __init__(self, search: Search) -> None:
-        if search.broken is not None:
-            raise search.broken
-        self._search = search
-        self._steps: list[AnyStep] = []
-        self._checks: dict[object, Check] = {}
-        self.model = Model()
+    def __init__(self, search: Search, *, statuses: bool = True) -> None:
         search.check_time()
+        self._search = search
+        self._statuses = statuses and "http" in search.profile.claims
+        self._steps: list[AnyStep] = []
+        #: The version that a read of each Connection last showed the times of.
+        self._timed: dict[str, int] = {}
+        self.model = Model()
         try:
             self._system = search.make_system()
-        except BrokenSystemError as error:
-            search.broken = error
+        except BrokenSystemError:
             raise
-        except SystemExit as error:
-            raise search.end(error) from None
         except Exception as error:
-            search.unmade = error
-            raise search.end() from error
+            raise UnmadeError(error) from error
         self._execution = Execution(self._system, search.answers.copy())
 
+    def __enter__(self) -> "Trace":
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None:
+            with suppress(Exception):
+                self._system.close()
+            return
+        try:
+            self._system.close()
+        except BrokenSystemError:
+            raise
+        except Exception as failure:
+            raise FoundError(self._counterexample(failure, "close")) from failure
+
     def do(self, step: AnyStep) -> Alternative | None:
-        """Make a call, follow its answer, and read everything back.
+        """Make a call, and follow its answer.
 
         Return the answer, or None if the transport cannot make the call, which is then left out.
 
         Raises:
-            CounterexampleError: an answer is not permitted, or the implementation failed.
+            FoundError: an answer is not permitted, or the implementation failed.
             BrokenSystemError: what the system returned is not an answer.
-            EndOfSearchError: the time is up.
+            OutOfTimeError: the time is up.
         """
         self._search.check_time()
+        step = with_statuses(step) if self._statuses else step
         self._steps.append(step)
-        answer = self._or_counterexample(lambda: self._performed(step))
-        if answer is None:
-            self._steps.pop()
-            return None
+        try:
+            answer = self._execution.perform(step)
+        except BrokenSystemError as error:
+            raise self._with_steps(error) from error
+        except Exception as error:
+            if isinstance(error, UnsupportedError) and error.reason:
+                self._steps.pop()
+                return None
+            if isinstance(error, NotPermittedError):
+                error = self._narrowed(step, error)
+            raise FoundError(self._counterexample(error)) from error
         self._steps[-1] = continued_with(step, answer)
         self.model.follow(step, answer)
-        for check in self._read_backs():
-            self._search.check_time()
-            self._read_back(check)
-        self._search.report_progress()
+        self._search.on_call()
         return answer
 
-    def _performed(self, step: AnyStep) -> Alternative | None:
-        try:
-            return self._execution.perform(step)
-        except UnsupportedError as error:
-            if not error.reason:
-                raise
-            return None
-
-    def close(self) -> None:
-        """End the trace. A failure to close is a fault, unless something went wrong before.
-
-        Raises:
-            CounterexampleError, BrokenSystemError: as `do`.
-        """
-        if self._search.unwinding is not None or not self._steps:
-            with suppress(Exception):
-                self._system.close()
-        else:
-            self._or_counterexample(self._system.close, "close")
-
-    def _read_backs(self) -> Iterator[Check]:
-        """A check of each Connection by each organization."""
-        last = self._steps[-1]
-        refused = last.accept[0].outcome is not Outcome.OK
-        for name in self.model.names():
-            tested = last.requirements if last.connection == name else ("CXN-ISOL-001",)
-            version = self.model.connection(name).version
-            for by in ORGANIZATIONS:
-                key = (name, by, version, tested, refused)
-                if key not in self._checks:  # most checks are the same as after the last call
-                    self._checks[key] = self._check(name, by, tested, refused=refused)
-                yield self._checks[key]
-
-    def _check(self, name: str, by: str, tested: tuple[str, ...], *, refused: bool) -> Check:
+    def read(self, name: str, by: str) -> Alternative | None:
+        """Read all of a Connection's state that is claimed; result and errors as `do`."""
         claims = self._search.profile.claims
         members = ["status", *TERMS, "scopes"]
-        if by == self.model.connection(name).source_organization_id:
-            members += ["version"] if "versions" in claims else []
-            members += ["events"] if {"versions", "history"} <= set(claims) else []
+        members += ["version"] if "versions" in claims else []
+        members += ["events"] if {"versions", "history"} <= set(claims) else []
+        members += ["document"] if "documents" in claims else []
         times = ["created_at", "updated_at"] if "times" in claims else []
-        return self.model.read(
+        version = self.model.connection(name).version
+        same = self._timed.get(name) == version
+        check = self.model.read(
             name,
             by=by,
-            members=members,
-            requirements=tested,
-            unchanged=times if refused else times[:1],
-            not_before=times[1:],
+            members=[*members, *times],
+            requirements=("CXN-PERM-002",),
+            unchanged=times if same else times[:1],
+            not_before=() if same else times[1:],
         )
-
-    def _read_back(self, check: Check) -> None:
-        def read() -> None:
-            try:
-                self._execution.read(check)
-            except NotPermittedError as error:
-                # Judge each member alone, so that the counterexample is about the wrong one.
-                for each in _single_member_checks(check):
-                    self._execution.judge(each, error.answer)
-                raise  # no single member is wrong, but the whole answer is
-
-        self._or_counterexample(read)
+        answer = self.do(as_step(check))
+        if answer is not None and answer.outcome is Outcome.OK:
+            self._timed[name] = version
+        return answer
 
     # --- Faults ---
 
-    def _or_counterexample(self, call: Callable[[], _Result], failed: str = "") -> _Result:
-        """Return the result of `call`, or raise its exception as a counterexample.
+    def _with_steps(self, error: BrokenSystemError) -> BrokenSystemError:
+        """The error, with the calls so far if the transport keeps no transcript."""
+        if not error.transcript:
+            error.transcript = [f"> {each.call}" for each in self._execution.exchanges[-20:]]
+        return error
 
-        `failed` names what failed then, if it was not the call of the last exchange.
-        """
-        try:
-            return call()
-        except BrokenSystemError as error:
-            self._search.broken = error
-            raise
-        except SystemExit as error:
-            raise self._search.end(error) from None
-        except Exception as error:
-            execution, profile = self._execution, self._search.profile
-            found = result_of(error, self._vector(error), execution.exchanges, profile, failed)
-            met = frozenset(execution.met)
-            counterexample = CounterexampleError(replace(found, met=met), self._steps)
-            self._search.found(counterexample)
-            raise counterexample from error
+    def _narrowed(self, step: AnyStep, error: NotPermittedError) -> NotPermittedError:
+        """The same fault, as one of the least part of the answer that is wrong."""
+        if error.check.requirements != step.requirements:  # it is about every refusal
+            return self._blaming(step, error, error.check.requirements)
+        if any(each.http is not None for each in step.accept):
+            plain = _without_statuses(step)
+            try:
+                matched = self._execution.judge(plain, error.answer)
+            except NotPermittedError as narrower:
+                step, error = plain, narrower
+            else:
+                return self._blaming(step, error, (status_requirement(step, matched),))
+        for each in _single_members(step) if isinstance(step, ReadStep) else ():
+            try:
+                self._execution.judge(each, error.answer)
+            except NotPermittedError as narrower:
+                member = next(iter(_members_of(each)))
+                return self._blaming(each, narrower, self._member_requirements(member, each))
+        return self._blaming(step, error, step.requirements)
 
-    def _vector(self, error: Exception) -> Vector:
-        """The steps so far, with the read-back that showed the fault, if one did."""
+    def _blaming(
+        self, step: AnyStep, error: NotPermittedError, requirements: tuple[str, ...]
+    ) -> NotPermittedError:
+        """The same fault, with these requirements; the step is the last of the trace."""
+        self._steps[-1] = step.model_copy(update={"requirements": requirements})
+        return NotPermittedError(self._steps[-1], error.answer, error.expected, error.observed)
+
+    def _member_requirements(self, member: str, step: ReadStep) -> tuple[str, ...]:
+        """The requirements that a wrong member of a state violates."""
+        if member not in ("status", "scopes", "updated_at"):
+            return (_MEMBERS[member],)
+        last = next((each for each in self._steps[-2::-1] if not isinstance(each, ReadStep)), step)
+        if last.connection != step.connection:
+            return ("CXN-ISOL-001",)
+        if last.accept[0].outcome is not Outcome.OK or isinstance(last, ShareStep):
+            return ("CXN-REFU-001",) if member != "updated_at" else ("CXN-PERM-005",)
+        return last.requirements if member == "status" else (_MEMBERS[member],)
+
+    def _counterexample(self, error: Exception, failed: str = "") -> Counterexample:
         steps = list(self._steps)
-        check = self._failed_check(error)
-        if check is not None and check is not steps[-1]:
-            steps[-1] = steps[-1].model_copy(update={"then": (check,)})
-            # A comparison with an earlier state needs a read of that state before the last step.
-            due = check.accept[0]
-            if isinstance(error, NotPermittedError) and (due.unchanged or due.not_before):
-                any_state = (Alternative(outcome=due.outcome),)
-                earlier = check.model_copy(update={"accept": any_state, "requirements": ()})
-                steps[-2] = steps[-2].model_copy(update={"then": (earlier,)})
-        return Vector.of(
-            f"found/{sha256(repr(steps).encode()).hexdigest()[:8]}",
-            "a story that the explorer found",
-            load_specification().version,
-            steps,
-            _needs(steps),
-        )
-
-    def _failed_check(self, error: Exception) -> Check | None:
-        """The call that failed; None if what failed is no call."""
-        if isinstance(error, (NotPermittedError, UnsupportedError)):
-            return error.check
-        last = self._execution.exchanges[-1:]
-        return last[0].check if last and last[0].given is None else None
+        vector = vector_of(steps)
+        found = result_of(error, vector, self._execution.exchanges, self._search.profile, failed)
+        return Counterexample(replace(found, met=frozenset(self._execution.met)), tuple(steps))
 
 
-def _single_member_checks(check: Check) -> Iterator[Check]:
-    """The same check for each single member of the state."""
-    first, *_ = check.accept
-    for member, value in first.state.items():
-        due = [Alternative(outcome=first.outcome, state={member: value})]
-        if member == "scopes":  # these depend on an open point while a Connection is inactive
-            due = [
-                each.model_copy(update={**_NO_EXPECTATIONS, "state": {member: each.state[member]}})
-                for each in check.accept
-            ]
-        yield check.model_copy(update={"accept": tuple(due)})
-    for kind in ("unchanged", "not_before"):
-        for member in getattr(first, kind):
-            due = [first.model_copy(update={**_NO_EXPECTATIONS, "answers": {}, kind: (member,)})]
-            yield check.model_copy(update={"accept": tuple(due)})
-
-
+#: The requirement that a wrong member of a state violates, whatever was done before.
+_MEMBERS: Final = {
+    **dict.fromkeys(TERMS, "CXN-PERM-001"),
+    "scopes": "CXN-SCOP-006",
+    "version": "CXN-VERS-002",
+    "events": "CXN-HIST-001",
+    "created_at": "CXN-PERM-004",
+    "updated_at": "CXN-PERM-005",
+    "document": "CXN-DOCS-005",
+}
 #: Changes an alternative into one that expects nothing of the state.
 _NO_EXPECTATIONS: Final[dict[str, object]] = {"state": {}, "unchanged": (), "not_before": ()}
 
 
-def _needs(steps: Sequence[AnyStep]) -> Iterator[str]:
-    """The capabilities that these steps need."""
-    read_backs = [each for step in steps for check in step.then for each in check.accept]
-    members = {member for each in read_backs for member in each.state}
-    needed = {need for step in steps for need in needs_of(step)}
-    if "named-source" in needed:
-        yield "named-source"
-    if "versions" in needed or members & {"version", "events"}:
-        yield "versions"
-    if "expected-version" in needed:
-        yield "expected-version"
-    if "events" in members:
-        yield "history"
-    if any(each.unchanged or each.not_before for each in read_backs):
-        yield "times"
+def vector_of(steps: Sequence[AnyStep]) -> Vector:
+    """The calls of a trace as a vector."""
+    return Vector.of(
+        f"found/{sha256(repr(steps).encode()).hexdigest()[:8]}",
+        "a story that the exploration found",
+        load_specification().version,
+        steps,
+        _needs(steps),
+    )
 
 
-# --- Shrinking -----------------------------------------------------------------------------------
+def _without_statuses(step: AnyStep) -> AnyStep:
+    """The same call with no HTTP statuses, nor what they say of open points."""
+    accept: list[Alternative] = []
+    for each in step.accept:
+        answers = {
+            point: chosen
+            for point, chosen in each.answers.items()
+            if point not in ("CXN-OPEN-003", "CXN-OPEN-007")
+        }
+        plain = each.model_copy(update={"http": None, "answers": answers})
+        accept += [plain] if plain not in accept else []
+    return step.model_copy(update={"accept": tuple(accept)})
 
 
-def shrink(search: Search, counterexample: CounterexampleError) -> CounterexampleError:
-    """A shorter counterexample, without the calls that the fault does not need.
-
-    Sequences of calls are left out, long ones first, down to single calls, as long as the rest
-    still ends in a fault, and until the time is up.
-    """
-    shortest = counterexample
-    size = len(shortest.steps) // 2
-    while size:
-        start = 0
-        while start < len(shortest.steps):
-            without = (*shortest.steps[:start], *shortest.steps[start + size :])
-            try:
-                shorter = _rerun(search, without)
-            except EndOfSearchError as end:
-                if end.error is not None:
-                    raise end.error from None
-                return shortest
-            if shorter is not None and len(shorter.steps) < len(shortest.steps):
-                shortest = shorter
-            else:
-                start += size
-        size //= 2
-    return shortest
+def _single_members(step: ReadStep) -> Iterator[ReadStep]:
+    """The same read for each single member of the state."""
+    first, *_ = step.accept
+    for member in first.state:
+        due = [
+            each.model_copy(update={**_NO_EXPECTATIONS, "state": {member: each.state[member]}})
+            for each in step.accept
+            if member in each.state
+        ]
+        if member not in ("scopes", "document"):  # only these depend on an open point
+            due = [each.model_copy(update={"answers": {}}) for each in due[:1]]
+        yield step.model_copy(update={"accept": tuple(due)})
+    for kind in ("unchanged", "not_before"):
+        for member in getattr(first, kind):
+            due = [first.model_copy(update={**_NO_EXPECTATIONS, "answers": {}, kind: (member,)})]
+            yield step.model_copy(update={"accept": tuple(due)})
 
 
-def _rerun(search: Search, steps: Sequence[AnyStep]) -> CounterexampleError | None:
-    """Make these calls to a fresh system; return the counterexample if they still show a fault.
-
-    Calls about a Connection that no call creates any more are skipped.
-    """
-    trace = Trace(search)
-    try:
-        try:
-            for step in steps:
-                again = _restated(trace.model, step)
-                if again is not None:
-                    trace.do(again)
-        finally:
-            trace.close()
-    except CounterexampleError as counterexample:
-        return counterexample
-    return None
+def _members_of(step: ReadStep) -> Iterator[str]:
+    """The members of the state that a read compares."""
+    for each in step.accept:
+        yield from (*each.state, *each.unchanged, *each.not_before)
 
 
-def _restated(model: Model, step: AnyStep) -> AnyStep | None:
-    """The same call for another model; None if the model does not have the Connection."""
-    if isinstance(step, CreateStep):
-        return model.create(
-            step.connection,
-            by=step.by,
-            source=step.source,
-            destination=str(step.destination),
-            called=step.name,
-            scopes=step.scopes,
-            allow_self=step.allow_self,
-        )
-    if step.connection not in model.names():
-        return None
-    if isinstance(step, ActStep):
-        move = Move(step.connection, step.by, Action(step.action))
-        return model.act(move, step.expected_version)
-    return model.share(step.connection, by=step.by, scope=cast("ShareStep", step).scope)
+def _needs(steps: Iterable[AnyStep]) -> tuple[str, ...]:
+    """The capabilities that these steps need, in the order of the specification."""
+    needed: set[str] = set()
+    for step in steps:
+        needed.update(needs_of(step))
+        for each in step.accept:
+            members = {*each.state, *each.unchanged, *each.not_before}
+            needed.update(_OF_MEMBERS[member] for member in members if member in _OF_MEMBERS)
+            needed.update({"http"} if each.http is not None else ())
+    needed |= {"versions"} if needed & {"expected-version", "history"} else set()
+    return tuple(each for each in load_specification().capabilities if each in needed)
+
+
+#: The capability that a member of the state needs.
+_OF_MEMBERS: Final = {
+    "version": "versions",
+    "events": "history",
+    "created_at": "times",
+    "updated_at": "times",
+    "document": "documents",
+}
+
+#: The name of a Connection that no call creates.
+NOTHING: Final = "nothing"

@@ -124,10 +124,10 @@ def times() -> Iterator[Vector]:
         yield scenario.vector()
 
     scenario = Scenario("times/real", "times are real, and move", "times", since=V1_1)
-    step = scenario.model.create("main", by=SOURCE, destination=DESTINATION, scopes=SCOPES)
-    scenario.add(step, "CXN-TIME-001", "CXN-TIME-002")
+    created = scenario.model.create("main", by=SOURCE, destination=DESTINATION, scopes=SCOPES)
+    scenario.add(created, "CXN-TIME-001", "CXN-TIME-002")
     for by in (SOURCE, DESTINATION):
-        first = {"created_at": NOW_PLACE, "updated_at": CREATED_PLACE}
+        first: dict[str, object] = {"created_at": NOW_PLACE, "updated_at": CREATED_PLACE}
         scenario.add(_times_are(by, first, "CXN-TIME-001", "CXN-TIME-002"))
     for by, action in (
         (DESTINATION, Action.ACTIVATE),

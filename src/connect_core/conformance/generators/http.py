@@ -176,6 +176,6 @@ def _more_statuses() -> Iterator[Vector]:
             *("http", "named-source"),
             since=V1_1,
         )
-        step = scenario.model.create("main", by=by, source=named, destination=DESTINATION)
-        scenario.add(with_statuses(step), "CXN-HTTP-009")
+        created = scenario.model.create("main", by=by, source=named, destination=DESTINATION)
+        scenario.add(with_statuses(created), "CXN-HTTP-009")
         yield scenario.vector()

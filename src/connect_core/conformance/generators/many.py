@@ -157,9 +157,9 @@ def partners() -> Iterator[Vector]:
         for by, to in others:
             walk = ((to, Action.ACTIVATE),)
             scenario.given(f"{by}-{to}", by=by, to=to, walk=walk, scopes=(READ, "own.read"))
-        for step in ((), *ROUTES["active-again"]):
-            if step:
-                scenario.prepare(scenario.model.act(Move("main", *step)))
+        for move in (None, *ROUTES["active-again"]):
+            if move is not None:
+                scenario.prepare(scenario.model.act(Move("main", *move)))
             scenario.refused_all(third, "main", "CXN-ISOL-003")
             for scope in ("own.read", "other.read"):
                 scenario.add(scenario.model.share("main", by=third, scope=scope), "CXN-ISOL-003")

@@ -142,7 +142,12 @@ VALID_TEXTS: Final[Mapping[str, str]] = {
     "spaces-around": f" \n\t{json.dumps(document(), indent=2)}\r\n",
     "no-spaces": json.dumps(document(), separators=(",", ":")),
     "other-order": json.dumps(
-        {"data": {"attributes": dict(reversed(_ATTRIBUTES.items())), "type": "connect/connections"}}
+        {
+            "data": {
+                "attributes": {name: _ATTRIBUTES[name] for name in reversed(list(_ATTRIBUTES))},
+                "type": "connect/connections",
+            }
+        }
     ),
     "name-of-a-space": json.dumps(with_(name=" Partner ")),
     "name-null-as-text": json.dumps(with_(name="null")),
