@@ -5,12 +5,14 @@ ends in a fault. Each attempt is made with a fresh system. What is told in the e
 as a vector; if nothing does, that is said, and the whole trace is told.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
 from connect_core.conformance.model import Move, destination_of
+from connect_core.conformance.permitted import NO_SUCH_CONNECTION
 from connect_core.conformance.results import Result
 from connect_core.conformance.runner import run_vector
 from connect_core.conformance.shuffle import Shuffle
@@ -23,7 +25,7 @@ from connect_core.conformance.trace import (
     Trace,
     vector_of,
 )
-from connect_core.conformance.vectors import ActStep, AnyStep, CreateStep, ShareStep
+from connect_core.conformance.vectors import ActStep, AnyStep, CreateStep, ReadStep, ShareStep
 from connect_core.lifecycle import Action
 
 #: How often a counterexample is run again at most, to make it shorter and simpler.
@@ -69,9 +71,10 @@ def _shortest(search: Search, shortest: Counterexample, *, statuses: bool) -> Co
     return shortest
 
 
-def _size(steps: Sequence[AnyStep]) -> tuple[int, int]:
-    """How long and how simple a sequence of calls is."""
-    return len(steps), sum(len(repr(_call(step))) for step in steps)
+def _size(steps: Sequence[AnyStep]) -> tuple[int, int, tuple[str, ...]]:
+    """How long and how simple a sequence of calls is; the first organization is best called A."""
+    named = tuple(each for step in steps for each in _organizations(step))
+    return len(steps), sum(len(repr(_call(step))) for step in steps), named
 
 
 def _call(step: AnyStep) -> tuple[object, ...]:
@@ -88,6 +91,10 @@ def _simpler(steps: Sequence[AnyStep]) -> Iterator[Sequence[AnyStep]]:
         for start in range(0, len(steps), size):
             yield (*steps[:start], *steps[start + size :])
         size //= 2
+    for place, step in enumerate(steps[:-2], 1):  # perhaps a read shows it sooner
+        for by in (step.by, steps[-1].by):
+            read = ReadStep(by=by, connection=step.connection, accept=NO_SUCH_CONNECTION)
+            yield (*steps[:place], read)
     for place, step in enumerate(steps):
         for changes in _simplifications(step):
             yield (*steps[:place], step.model_copy(update=dict(changes)), *steps[place + 1 :])
@@ -95,8 +102,12 @@ def _simpler(steps: Sequence[AnyStep]) -> Iterator[Sequence[AnyStep]]:
     for organization in reversed(used):
         for simple in _SIMPLE:
             if simple not in used and _simplicity(simple) < _simplicity(organization):
-                yield [_renamed(step, organization, simple) for step in steps]
+                yield [_renamed(step, {organization: simple}) for step in steps]
                 break
+    in_order = dict.fromkeys(each for step in steps for each in _organizations(step))
+    if set(in_order) <= set(_SIMPLE):
+        new = dict(zip(in_order, _SIMPLE, strict=False))
+        yield [_renamed(step, new) for step in steps]
 
 
 #: The simplest ids of organizations.
@@ -113,15 +124,17 @@ def _organizations(step: AnyStep) -> Iterator[str]:
         yield from (each for each in (step.destination, step.source) if each is not None)
 
 
-def _renamed(step: AnyStep, old: str, new: str) -> AnyStep:
-    """A step with another id for an organization."""
-    changes: dict[str, object] = {"by": new} if step.by == old else {}
+def _renamed(step: AnyStep, new: Mapping[str, str]) -> AnyStep:
+    """A step with other ids for these organizations."""
+    changes: dict[str, object] = {"by": new.get(step.by, step.by)}
     if isinstance(step, CreateStep):
-        changes |= {
-            member: new for member in ("destination", "source") if getattr(step, member) == old
-        }
+        for member in ("destination", "source"):
+            given = getattr(step, member)
+            changes[member] = new.get(given, given)
         if step.body is not None:
-            changes["body"] = step.body.replace(f'"{old}"', f'"{new}"')
+            changes["body"] = re.sub(
+                r'"(org_[^"]*)"', lambda found: f'"{new.get(found[1], found[1])}"', step.body
+            )
     return step.model_copy(update=changes)
 
 
@@ -134,7 +147,7 @@ def _simplifications(step: AnyStep) -> Iterator[Mapping[str, object]]:
         if step.allow_self and step.destination != step.by:
             yield {"allow_self": False}
     elif isinstance(step, ActStep) and step.expected_version is not None:
-        yield {"expected_version": None}
+        yield from ({"expected_version": version} for version in (None, 1, 2, 3))
 
 
 def _renamed_connections(counterexample: Counterexample) -> Counterexample:

@@ -218,7 +218,8 @@ class Trace:
                 step, error = plain, narrower
             else:
                 return self._blaming(step, error, (status_requirement(step, matched),))
-        for each in _single_members(step) if isinstance(step, ReadStep) else ():
+        shown = error.answer.outcome in {each.outcome for each in step.accept}
+        for each in _single_members(step) if shown and isinstance(step, ReadStep) else ():
             try:
                 self._execution.judge(each, error.answer)
             except NotPermittedError as narrower:
