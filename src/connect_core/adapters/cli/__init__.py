@@ -20,7 +20,7 @@ from typing import Annotated, Final
 import typer
 
 from connect_core import __version__
-from connect_core.adapters.cli import commands, demo, listing, rules, serve, transfer
+from connect_core.adapters.cli import commands, demo, kit_files, listing, rules, serve, transfer
 from connect_core.adapters.cli.conformance import conformance
 from connect_core.adapters.cli.keys import keys
 from connect_core.adapters.cli.output import write_text
@@ -62,6 +62,9 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
 
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
+
+conformance.command("init")(kit_files.init)
+conformance.command("export")(kit_files.export)
 
 app.add_typer(keys, name="keys")
 app.add_typer(conformance, name="conformance")

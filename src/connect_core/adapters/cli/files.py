@@ -16,8 +16,8 @@ import typer
 
 from connect_core.adapters.cli.output import drop_the_rest, shown, unwritten
 
-#: Writes a text.
-Write = Callable[[str], None]
+#: Writes a text, or bytes; not both to one file.
+Write = Callable[[str | bytes], None]
 
 
 def _whatever(_: Path) -> None:
@@ -174,9 +174,12 @@ def _to_stdout() -> Generator[Write]:
 
 
 def _writer(out: TextIO, file: str) -> Write:
-    def write(text: str) -> None:
+    def write(content: str | bytes) -> None:
         with _told(out, file):
-            out.write(text)
+            if isinstance(content, bytes):
+                out.buffer.write(content)
+            else:
+                out.write(content)
 
     return write
 

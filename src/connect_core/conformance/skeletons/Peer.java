@@ -103,7 +103,8 @@ public class Peer {
   // The quantifiers are possessive, so that long text does not overflow the stack.
   static final String TEXT =
       "\"(?:[^\"\\\\\\x00-\\x1f]|\\\\(?:[\"\\\\/bfnrt]|u\\p{XDigit}{4}))*+\"";
-  static final Pattern TOKEN = Pattern.compile(TEXT + "|[{}\\[\\]:,\"]|[^{}\\[\\]:,\" \\t\\r\\n]++");
+  static final Pattern TOKEN =
+      Pattern.compile(TEXT + "|[{}\\[\\]:,\"]|[^{}\\[\\]:,\" \\t\\r\\n]++");
   static final Pattern NUMBER = Pattern.compile("-?(0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d+)?");
   static final Pattern ESCAPE = Pattern.compile("\\\\(u....|.)");
 
@@ -112,7 +113,7 @@ public class Peer {
     Deque<String> tokens = new ArrayDeque<>();
     TOKEN.matcher(json).results().map(MatchResult::group).forEach(tokens::add);
     Map<String, Object> members = object(tokens);
-    if (!tokens.isEmpty()) throw new IllegalArgumentException("there is more than an object");
+    if (!tokens.isEmpty()) throw new IllegalArgumentException("more than an object");
     return members;
   }
 
@@ -144,7 +145,7 @@ public class Peer {
     if (tokens.element().equals("{")) return object(tokens);
     if (tokens.element().equals("[")) return array(tokens);
     String token = tokens.remove();
-    if (token.length() > 1 && token.startsWith("\"")) return text(token.substring(1, token.length() - 1));
+    if (token.length() > 1 && token.startsWith("\"")) return text(token);
     if (NUMBER.matcher(token).matches()) return new BigDecimal(token);
     return switch (token) {
       case "null" -> null;
@@ -154,8 +155,8 @@ public class Peer {
     };
   }
 
-  static String text(String escaped) {
-    return ESCAPE.matcher(escaped).replaceAll(found -> {
+  static String text(String token) {
+    return ESCAPE.matcher(token.substring(1, token.length() - 1)).replaceAll(found -> {
       String escape = found.group(1);
       int at = "bfnrt".indexOf(escape);
       if (at >= 0) return "\b\f\n\r\t".substring(at, at + 1);

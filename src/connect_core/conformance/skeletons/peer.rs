@@ -6,8 +6,7 @@ use std::collections::HashMap;
 use std::io::{stdin, BufRead, Result};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-/// The members of a request: an array has any number of values, everything else has one. Text is
-/// unescaped; numbers and literals are as they stand in JSON.
+/// The values of each member, unescaped: those of an array, or a single one.
 type Request = HashMap<String, Vec<String>>;
 
 /// The value of a member that is no array, if it is given.
