@@ -1,7 +1,7 @@
-"""``connect-core conformance init`` and ``export``: files to write an implementation's test with.
+"""``connect-core conformance init`` and ``export``: files to start from.
 
-`init` writes the skeleton of a program that speaks the line protocol, `export` the kit's data as one
-archive, for a runner of one's own.
+`init` writes the skeleton of a program that speaks the line protocol; `export` writes the kit's
+data, for a runner of one's own.
 """
 
 import shlex

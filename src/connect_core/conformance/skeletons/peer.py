@@ -52,15 +52,15 @@ VERBS = {"create": create, "act": act, "share": share, "read": read, "close": cl
 
 def answer_to(line: bytes) -> str:
     """Answer one request. A failure is an answer, too, and the next request is read."""
-    id = None  # until it is known
+    number = None  # until it is known
     try:
         request = json.loads(line.decode("utf-8"))
-        id = int(request["id"])
+        number = int(request["id"])
         verb = VERBS.get(request["verb"])
         answer = verb(request) if verb else {"outcome": "unsupported"}
-        return json.dumps({"protocol": 1, "id": id, **answer}, allow_nan=False)
+        return json.dumps({"protocol": 1, "id": number, **answer}, allow_nan=False)
     except Exception as error:
-        return json.dumps({"protocol": 1, "id": id, "error": f"{type(error).__name__}: {error}"})
+        return json.dumps({"protocol": 1, "id": number, "error": repr(error)})
 
 
 if __name__ == "__main__":
