@@ -6,7 +6,6 @@
 use strict;
 use warnings;
 
-use Encode   ();
 use JSON::PP ();
 
 # Your Connections, by id.
@@ -55,7 +54,9 @@ sub answer_to {
     my ($line) = @_;
     my ($id, $answer);    # the id is not known yet
     eval {
-        my $request = $json->decode(Encode::decode('UTF-8', $line, Encode::FB_CROAK));
+        utf8::decode($line) && $line !~ /[\x{D800}-\x{DFFF}\x{110000}-\x{7FFFFFFF}]/
+            or die "a request is in UTF-8\n";
+        my $request = $json->decode($line);
         $id = 0 + ($request->{id} // die "a request has an id\n");
         my $verb    = $verbs{ $request->{verb} // '' };
         my $members = $verb ? $verb->($request) : { outcome => 'unsupported' };
