@@ -1,4 +1,4 @@
-"""The skeletons: each of them speaks the line protocol, as an implementation without Connections."""
+"""The skeletons: each speaks the line protocol, as an implementation without Connections."""
 
 import json
 import subprocess
@@ -10,20 +10,14 @@ from typing import Any, NamedTuple
 import pytest
 from conftest import installed
 
-from connect_core.conformance import (
-    Outcome,
-    Profile,
-    StdioPeer,
-    load_vectors,
-    run,
-)
+from connect_core.conformance import Outcome, Profile, StdioPeer, load_vectors, run
 from connect_core.conformance.skeleton import SKELETONS
 
 #: What a language needs: the program, and the variable without which its tests may be skipped.
 NEEDS = {
     "node": ("node", "CONNECT_CORE_REQUIRE_NODE"),
     "go": ("go", "CONNECT_CORE_REQUIRE_GO"),
-    "java": ("java", "CONNECT_CORE_REQUIRE_JAVA"),
+    "java": ("javac", "CONNECT_CORE_REQUIRE_JAVA"),  # `java` alone may come without a compiler
     "rust": ("rustc", "CONNECT_CORE_REQUIRE_RUST"),
     "perl": ("perl", "CONNECT_CORE_REQUIRE_PERL"),
 }
@@ -51,11 +45,11 @@ def build(language: str, text: str, folder: Path) -> Built:
     skeleton = SKELETONS[language]
     path = folder / skeleton.file
     path.write_text(text, encoding="utf-8")
-    compile, start = skeleton.commands(str(path))
+    compilation, start = skeleton.commands(str(path))
     if language == "go":  # `go run` leaves its child behind
-        compile, start = ("go", "build", "-o", "peer", str(path)), ("./peer",)
-    if compile:
-        subprocess.run(compile, cwd=folder, check=True, timeout=PATIENCE)  # noqa: S603  # our own
+        compilation, start = ("go", "build", "-o", "peer", str(path)), ("./peer",)
+    if compilation:
+        subprocess.run(compilation, cwd=folder, check=True, timeout=PATIENCE)  # noqa: S603  # our own
     command = [str(folder / "peer")] if start == ("./peer",) else list(start)
     return Built(language, [sys.executable if word == "python3" else word for word in command])
 
@@ -274,8 +268,8 @@ class TestFilledIn:
             {"protocol": 1, "id": 1, "verb": "create", "by": "org_A", "name": text}
             for text in TEXTS
         ]
-        for ascii in (True, False):
-            lines = [json.dumps(each, ensure_ascii=ascii).encode() for each in requests]
+        for escaped in (True, False):
+            lines = [json.dumps(each, ensure_ascii=escaped).encode() for each in requests]
             assert [each["connection"] for each in answers(filled_in, lines)] == TEXTS
 
     def test_a_failure_is_an_answer(self, filled_in: Built) -> None:

@@ -50,7 +50,7 @@ def _skeleton(language: str) -> "Skeleton":
     found = SKELETONS.get(language.lower())
     if found is None:
         raise typer.BadParameter(
-            f"there is no skeleton for {shown(language)!r}; there is one for each of "
+            f"there is no skeleton for '{shown(language)}'; there is one for each of "
             f"{', '.join(SKELETONS)}.",
             param_hint="'LANGUAGE'",
         )

@@ -59,10 +59,9 @@ fn main() -> Result<()> {
 fn answer_to(line: &[u8], connections: &mut Connections) -> String {
     let request = std::str::from_utf8(line).ok().and_then(request_in);
     let request = request.unwrap_or_default();
-    let Some(id) = one(&request, "id").and_then(|id| id.parse::<u64>().ok()) else {
-        return r#"{"protocol": 1, "id": null, "error": "this is no request with an id"}"#.into();
-    };
+    let id = one(&request, "id").and_then(|id| id.parse::<u64>().ok());
     let members = catch_unwind(AssertUnwindSafe(|| match one(&request, "verb") {
+        _ if id.is_none() => r#""error": "this is no request with an id""#.into(),
         Some("create") => create(connections, &request),
         Some("act") => act(connections, &request),
         Some("share") => share(connections, &request),
@@ -74,7 +73,8 @@ fn answer_to(line: &[u8], connections: &mut Connections) -> String {
         _ => outcome("unsupported"),
     }))
     .unwrap_or_else(|_| r#""error": "a panic: see standard error""#.into());
-    format!(r#"{{"protocol": 1, "id": {id}, {members}}}"#)
+    let id = id.map_or("null".into(), |id| id.to_string());
+    format!(r#"{{"protocol": 1, "id": {}, {}}}"#, id, members)
 }
 
 // --- JSON ---------------------------------------------------------------------------------------
