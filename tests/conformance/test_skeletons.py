@@ -114,6 +114,8 @@ MALFORMED = [
     b'{"id": 1, "verb": "close", "name": "\x01"}',
     b'{"id": 1, "verb": "close", "name": "\\x"}',
     b'{"id": 1, "verb": "close", "name": "\\u12"}',
+    b'{"id": 1, "verb": "close", "name": "\\u+123"}',
+    b'{"id": 1, "verb": "close", "name": "\\ud83d\xc3\xa9"',
     b'{"id": 1, "verb": "close", "name": "\xff"}',
     b'{"id": 1, "verb": "close", "name": "\xed\xa0\x80"}',
     b'{"id": 1, "verb": "close", "name": "\xc0\xaf"}',

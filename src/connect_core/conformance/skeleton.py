@@ -44,6 +44,8 @@ SKELETONS: Final = {
     "node": Skeleton("peer.mjs", ("node", _FILE)),
     "go": Skeleton("peer.go", ("go", "run", _FILE)),
     "java": Skeleton("Peer.java", ("java", _FILE)),
-    "rust": Skeleton("peer.rs", ("./peer",), build=("rustc", "-o", "peer", _FILE)),
+    "rust": Skeleton(
+        "peer.rs", ("./peer",), build=("rustc", "--edition", "2021", "-o", "peer", _FILE)
+    ),
     "perl": Skeleton("peer.pl", ("perl", _FILE)),
 }

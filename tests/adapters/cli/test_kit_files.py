@@ -46,7 +46,7 @@ class TestInit:
             "node": [f"{run}node peer.mjs"],
             "go": [f"{run}go run peer.go"],
             "java": [f"{run}java Peer.java"],
-            "rust": ["rustc -o peer peer.rs", f"{run}./peer"],
+            "rust": ["rustc --edition 2021 -o peer peer.rs", f"{run}./peer"],
             "perl": [f"{run}perl peer.pl"],
         }
 

@@ -28,12 +28,16 @@ def init(
     ],
     file: Annotated[
         str,
-        typer.Argument(metavar="[FILE]", show_default=False, help="By default peer.* here."),
+        typer.Argument(
+            metavar="[FILE]",
+            show_default=False,
+            help="Where to write; by default, the skeleton's own name. - for stdout.",
+        ),
     ] = "",
 ) -> None:
     """Write the skeleton of a program that speaks the line protocol, to fill in.
 
-    An existing file is never replaced. With - as FILE, the skeleton goes to stdout.
+    An existing file is never replaced. How to run the program is said on stderr.
     """
     skeleton = _skeleton(language)
     path = file or skeleton.file

@@ -42,10 +42,7 @@ func read(request Request) Answer { return Answer{"outcome": "not-found"} }
 
 var verbs = map[string]func(Request) Answer{
 	"create": create, "act": act, "share": share, "read": read,
-	"close": func(Request) Answer {
-		connections = map[string]any{} // what follows begins without Connections
-		return Answer{"outcome": "ok"}
-	},
+	"close": func(Request) Answer { connections = map[string]any{}; return Answer{"outcome": "ok"} },
 }
 
 // answerTo answers one request. A failure is an answer, too, and the next request is read.
@@ -56,16 +53,19 @@ func answerTo(line []byte) (answer []byte) {
 			answer, _ = json.Marshal(Answer{"protocol": 1, "id": request.ID, "error": fmt.Sprint(err)})
 		}
 	}()
-	err := json.Unmarshal(line, &request)
-	if err != nil || request.ID == nil || !utf8.Valid(line) {
-		panic(fmt.Sprintf("this is no request with an id, in UTF-8 (%v)", err))
+	if err := json.Unmarshal(line, &request); err != nil {
+		panic(err)
+	}
+	if request.ID == nil || !utf8.Valid(line) {
+		panic("a request has an id, and is in UTF-8")
 	}
 	members := Answer{"outcome": "unsupported"}
 	if verb := verbs[request.Verb]; verb != nil {
 		members = verb(request)
 	}
 	members["protocol"], members["id"] = 1, request.ID
-	if answer, err = json.Marshal(members); err != nil {
+	answer, err := json.Marshal(members)
+	if err != nil {
 		panic(err)
 	}
 	return answer

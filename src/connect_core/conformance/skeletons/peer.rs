@@ -138,7 +138,7 @@ fn text(rest: &mut &str) -> Option<String> {
         match chars.next()? {
             '"' => break,
             '\\' => match (chars.next()?, chars.as_str()) {
-                ('u', code) => {
+                ('u', code) if !code.starts_with('+') => {
                     units.push(u16::from_str_radix(code.get(..4)?, 16).ok()?);
                     chars = code[4..].chars();
                 }
