@@ -39,7 +39,9 @@ class ConnectionConformance:
     an attribute. A vector that is listed as a known failure, but passes, fails the test. A vector
     whose capabilities are not claimed is skipped, with the reason.
 
-    The exploration makes tens of thousands of calls, but ends after 20 seconds, and says how far it
+    The ids of the organizations are others in each session.
+
+    The exploration makes ten thousand calls or more, but ends after 20 seconds, and says how far it
     came. If it has not tried every cell of the matrix by then, it is skipped, with the reason. For
     a slow system, set `exploration_seconds` to more, or to None.
     """
@@ -134,7 +136,7 @@ def _report_exploration(done: Exploration) -> None:
             f"Not reached: {', '.join(done.unvisited)}"
         )
     if done.result is Result.COULD_NOT_TEST and done.finding is None:
-        pytest.fail(f"{done.sentence()}: {', '.join(done.unvisited)}", pytrace=False)
+        pytest.skip(f"{done.sentence()}: {', '.join(done.unvisited)}")
     pytest.fail(visible(done.describe(), keep="\n"), pytrace=False)
 
 

@@ -44,6 +44,8 @@ conformance: Final = typer.Typer(
 
 #: How many columns of a line of the report come before the text.
 _BESIDES: Final = 40
+#: The exit code of a run in which the protocol was broken.
+_BROKEN: Final = 2
 #: How many failures are described in full. The reports describe all.
 _DESCRIBED: Final = 3
 _COLOURS: Final = {
@@ -142,12 +144,24 @@ def run(
         typer.Option(
             parser=_size,
             metavar="NxM|Ns",
-            help="Explore with Hypothesis, too: runs x steps, or 100x50 within N seconds.",
+            help="Explore with random runs, too: runs x steps, or 100x50 within N seconds.",
         ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Repeat the exploration with this seed.")
     ] = None,
+    shuffle: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="SEED",
+            help="Repeat the ids and the order of a run; 0 for those of the vectors.",
+        ),
+    ] = None,
+    keep_going: Annotated[
+        bool,
+        typer.Option("--keep-going", help="Go on with the next vector after a broken protocol."),
+    ] = False,
     timeout: Annotated[
         float, typer.Option(min=0.01, metavar="SECONDS", help="How long an answer may take.")
     ] = 10.0,
@@ -164,8 +178,9 @@ def run(
 ) -> None:
     """Run the vectors against an implementation, and say which requirements it meets.
 
-    The exit code is 0 if it conforms, 1 if it does not, 2 if it could not be reached or the command
-    is wrong, 3 if nothing was tested.
+    The ids of organizations and the order of the vectors are others each time. The exit code is 0
+    if nothing was found, 1 if something was, 2 if the protocol was broken or the command is wrong,
+    3 if nothing was tested.
     """
     from connect_core.conformance import BrokenSystemError, report_html, report_json, report_junit
 
@@ -188,7 +203,7 @@ def run(
     chosen = _chosen(vectors, only or [])
     try:
         with cleaning_up(), subject.opened(claimed) as tested:
-            done = _run(tested, chosen, explore, seed)
+            done = _run(tested, chosen, explore, seed, shuffle, keep_going=keep_going)
     except BrokenSystemError as error:
         write(Text(f"harness error: {shown(str(error))}"), err=True)
         raise typer.Exit(2) from None
@@ -199,8 +214,10 @@ def run(
         from connect_core.conformance import report_dict
 
         write_json(report_dict(done), done=_verdict(done))
-    else:
+    elif done.exit_code != _BROKEN or keep_going:
         _write_summary(done)
+    for described in _breaks(done):
+        write_text(f"harness error: {_shown_lines(described)}", err=True)
     raise typer.Exit(done.exit_code)
 
 
@@ -244,6 +261,9 @@ def _run(
     chosen: "tuple[Vector, ...]",
     size: _Size | None,
     seed: int | None,
+    shuffle: int | None,
+    *,
+    keep_going: bool,
 ) -> "Report":
     """Run the vectors; then the exploration, which expects the answers that the vectors saw."""
     from dataclasses import replace
@@ -260,8 +280,10 @@ def _run(
             among=chosen,
             on_result=lambda _: show(next(number)),
             answers=answers,
+            shuffle=shuffle,
+            keep_going=keep_going,
         )
-    if size is None:
+    if size is None or done.exit_code == _BROKEN:
         return done
     with _progress("exploring", size.examples) as show:
         found = explore(
@@ -272,6 +294,7 @@ def _run(
             seed=seed,
             answers=answers,
             seconds=size.seconds,
+            organizations=tested.organizations,
             on_progress=show,
         )
     return replace(done, exploration=found)
@@ -329,6 +352,17 @@ def _failures(done: "Report") -> Iterator[str]:
     if len(failed) > _DESCRIBED:
         yield f"... and {len(failed) - _DESCRIBED} more; --report, --junit and --html list all."
     if done.exploration is not None and done.exploration.result in FAILING:
+        yield done.exploration.describe()
+
+
+def _breaks(done: "Report") -> Iterator[str]:
+    """Where the protocol was broken, each with the last lines that were sent and received."""
+    from connect_core.conformance.results import Result
+
+    broken = [each for each in done.results if each.result is Result.BROKEN]
+    for each in broken[:_DESCRIBED]:
+        yield "\n".join([f"{each.reason} (in {each.vector.id})", *each.transcript])
+    if done.exploration is not None and done.exploration.result is Result.BROKEN:
         yield done.exploration.describe()
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -25,11 +26,13 @@ class Tested(NamedTuple):
         make_system: makes a system for a vector.
         make_explored: makes a system for a run of the exploration.
         profile: the profile, without what the transport cannot carry.
+        organizations: how many organizations a run of the exploration may have.
     """
 
     make_system: "Callable[[], System]"
     make_explored: "Callable[[], System]"
     profile: "Profile"
+    organizations: int
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """What the implementation is called unless its profile says so."""
-        return self.python or self.base or " ".join(self.command)
+        """What the implementation is called unless its profile says so, without folders."""
+        return self.python or self.base or " ".join(Path(each).name for each in self.command)
 
     def require_one(self, *, stdio: bool) -> None:
         """Refuse options that name no implementation, or more than one.
@@ -84,10 +87,12 @@ class Subject:
             typer.BadParameter: an option is not valid.
         """
         from connect_core.conformance import HttpService, StdioPeer
+        from connect_core.conformance.exploration import ORGANIZATIONS
+        from connect_core.conformance.transports.organizations import RUN_KEYS
 
         if self.python:
             factory = _factory(self.python)
-            yield Tested(factory, factory, profile)
+            yield Tested(factory, factory, profile, ORGANIZATIONS)
         elif self.base:
             keys = self._keys()
             try:
@@ -95,10 +100,12 @@ class Subject:
             except ValueError as error:
                 raise typer.BadParameter(f"{error}.", param_hint="'--http'") from None
             with service:
-                yield Tested(service.system, lambda: service.system(related=False), service.profile)
+                most = ORGANIZATIONS if self.keys is None else RUN_KEYS
+                explored = partial(service.system, related=False)
+                yield Tested(service.system, explored, service.profile, most)
         else:
             with StdioPeer(self.command, self.timeout) as peer:
-                yield Tested(lambda: peer, lambda: peer, profile)
+                yield Tested(peer.ready, peer.ready, profile, ORGANIZATIONS)
 
     def _keys(self) -> "KeyPool | KeyMaker":
         from connect_core.conformance import key_command, read_keys
