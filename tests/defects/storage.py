@@ -422,9 +422,9 @@ class _FindsPairsAmong(Faulty):
 
     def _find(self, source: str, destination: str) -> Connection | None:
         for each in self.among(source, list(self._connections.values())):
-            if each.source_organization_id == source:
-                if each.destination_organization_id == destination:
-                    return each
+            pair = each.source_organization_id, each.destination_organization_id
+            if pair == (source, destination):
+                return each
         return None
 
 
@@ -567,7 +567,7 @@ class ActivatesAllOfDestination(_Spreads):
 
 @defect("isolation", *_MEETING, deactivate(B), read(C, "other"))
 class DestinationLeavesAll(_Spreads):
-    """A destination that deactivates one Connection deactivates all that it is the destination of."""
+    """A destination that deactivates one Connection deactivates all Connections to it."""
 
     action = "deactivate"
 
@@ -993,7 +993,7 @@ class EventsCachedAtFirstRead(Faulty):
 
 @defect("cached", create(), read(C), read(A))
 class NotFoundCached(Faulty):
-    """That there is no such Connection is cached by its id, though it was hidden from an outsider."""
+    """That there is no such Connection is cached by its id, also if it was only hidden."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -1207,8 +1207,8 @@ class MergesEventsOfOneActor(Faulty):
         events = state["events"]
         state["events"] = [
             event
-            for event, next in zip(events, [*events[1:], {"organization": None}], strict=True)
-            if event["organization"] != next["organization"] or event["action"] == "create"
+            for event, later in zip(events, [*events[1:], {"organization": None}], strict=True)
+            if event["organization"] != later["organization"] or event["action"] == "create"
         ]
 
 
