@@ -316,7 +316,7 @@ class DropsMalformedScopes(_RewritesScopes):
     """Scopes that are not well formed are left out, if there are others."""
 
     def rewritten(self, scopes: Sequence[str]) -> Sequence[str]:
-        good = [each for each in scopes if re.fullmatch(r"[a-z][\w-]*\.[a-z][\w-]*", each)]
+        good = [each for each in scopes if re.fullmatch(_SCOPE, each)]
         return good or scopes
 
 

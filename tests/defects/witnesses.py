@@ -147,7 +147,7 @@ def comparable(answer: Answer | Exception, ids: Mapping[str, str]) -> object:
     """What an answer says, without times, and with the names of Connections for their ids."""
     if isinstance(answer, Exception):
         return "an exception"
-    names = {known: name for name, known in reversed(ids.items())}
+    names = {known: name for name, known in reversed(list(ids.items()))}
     pointers = None if answer.pointers is None else sorted(answer.pointers)
     connection = names.get(answer.connection or "", answer.connection)
     return answer.outcome, answer.http, pointers, connection, _comparable(answer.state, names)
