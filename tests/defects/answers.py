@@ -258,10 +258,9 @@ class RightVersionActivates(Faulty):
 
     def sent(self, call: Request) -> Request:
         there = self.found(call)
-        if there is not None and call.action == "activate":
-            if there.version == call.expected_version:
-                return replace(call, by=there.destination_organization_id)
-        return call
+        if there is None or call.action != "activate" or call.expected_version != there.version:
+            return call
+        return replace(call, by=there.destination_organization_id)
 
 
 class _Overflows(Faulty):
@@ -438,7 +437,7 @@ class StatusFirstInLaterRounds(_StatusFirst):
         return self.round(there.id) > 0
 
 
-@defect("open-points", *ACTIVE, activate(A), create(B, B, source=A, to="second"))
+@defect("open-points", *ACTIVE, activate(A), create(B, B, source=A, to="2"), judge=_differ())
 class CreationStatusFirst(Faulty):
     """A wrong role is reported first, but for a creation that there is a Connection already."""
 
@@ -574,7 +573,7 @@ class ReturnsInactive(_Returns):
 
 @defect("open-points", create(name="a"), create(name="b"), create(name="a"), judge=_differ())
 class ReturnsWithSameName(_Returns):
-    """A second creation on the same terms returns the first Connection, one on others is refused."""
+    """A second creation returns the first Connection if the terms are the same, and is else refused."""
 
     def returns(self, call: Request, there: Connection) -> bool:
         named = call.scopes is None or frozenset(map(str, call.scopes)) == there.scopes
@@ -609,8 +608,6 @@ class SelfConnectionFirst(Faulty):
 
 # --- times ---------------------------------------------------------------------------------------
 
-_DAY = timedelta(days=1)
-
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
@@ -629,6 +626,12 @@ def _stands_still(done: Exchanges) -> bool:
     """Whether the last two states have one time of change."""
     before, after = done.states()[-2:]
     return bool(before["updated_at"] == after["updated_at"])
+
+
+def _pauses(done: Exchanges) -> bool:
+    """Whether some two states in a row have one time of change."""
+    times = [state["updated_at"] for state in done.states()]
+    return len(set(times)) < len(times)
 
 
 def _has_moved(done: Exchanges) -> bool:
@@ -672,6 +675,7 @@ class _ShowsTimes(Faulty):
 
 
 _TWICE = (create(), read(), wait(), activate(), read())
+_OFTEN = (*_TWICE, wait(), deactivate(), read(), wait(), reactivate(), read())
 
 
 @defect("times", create(), read(), judge=_is_off)
@@ -690,20 +694,28 @@ class LocalTimesWithZ(_ShowsTimes):
         return at - timedelta(hours=5)
 
 
-@defect("times", create(), read(), judge=_is_off)
+@defect("times", *_OFTEN, judge=_pauses)
 class DatesOnly(_ShowsTimes):
     """The times are kept in a column of dates, without the time of day."""
 
     def shown(self, at: datetime) -> datetime:
-        return at.replace(hour=12 if at.hour < 6 else 0, minute=0, second=0, microsecond=0)
+        return at.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-@defect("times", *_TWICE, wait(), deactivate(), read(), judge=_stands_still)
+@defect("times", *_OFTEN, judge=_pauses)
 class WholeMinutes(_ShowsTimes):
     """The times are kept in whole minutes."""
 
     def shown(self, at: datetime) -> datetime:
         return at.replace(second=0, microsecond=0)
+
+
+@defect("times", *_OFTEN, judge=_pauses)
+class WholeSeconds(_ShowsTimes):
+    """The times are kept in whole seconds."""
+
+    def shown(self, at: datetime) -> datetime:
+        return at.replace(microsecond=0)
 
 
 class _ChangesTimes(Faulty):

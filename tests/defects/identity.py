@@ -742,9 +742,7 @@ class OtherDestinationShares(_Admits):
         return same_source(there, other) and other.status is Status.ACTIVE
 
 
-@defect(
-    "third-party", *ACTIVE, create(A, C, to="second"), deactivate(C, "second"), share(C), read(C)
-)
+@defect("third-party", *ACTIVE, create(A, C, to="second"), deactivate(C, "second"), read(C))
 class FormerPartnerOfSourceReads(_Admits):
     """Whoever once had a Connection from the source can read all of its Connections."""
 
