@@ -27,8 +27,8 @@ def test_every_defect_says_in_one_sentence_what_is_wrong() -> None:
 
 @pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
 def test_the_witness_tells_the_defect_from_the_reference(defect: Defect) -> None:
-    faulty = exchanges(defect.make(), list(defect.witness))
-    right = exchanges(ReferenceSystem(), list(defect.witness))
+    faulty = exchanges(defect.make(), defect.witness)
+    right = exchanges(ReferenceSystem(), defect.witness)
     if defect.judge is not None:
         assert defect.judge(faulty)
         assert not defect.judge(right)

@@ -252,17 +252,6 @@ class StaleBeforeWrongRole(Faulty):
         return refuse(Outcome.STALE)
 
 
-@defect("expected-version", create(), activate(A, expected=1))
-class RightVersionActivates(Faulty):
-    """A source that expects the right version may activate."""
-
-    def sent(self, call: Request) -> Request:
-        there = self.found(call)
-        if there is None or call.action != "activate" or call.expected_version != there.version:
-            return call
-        return replace(call, by=there.destination_organization_id)
-
-
 class _Overflows(Faulty):
     """A big expected version makes the implementation fail."""
 
@@ -573,7 +562,7 @@ class ReturnsInactive(_Returns):
 
 @defect("open-points", create(name="a"), create(name="b"), create(name="a"), judge=_differ())
 class ReturnsWithSameName(_Returns):
-    """A second creation returns the first Connection if the terms are the same, and is else refused."""
+    """A second creation on the same terms returns the first Connection, and is else refused."""
 
     def returns(self, call: Request, there: Connection) -> bool:
         named = call.scopes is None or frozenset(map(str, call.scopes)) == there.scopes

@@ -4,10 +4,10 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from defects.catalogue import defect
-from defects.systems import Faulty, Request, refuse
+from defects.systems import Faulty, Request
 from defects.witnesses import (
     ACTIVE,
     B,
@@ -20,7 +20,7 @@ from defects.witnesses import (
 )
 
 from connect_core import Connection
-from connect_core.conformance import Answer, Outcome
+from connect_core.conformance import Answer, Outcome, ReferenceSystem
 
 
 def document(attributes: str = "", data: str = "", top: str = "", to: str = "org_b") -> str:
@@ -185,7 +185,7 @@ class DocumentScopesByResource(_Describes):
 
 @defect("documents", create(scopes=["a_b.read", "aa.read"]), read())
 class DocumentScopesByLetters(_Describes):
-    """The document lists the scopes in the order of a locale, which passes over `_`, `-` and `.`."""
+    """The document lists the scopes as a locale orders them, which passes over `_`, `-` and `.`."""
 
     def describe(self, state: Any, attributes: Any) -> None:
         attributes["scopes"].sort(key=lambda scope: re.sub("[_.-]", "", scope))
@@ -244,7 +244,7 @@ class DocumentSuspendsScopes(_Describes):
 
 
 @defect("documents", create(), deactivate(), reactivate(), read())
-class DocumentLosesNameAndScopesLater(_Describes):
+class DocumentHidesScopesUntilActive(_Describes):
     """The document of a Connection that was reactivated has no scopes until it is active."""
 
     def describe(self, state: Any, attributes: Any) -> None:
@@ -298,7 +298,15 @@ class DocumentTimesWithSpace(_Describes):
             attributes[member] = attributes[member].replace("T", " ")
 
 
-# --- Create documents: text ----------------------------------------------------------------------
+# --- Create documents: their text -----------------------------------------------------------------
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 class _RewritesText(Faulty):
@@ -351,7 +359,7 @@ class AcceptsFinalComma(_RewritesText):
     """A comma after the last member or element is accepted."""
 
     def rewritten(self, body: str) -> str:
-        return re.sub(r",(\s*[}\]])", r"\1", body)
+        return body if _is_json(body) else re.sub(r",(\s*[}\]])", r"\1", body)
 
 
 @defect("documents", send("// ours\n" + document()))
@@ -359,7 +367,7 @@ class AcceptsComments(_RewritesText):
     """Comments from two slashes to the end of a line are ignored."""
 
     def rewritten(self, body: str) -> str:
-        return re.sub(r"(?m)^\s*//.*$", "", body)
+        return body if _is_json(body) else re.sub(r"(?m)^\s*//.*$", "", body)
 
 
 @defect("documents", send(document().replace('"', "'")))
@@ -370,18 +378,22 @@ class AcceptsApostrophes(_RewritesText):
         return body if '"' in body else body.replace("'", '"')
 
 
+def _finite(text: str) -> float:
+    """A number that can be written again."""
+    return max(-1e300, min(float(text), 1e300))
+
+
 class _Rereads(_RewritesText):
     """The document is read by a reader that differs, and written again."""
 
     def rewritten(self, body: str) -> str:
         try:
-            value = self.read_json(body)
+            return json.dumps(self.altered(self.read_json(body)))
         except (ValueError, RecursionError):
             return body
-        return json.dumps(self.altered(value))
 
     def read_json(self, body: str) -> Any:
-        return json.loads(body, object_pairs_hook=self.members)
+        return json.loads(body, object_pairs_hook=self.members, parse_float=_finite)
 
     def members(self, pairs: list[tuple[str, Any]]) -> Any:
         if len(dict(pairs)) < len(pairs):
@@ -545,7 +557,7 @@ class AcceptsNumberAsName(_Rereads):
 
     def altered(self, value: Any) -> Any:
         attributes = self.attributes(value)
-        if isinstance(attributes.get("name"), int):
+        if type(attributes.get("name")) is int:
             attributes["name"] = str(attributes["name"])
         return value
 
@@ -598,7 +610,11 @@ class ReplacesUnpairedSurrogate(_Rereads):
     """An escaped unpaired surrogate becomes U+FFFD, and is accepted in a name."""
 
     def altered(self, value: Any) -> Any:
-        return json.loads(re.sub(r"\\ud[89a-f]..(?!\\ud[c-f])", r"\\ufffd", json.dumps(value)))
+        attributes = self.attributes(value)
+        if isinstance(attributes.get("name"), str):
+            sent = attributes["name"].encode("utf-16-le", "surrogatepass")
+            attributes["name"] = sent.decode("utf-16-le", "replace")
+        return value
 
 
 @defect("documents", send('{"attributes":{"destination-organization-id":"org_b"}}'))
@@ -606,7 +622,7 @@ class AcceptsBareData(_Rereads):
     """The member `data` can be left out, so that its members are at the top."""
 
     def altered(self, value: Any) -> Any:
-        return {"data": value} if isinstance(value, dict) and "attributes" in value else value
+        return {"data": value} if isinstance(value, dict) and "data" not in value else value
 
 
 # --- Create documents: what is refused -----------------------------------------------------------
@@ -615,8 +631,7 @@ class AcceptsBareData(_Rereads):
 class _RefusesDocuments(Faulty):
     """Some valid documents are refused, with a problem at one place."""
 
-    pointer = ""
-    http = 422
+    pointer: ClassVar[str]
 
     def refuses(self, data: dict[str, Any]) -> bool:
         raise NotImplementedError
@@ -626,9 +641,11 @@ class _RefusesDocuments(Faulty):
             refused = self.refuses(json.loads(call.body or "")["data"])
         except (ValueError, KeyError, TypeError, RecursionError, AttributeError):
             return None
-        if not refused:
+        right = ReferenceSystem().create(by=call.by, body=call.body) if refused else None
+        if right is None or right.http == 400:
             return None
-        return Answer(Outcome.INVALID, pointers=[self.pointer], http=self.http)
+        pointers = sorted({*(right.pointers or ()), self.pointer})
+        return Answer(Outcome.INVALID, pointers=pointers, http=422)
 
 
 @defect("documents", send(document()))
@@ -658,7 +675,7 @@ class RefusesNullName(_RefusesDocuments):
     pointer = "/data/attributes/name"
 
     def refuses(self, data: dict[str, Any]) -> bool:
-        return data["attributes"].get("name", "") is None
+        return bool(data["attributes"].get("name", "") is None)
 
 
 @defect("documents", send(document(',"name":""')))
@@ -668,7 +685,7 @@ class RefusesEmptyNameInDocument(_RefusesDocuments):
     pointer = "/data/attributes/name"
 
     def refuses(self, data: dict[str, Any]) -> bool:
-        return data["attributes"].get("name") == ""
+        return bool(data["attributes"].get("name") == "")
 
 
 @defect("documents", send(document(to="org_" + "x" * 251)))
@@ -704,7 +721,7 @@ class RefusesRepeatedScopesInDocument(_RefusesDocuments):
 
 @defect("documents", send(document(',"name":"\\ud83d\\ude00"')))
 class RefusesPairedSurrogates(_RefusesDocuments):
-    """A document with an escaped character beyond U+FFFF in its name is refused."""
+    """A document with a character beyond U+FFFF in its name is refused."""
 
     pointer = "/data/attributes/name"
 
@@ -722,14 +739,6 @@ class RefusesMoreThan20Deep(Faulty):
             depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(character, 0)
             most = max(most, depth)
         return Answer(Outcome.INVALID, pointers=[""], http=400) if most > 20 else None
-
-
-@defect("documents", send(document().replace(":", ": ", 1) + " " * 65536))
-class RefusesMoreThan64Kilobytes(Faulty):
-    """A document of more than 65536 characters, with white space, is refused."""
-
-    def before(self, call: Request) -> Answer | None:
-        return refuse(Outcome.INVALID) if len(call.body or "") > 65536 else None
 
 
 # --- Create documents: how a refusal is answered -------------------------------------------------
@@ -789,12 +798,13 @@ class ReportsMissingMember(_Reports):
     """A member that is missing is reported at its own place, not at the object's."""
 
     def reported(self, pointers: Sequence[str], call: Request) -> Sequence[str]:
-        missing = {"": "/data", "/data": "/data/attributes"}
-        missing["/data/attributes"] = "/data/attributes/destination-organization-id"
-        try:
-            json.loads(call.body or "")
-        except ValueError:
-            return pointers
+        missing: dict[str, str] = {}
+        value, place = json.loads(call.body or "null") if pointers != [""] else {}, ""
+        for member in "data", "attributes", "destination-organization-id":
+            if isinstance(value, dict) and member not in value:
+                missing[place] = f"{place}/{member}"
+            value = value.get(member) if isinstance(value, dict) else None
+            place = f"{place}/{member}"
         return [missing.get(each, each) for each in pointers]
 
 
@@ -836,7 +846,7 @@ class PointersBelowData(_Reports):
     """Pointers start from the member `data`, not from the whole document."""
 
     def reported(self, pointers: Sequence[str], call: Request) -> Sequence[str]:
-        return [each.removeprefix("/data") for each in pointers]
+        return [each[5:] if each.startswith("/data/") else each for each in pointers]
 
 
 @defect("documents", send(document(',"name":5')))
@@ -862,25 +872,30 @@ class ReportsRepetitionInDiscardedValue(_Reports):
     """A member that stands twice in a value that is discarded is reported, too."""
 
     def reported(self, pointers: Sequence[str], call: Request) -> Sequence[str]:
-        found: list[str] = []
+        if "/data" not in pointers:
+            return pointers
+        objects: list[tuple[Any, list[tuple[str, Any]]]] = []
 
         def members(pairs: list[tuple[str, Any]]) -> Any:
-            names = [name for name, _ in pairs]
-            found.extend(f"/data/{name}" for name in {*names} if names.count(name) > 1)
-            return dict(pairs)
+            objects.append((dict(pairs), pairs))
+            return objects[-1][0]
 
-        try:
-            json.loads(call.body or "", object_pairs_hook=members)
-        except ValueError:
-            return pointers
-        discarded = "/data" in pointers and "/data/data" in found
-        return [*pointers, *(p for p in found if discarded and p != "/data/data")]
+        json.loads(call.body or "", object_pairs_hook=members)
+        discarded = [value for name, value in objects[-1][1] if name == "data"][:-1]
+        found = {
+            f"/data/{name}"
+            for made, pairs in objects
+            for name in made
+            if any(made is value for value in discarded)
+            and [each for each, _ in pairs].count(name) > 1
+        }
+        return sorted({*pointers, *found})
 
 
-@defect(
-    "documents",
-    send(document(',"scopes":[' + ",".join(['"A"', *(f'"a.s{n}"' for n in range(64))]) + "]")),
-)
+_MANY = ",".join(f'"a.s{number}"' for number in range(64))
+
+
+@defect("documents", send(document(f',"scopes":["A",{_MANY}]')))
 class ReportsElementsOfTooManyScopes(_Reports):
     """Besides that there are too many scopes, those that are not well formed are reported."""
 
@@ -888,28 +903,32 @@ class ReportsElementsOfTooManyScopes(_Reports):
         if "/data/attributes/scopes" not in pointers:
             return pointers
         scopes = json.loads(call.body or "")["data"]["attributes"]["scopes"]
-        malformed = (
-            [n for n, s in enumerate(scopes) if s != s.lower()] if type(scopes) is list else []
-        )
-        return [*pointers, *(f"/data/attributes/scopes/{n}" for n in malformed)]
+        if not isinstance(scopes, list) or len(set(map(repr, scopes))) <= 64:
+            return pointers
+        malformed = {
+            f"/data/attributes/scopes/{index}"
+            for index, scope in enumerate(scopes)
+            if not isinstance(scope, str) or scope != scope.lower() or "." not in scope
+        }
+        return sorted({*pointers, *malformed})
 
 
 class _AnswersInvalid(Faulty):
     """A document that is not valid is answered with another HTTP status."""
 
-    def status(self, answer: Answer) -> int | None:
+    def status(self, body: str, answer: Answer) -> int | None:
         raise NotImplementedError
 
     def after(self, call: Request, answer: Answer) -> Answer:
         invalid = call.body is not None and answer.outcome is Outcome.INVALID
-        return replace(answer, http=self.status(answer)) if invalid else answer
+        return replace(answer, http=self.status(call.body or "", answer)) if invalid else answer
 
 
 @defect("documents", send("{"))
 class NotJsonIs422(_AnswersInvalid):
     """The HTTP status of text that is not JSON is 422, as of every document that is not valid."""
 
-    def status(self, answer: Answer) -> int:
+    def status(self, body: str, answer: Answer) -> int:
         return 422
 
 
@@ -917,7 +936,7 @@ class NotJsonIs422(_AnswersInvalid):
 class InvalidDocumentIs400(_AnswersInvalid):
     """The HTTP status of every document that is not valid is 400."""
 
-    def status(self, answer: Answer) -> int:
+    def status(self, body: str, answer: Answer) -> int:
         return 400
 
 
@@ -925,8 +944,8 @@ class InvalidDocumentIs400(_AnswersInvalid):
 class NoObjectIs400(_AnswersInvalid):
     """The HTTP status of JSON that is no object is 400, as of text that is not JSON."""
 
-    def status(self, answer: Answer) -> int | None:
-        return 400 if answer.pointers == [""] else answer.http
+    def status(self, body: str, answer: Answer) -> int | None:
+        return answer.http if body.lstrip().startswith("{") else 400
 
 
 @defect("documents", send(""))

@@ -675,16 +675,6 @@ class TouchesSiblings(_Spreads):
         return {"updated_at": there.updated_at}
 
 
-@defect("isolation", *_FORK, reactivate(B, "other"), read())
-class RefusalResetsNewest(Faulty):
-    """A refused action takes effect on the newest Connection of the source, instead of nowhere."""
-
-    def refused(self, call: Request, there: Connection | None) -> None:
-        newest = next(reversed(self._connections), None)
-        if there is not None and newest not in {None, there.id}:
-            self.meddle(str(newest), status=Status.INACTIVE)
-
-
 @defect("isolation", *_FORK, activate(C, "other"), read(on="other"))
 class RecordsWithNewest(Faulty):
     """An event is recorded with the newest Connection."""
@@ -749,11 +739,15 @@ class VersionsFromOneSequence(Faulty):
 class StatusOfSource(Faulty):
     """The status is kept with the source: all its Connections show the last one set."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.statuses: dict[str, Status] = {}
+
+    def changed(self, call: Request, there: Connection) -> None:
+        self.statuses[there.source_organization_id] = there.status
+
     def show(self, call: Request, state: Any, attributes: Any) -> None:
-        there = self.there(call.connection)
-        siblings = [each for each in self._connections.values() if same_source(each, there)]
-        last = max(siblings, key=lambda each: len(self._events[each.id]))
-        state["status"] = attributes["status"] = last.status.value
+        state["status"] = attributes["status"] = self.statuses[state["source"]].value
 
 
 # --- cached --------------------------------------------------------------------------------------
@@ -1201,7 +1195,7 @@ class NewestEventFirst(Faulty):
 
 @defect("history", create(), deactivate(A), reactivate(A), read())
 class MergesEventsOfOneActor(Faulty):
-    """Of several events in a row with one actor the last is kept."""
+    """Of several events in a row with one actor the last is kept, and the creation."""
 
     def show(self, call: Request, state: Any, attributes: Any) -> None:
         events = state["events"]

@@ -110,9 +110,11 @@ class Faulty(ReferenceSystem):
         self._connections[id] = self._connections[id].model_copy(update=changes)
 
     def rename(self, old: str, new: str) -> None:
-        """Give a Connection another id."""
-        self._connections[new] = self._connections.pop(old).model_copy(update={"id": new})
-        self._events[new] = self._events.pop(old)
+        """Give a Connection another id; whatever has it already is replaced."""
+        there, events = self._connections.pop(old), self._events.pop(old)
+        self._connections.pop(new, None)  # so that the new one comes last
+        self._connections[new] = there.model_copy(update={"id": new})
+        self._events[new] = events
 
     def restore(self, there: Connection) -> None:
         """Store a Connection as it was."""

@@ -5,7 +5,7 @@ in common: ids and times.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -120,7 +120,7 @@ def creates(count: int, by: str = A, start: int = 0) -> tuple[Step, ...]:
     return tuple(create(by, f"org_to_{n}", to=str(n)) for n in range(start, start + count))
 
 
-def exchanges(system: System, witness: tuple[Step, ...] | list[Step]) -> Exchanges:
+def exchanges(system: System, witness: Sequence[Step]) -> Exchanges:
     """Make the calls of a witness."""
     done = Exchanges()
     for step in witness:
