@@ -529,6 +529,20 @@ class EmptyScopesInDocumentAreDefault(_Rereads):
         return value
 
 
+_MANY = ",".join(f'"a.s{number}"' for number in range(64))
+
+
+@defect("documents", send(document(f',"scopes":["a.read",{_MANY}]')))
+class Accepts65ScopesInDocument(_Rereads):
+    """65 different scopes in a document are accepted, and the last one is not kept."""
+
+    def altered(self, value: Any) -> Any:
+        scopes = self.attributes(value).get("scopes")
+        if isinstance(scopes, list) and len(scopes) == 65 == len(set(map(repr, scopes))):
+            del scopes[64]
+        return value
+
+
 @defect("documents", send(document(',"scopes":"a.read"')))
 class AcceptsOneScopeAsText(_Rereads):
     """Scopes that are a text are taken as an array of one."""
@@ -890,9 +904,6 @@ class ReportsRepetitionInDiscardedValue(_Reports):
             and [each for each, _ in pairs].count(name) > 1
         }
         return sorted({*pointers, *found})
-
-
-_MANY = ",".join(f'"a.s{number}"' for number in range(64))
 
 
 @defect("documents", send(document(f',"scopes":["A",{_MANY}]')))

@@ -264,6 +264,15 @@ class TrustedAfterThreeRounds(_ForgetsInRound):
     changes: ClassVar = {"status": Status.ACTIVE}
 
 
+@defect("depth", create(), *rounds(2), activate(), read())
+class ForgetsThirdActivation(Faulty):
+    """The third activation is recorded, but leaves the status as it was."""
+
+    def changed(self, call: Request, there: Connection) -> None:
+        if call.action == "activate" and self.past(there.id).count("activate") == 3:
+            self.meddle(there.id, status=Status.PENDING)
+
+
 @defect("depth", create(), *rounds(3), share())
 class SharesPendingInLaterRounds(Faulty):
     """From the fourth round on data may be read while the Connection is pending."""
@@ -675,6 +684,28 @@ class TouchesSiblings(_Spreads):
         return {"updated_at": there.updated_at}
 
 
+@defect("isolation", *_FORK, reactivate(B), read(on="other"))
+class RefusalRaisesVersionsOfSource(Faulty):
+    """An action that is refused raises the versions of the source's other Connections."""
+
+    def refused(self, call: Request, there: Connection | None) -> None:
+        if there is not None and is_party(call.by, there):
+            for other in self.others(there):
+                if same_source(there, other):
+                    self.meddle(other.id, version=other.version + 1)
+
+
+@defect("isolation", *_FORK, create(A, D, scopes=["A"], to="invalid"), read())
+class InvalidCreationDeactivatesNewest(Faulty):
+    """A creation that is not valid is undone by deactivating the source's newest Connection."""
+
+    def after(self, call: Request, answer: Answer) -> Answer:
+        ours = [each for each in self._connections.values() if is_source(call.by, each)]
+        if answer.outcome is Outcome.INVALID and call.verb == "create" and ours:
+            self.meddle(ours[-1].id, status=Status.INACTIVE)
+        return answer
+
+
 @defect("isolation", *_FORK, activate(C, "other"), read(on="other"))
 class RecordsWithNewest(Faulty):
     """An event is recorded with the newest Connection."""
@@ -815,7 +846,7 @@ class ActsAsLastRead(_Remembers):
         return answer
 
 
-@defect("cached", create(), read(B), activate(), deactivate(A), deactivate(B, expected=1))
+@defect("cached", create(), read(B), activate(B), deactivate(B, expected=1))
 class ExpectsAsLastRead(_Remembers):
     """An expected version is compared with the one that the actor read last."""
 
