@@ -22,6 +22,7 @@ from defects.witnesses import (
     A,
     B,
     C,
+    D,
     Exchanges,
     activate,
     create,
