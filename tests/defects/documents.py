@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from defects.catalogue import defect
 from defects.systems import Faulty, Request
@@ -27,6 +27,16 @@ def document(attributes: str = "", data: str = "", top: str = "", to: str = "org
     """The text of a create document with more members, each after a comma."""
     destination = f'"destination-organization-id":"{to}"'
     return f'{{"data":{{"attributes":{{{destination}{attributes}}}{data}}}{top}}}'
+
+
+def _members(value: Any) -> dict[str, Any]:
+    """The members of an object; any other value has none."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _elements(value: Any) -> list[object]:
+    """The elements of an array; any other value has none."""
+    return cast("list[object]", value) if isinstance(value, list) else []
 
 
 # --- Connection documents ------------------------------------------------------------------------
@@ -170,9 +180,10 @@ class DocumentScopesInNaturalOrder(_Describes):
     """The document lists the scopes in natural order: a2 before a10."""
 
     def describe(self, state: Any, attributes: Any) -> None:
-        attributes["scopes"].sort(
-            key=lambda scope: re.sub("[0-9]+", lambda digits: digits[0].zfill(255), scope)
-        )
+        def natural(scope: str) -> str:
+            return re.sub("[0-9]+", lambda digits: digits[0].zfill(255), scope)
+
+        attributes["scopes"].sort(key=natural)
 
 
 @defect("documents", create(scopes=["a.read", "a-b.read"]), read())
@@ -180,7 +191,10 @@ class DocumentScopesByResource(_Describes):
     """The document lists the scopes by resource and then by verb."""
 
     def describe(self, state: Any, attributes: Any) -> None:
-        attributes["scopes"].sort(key=lambda scope: scope.split("."))
+        def parts(scope: str) -> list[str]:
+            return scope.split(".")
+
+        attributes["scopes"].sort(key=parts)
 
 
 @defect("documents", create(scopes=["a_b.read", "aa.read"]), read())
@@ -188,7 +202,10 @@ class DocumentScopesByLetters(_Describes):
     """The document lists the scopes as a locale orders them, which passes over `_`, `-` and `.`."""
 
     def describe(self, state: Any, attributes: Any) -> None:
-        attributes["scopes"].sort(key=lambda scope: re.sub("[_.-]", "", scope))
+        def letters(scope: str) -> str:
+            return re.sub("[_.-]", "", scope)
+
+        attributes["scopes"].sort(key=letters)
 
 
 @defect("documents", create(), read(B))
@@ -405,9 +422,7 @@ class _Rereads(_RewritesText):
 
     def attributes(self, value: Any) -> dict[str, Any]:
         """The attributes in a document, as far as it has them."""
-        data = value.get("data") if isinstance(value, dict) else None
-        attributes = data.get("attributes") if isinstance(data, dict) else None
-        return attributes if isinstance(attributes, dict) else {}
+        return _members(_members(_members(value).get("data")).get("attributes"))
 
 
 @defect("documents", send(document(',"name":"a","name":"b"')))
@@ -463,8 +478,7 @@ class IgnoresUnknownTopMembers(_Rereads):
     """Unknown members beside `data` are ignored."""
 
     def altered(self, value: Any) -> Any:
-        known = isinstance(value, dict) and "data" in value
-        return {"data": value["data"]} if known else value
+        return {"data": value["data"]} if "data" in _members(value) else value
 
 
 @defect("documents", send(document(data=',"id":"cxn_1"')))
@@ -537,8 +551,8 @@ class Accepts65ScopesInDocument(_Rereads):
     """65 different scopes in a document are accepted, and the last one is not kept."""
 
     def altered(self, value: Any) -> Any:
-        scopes = self.attributes(value).get("scopes")
-        if isinstance(scopes, list) and len(scopes) == 65 == len(set(map(repr, scopes))):
+        scopes = _elements(self.attributes(value).get("scopes"))
+        if len(scopes) == 65 == len(set(map(repr, scopes))):
             del scopes[64]
         return value
 
@@ -559,8 +573,8 @@ class AddsDefaultsToDocument(_Rereads):
     """The default scopes are added to those in a document."""
 
     def altered(self, value: Any) -> Any:
-        scopes = self.attributes(value).get("scopes")
-        if isinstance(scopes, list) and 0 < len(scopes) <= 62:
+        scopes = _elements(self.attributes(value).get("scopes"))
+        if 0 < len(scopes) <= 62:
             scopes += ["account.read", "inquiry.read"]
         return value
 
@@ -636,7 +650,8 @@ class AcceptsBareData(_Rereads):
     """The member `data` can be left out, so that its members are at the top."""
 
     def altered(self, value: Any) -> Any:
-        return {"data": value} if isinstance(value, dict) and "data" not in value else value
+        bare = "attributes" in _members(value) and "data" not in _members(value)
+        return {"data": value} if bare else value
 
 
 # --- Create documents: what is refused -----------------------------------------------------------
@@ -729,8 +744,8 @@ class RefusesRepeatedScopesInDocument(_RefusesDocuments):
     pointer = "/data/attributes/scopes"
 
     def refuses(self, data: dict[str, Any]) -> bool:
-        scopes = data["attributes"].get("scopes", [])
-        return isinstance(scopes, list) and len(set(scopes)) < len(scopes)
+        scopes = _elements(data["attributes"].get("scopes"))
+        return len(set(scopes)) < len(scopes)
 
 
 @defect("documents", send(document(',"name":"\\ud83d\\ude00"')))
@@ -813,11 +828,11 @@ class ReportsMissingMember(_Reports):
 
     def reported(self, pointers: Sequence[str], call: Request) -> Sequence[str]:
         missing: dict[str, str] = {}
-        value, place = json.loads(call.body or "null") if pointers != [""] else {}, ""
+        value, place = json.loads(call.body or "") if _is_json(call.body or "") else None, ""
         for member in "data", "attributes", "destination-organization-id":
             if isinstance(value, dict) and member not in value:
                 missing[place] = f"{place}/{member}"
-            value = value.get(member) if isinstance(value, dict) else None
+            value = _members(cast("Any", value)).get(member)
             place = f"{place}/{member}"
         return [missing.get(each, each) for each in pointers]
 
@@ -913,8 +928,8 @@ class ReportsElementsOfTooManyScopes(_Reports):
     def reported(self, pointers: Sequence[str], call: Request) -> Sequence[str]:
         if "/data/attributes/scopes" not in pointers:
             return pointers
-        scopes = json.loads(call.body or "")["data"]["attributes"]["scopes"]
-        if not isinstance(scopes, list) or len(set(map(repr, scopes))) <= 64:
+        scopes = _elements(json.loads(call.body or "")["data"]["attributes"]["scopes"])
+        if len(set(map(repr, scopes))) <= 64:
             return pointers
         malformed = {
             f"/data/attributes/scopes/{index}"

@@ -7,7 +7,7 @@ in common: ids and times.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from connect_core.conformance import Answer, System
 
@@ -42,8 +42,8 @@ class Exchanges:
         ids: the ids of the Connections by their names.
     """
 
-    answers: list[Answer | Exception] = field(default_factory=list)
-    ids: dict[str, str] = field(default_factory=dict)
+    answers: list[Answer | Exception] = field(default_factory=list[Answer | Exception])
+    ids: dict[str, str] = field(default_factory=dict[str, str])
 
     def states(self) -> list[Any]:
         """The states that were read."""
@@ -157,9 +157,9 @@ def _comparable(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, Mapping):
         return {
             key: names.get(each, each) if key in {"id", "token"} else _comparable(each, names)
-            for key, each in value.items()
+            for key, each in cast("Mapping[str, Any]", value).items()
             if key not in {"created_at", "updated_at", "created-at", "updated-at"}
         }
     if isinstance(value, list):
-        return [_comparable(each, names) for each in value]
+        return [_comparable(each, names) for each in cast("list[object]", value)]
     return value
