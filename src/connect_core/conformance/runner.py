@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from time import monotonic
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from connect_core.conformance.execution import (
     BrokenSystemError,
@@ -38,6 +38,8 @@ from connect_core.conformance.vectors import (
 )
 from connect_core.conformance.wording import call_in_words
 from connect_core.history import utc_now
+
+_AS_WRITTEN: Final = Shuffle(0)
 
 #: A function that makes a fresh system for one execution.
 MakeSystem = Callable[[], System]
@@ -130,7 +132,7 @@ def run_vector(
     vector: Vector,
     profile: Profile,
     answers: Answers,
-    shuffle: Shuffle,
+    shuffle: Shuffle = _AS_WRITTEN,
 ) -> VectorResult:
     """Test a fresh system with one vector.
 
@@ -139,7 +141,7 @@ def run_vector(
         vector: the vector.
         profile: the profile of the implementation.
         answers: the answers to open points that are still possible; each answer narrows them.
-        shuffle: the ids of the organizations.
+        shuffle: the ids of the organizations; by default, those of the vector.
 
     Raises:
         BrokenSystemError: what the system returned is not an answer, or it cannot be reached any

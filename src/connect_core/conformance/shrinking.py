@@ -15,7 +15,6 @@ from connect_core.conformance.model import Move, destination_of
 from connect_core.conformance.permitted import NO_SUCH_CONNECTION
 from connect_core.conformance.results import Result
 from connect_core.conformance.runner import run_vector
-from connect_core.conformance.shuffle import Shuffle
 from connect_core.conformance.trace import (
     NOTHING,
     Counterexample,
@@ -51,7 +50,7 @@ def shrink(search: Search, counterexample: Counterexample) -> Counterexample:
             shortest = _shortest(search, shortest, statuses=statuses)
             for told in (_renamed_connections(shortest), shortest):
                 answers, vector = search.answers.copy(), told.result.vector
-                again = run_vector(search.make_system, vector, search.profile, answers, Shuffle(0))
+                again = run_vector(search.make_system, vector, search.profile, answers)
                 if again.result is told.result.result:
                     return told._replace(result=replace(again, met=told.result.met))
     result = replace(counterexample.result, result=Result.ERROR, reason=NOT_REPRODUCIBLE)

@@ -9,6 +9,7 @@ from connect_core.conformance.scenario import (
     DESTINATION,
     EVERYBODY,
     OUTSIDER,
+    READ,
     ROUTES,
     SCOPES,
     SOURCE,
@@ -123,6 +124,21 @@ def times() -> Iterator[Vector]:
             scenario.add(step, then=[_unchanged(scenario, ("created_at",), "CXN-PERM-004"), moved])
         yield scenario.vector()
 
+    scenario = Scenario("times/read", "reading moves no time", "times", since=V1_1)
+    scenario.given(walk=ROUTES["active"])
+    times = ("created_at", "updated_at")
+    tests = ("CXN-SHAR-006", "CXN-PERM-005")
+    scenario.add(_unchanged_step(scenario, (), ()))
+    for by in EVERYBODY:
+        for scope in (READ, "other.read"):
+            scenario.add(scenario.model.share("main", by=by, scope=scope), "CXN-SHAR-006")
+            scenario.take(OUTSIDER, Action.ACTIVATE, pause=3)
+            scenario.add(_unchanged_step(scenario, times, tests))
+        scenario.add(as_step(scenario.model.read("main", by=by)), "CXN-SHAR-006")
+        scenario.take(OUTSIDER, Action.ACTIVATE, pause=3)
+        scenario.add(_unchanged_step(scenario, times, tests))
+    yield scenario.vector()
+
     scenario = Scenario("times/real", "times are real, and move", "times", since=V1_1)
     created = scenario.model.create("main", by=SOURCE, destination=DESTINATION, scopes=SCOPES)
     scenario.add(created, "CXN-TIME-001", "CXN-TIME-002")
@@ -151,6 +167,13 @@ def times() -> Iterator[Vector]:
 
 #: How long a vector waits for the time to move, in milliseconds.
 _PAUSE: Final = 100
+
+
+def _unchanged_step(scenario: Scenario, unchanged: Sequence[str], tests: Sequence[str]) -> ReadStep:
+    check = scenario.model.read(
+        "main", by=SOURCE, members=(), requirements=tests, unchanged=unchanged
+    )
+    return as_step(check)
 
 
 def _times_are(by: str, times: dict[str, object], *tests: str) -> ReadStep:

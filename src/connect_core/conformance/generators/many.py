@@ -52,7 +52,7 @@ def many() -> Iterator[Vector]:
                 called=f"Partner {number}",
                 scopes=(READ, f"kind{number}.read"),
             )
-            scenario.add(step, "CXN-ISOL-001")
+            scenario.add(step, "CXN-LIFE-012", "CXN-ISOL-001")
         for number, (_, to) in enumerate(pairs):
             if number % 2:
                 scenario.take(to, Action.ACTIVATE, str(number), "CXN-ISOL-001")
@@ -74,9 +74,9 @@ def depth() -> Iterator[Vector]:
     scenario = Scenario("depth/rounds", "three hundred changes, all read and tried", since=V1_1)
     scenario.given(scopes=(*SCOPES, "case.read"))
     for number, (by, action) in enumerate(_long_walk(), 1):
-        scenario.take(by, action)
+        scenario.take(by, action, "main", "CXN-LIFE-012")
         if number in _AUDITED:
-            scenario.look("main", tests=("CXN-PERM-001", "CXN-SCOP-006"))
+            scenario.look("main", tests=("CXN-LIFE-012", "CXN-PERM-001", "CXN-SCOP-006"))
             for scope in (READ, "case.read", "other.read"):
                 scenario.add(scenario.model.share("main", by=DESTINATION, scope=scope))
             for move in scenario.model.moves(PARTIES, legal=False):

@@ -32,6 +32,7 @@ _LIFE: Final[Walk] = (
 
 def unread() -> Iterator[Vector]:
     """Calls straight after a change: what was read or asked before it no longer holds."""
+    yield from _reading()
     for name, title, read_first, asked_first in (
         ("never", "data is read after each change, and the state never", False, False),
         ("asked-before", "data is read before and after each change", False, True),
@@ -78,13 +79,29 @@ def unread() -> Iterator[Vector]:
             if reads:
                 scenario.look("main", "version")
             scenario.take(by, action, expected=version)
-            for who, what in scenario_moves(scenario):
+            for who, what in _moves(scenario):
                 scenario.take(who, what, expected=version)
         scenario.look("main", "status", "version", tests=("CXN-VERS-004",))
         yield scenario.vector()
 
 
-def scenario_moves(scenario: Scenario) -> list[tuple[str, Action]]:
+def _reading() -> Iterator[Vector]:
+    """Reading again and again, data and the state, changes nothing."""
+    scenario = Scenario("unread/reading", "reading changes nothing", since=V1_1)
+    scenario.given()
+    scenario.given("reverse", by=DESTINATION, to=SOURCE)
+    for by, action in _LIFE:
+        for _ in range(3):
+            for who in (DESTINATION, SOURCE, OUTSIDER):
+                scenario.add(scenario.model.share("main", by=who, scope=READ), "CXN-SHAR-006")
+                scenario.add(as_step(scenario.model.read("main", by=who)), "CXN-SHAR-006")
+        for name in ("main", "reverse"):
+            scenario.look(name, tests=("CXN-SHAR-006",))
+        scenario.take(by, action)
+    yield scenario.vector()
+
+
+def _moves(scenario: Scenario) -> list[tuple[str, Action]]:
     """The moves that the parties could make now."""
     moves = scenario.model.moves((SOURCE, DESTINATION), legal=True)
     return [(move.by, move.action) for move in moves if move.connection == "main"]
