@@ -85,7 +85,7 @@ def test_states_that_are_wrong(state: dict[str, object], about: str, observed: s
 def test_the_first_and_the_last_time_are_times(times: tuple[str, str]) -> None:
     created_at, updated_at = times
     lies = run(lambda: Lies(created_at=created_at, updated_at=updated_at), among=select(["times"]))
-    assert lies.conforms
+    assert lies.passed
 
 
 @pytest.mark.parametrize("length", [255, 256])
@@ -100,7 +100,7 @@ def test_the_length_of_a_connections_id(length: int) -> None:
             return replace(answer, connection=long)
 
     report = run(Long, among=select(["story/accept"]))
-    assert report.conforms is (length == 255)
+    assert report.passed is (length == 255)
     (found,) = report.results
     assert found.observed.endswith("the Connection's id has 256 characters") is (length == 256)
 
@@ -117,7 +117,7 @@ def test_scopes_come_in_any_order_and_events_do_not() -> None:
             return Answer(answer.outcome, state=state, http=answer.http)
 
     others = set(GENERATORS) - {"history"}
-    assert run(Reversed, among=select(sorted(others))).conforms
+    assert run(Reversed, among=select(sorted(others))).passed
     assert {each.result for each in run(Reversed, among=select(["history"])).results} == {
         Result.FAIL
     }
@@ -146,8 +146,8 @@ def test_events_may_have_more_members_but_not_fewer() -> None:
     def less(state: dict[str, Any]) -> None:
         state["events"][-1].pop("organization")
 
-    assert run(changed(more), among=select(["history"])).conforms
-    assert not run(changed(less), among=select(["history"])).conforms
+    assert run(changed(more), among=select(["history"])).passed
+    assert not run(changed(less), among=select(["history"])).passed
 
 
 def test_a_document_must_have_every_member() -> None:
@@ -193,7 +193,7 @@ def test_a_second_create_that_returns_an_id(given: str) -> None:
             return answer
 
     report = run(Returning, among=select(["transition/active/create/source"]))
-    assert report.conforms is (given == "")
+    assert report.passed is (given == "")
 
 
 def test_the_observation_is_about_the_closest_answer() -> None:
@@ -234,7 +234,7 @@ def test_outcomes_may_be_plain_text() -> None:
     report = run(Untyped, among=select(["share/active/destination", "share/inactive/destination"]))
     assert [each.result for each in report.results] == [Result.COULD_NOT_TEST] * 2
     assert report.results[1].reason.startswith("org_Destination reads data of")
-    assert run(Untyped, among=select(["history"])).conforms
+    assert run(Untyped, among=select(["history"])).passed
     hidden = Profile(answers={"CXN-OPEN-002": "hidden"})
     for found in run(Untyped, hidden, among=select(["outsider"])).results:
         assert (

@@ -42,7 +42,7 @@ class TestResults:
     def test_pass(self) -> None:
         report = run(ReferenceSystem, among=ACCEPT)
         assert [each.result for each in report.results] == [Result.PASS]
-        assert (report.conforms, report.exit_code) == (True, 0)
+        assert (report.passed, report.exit_code) == (True, 0)
 
     def test_fail(self) -> None:
         report = run(FAULTS["SharesForEver"], among=select(["share/inactive/destination"]))
@@ -241,7 +241,7 @@ class TestTransports:
         results = {each.vector.id: each.result for each in report.results}
         assert results["transition/inactive/reactivate/source"] is Result.NOT_CLAIMED
         assert results["story/accept"] is Result.PASS
-        assert report.conforms
+        assert report.passed
 
     def test_a_fault_before_it_counts(self) -> None:
         class Faulty(CannotReactivate, SharesForEver):
@@ -265,7 +265,7 @@ class TestTransports:
         results = {each.vector.id: each.result for each in report.results}
         assert results["scopes/one"] is Result.NOT_CLAIMED
         assert results["transition/active/deactivate/source"] is Result.PASS
-        assert report.conforms
+        assert report.passed
         assert len(report.answers["CXN-OPEN-006"]) == 2
 
     def test_members_that_it_shows_are_compared(self) -> None:

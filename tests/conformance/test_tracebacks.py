@@ -320,7 +320,7 @@ class TestExplorations:
         assert found.exchanges[-1].answer == "raised KeyError: 'version'"
         (again,) = run(Unread, among=[found.vector]).results
         assert (again.result, again.reason) == (Result.ERROR, found.reason)
-        assert run(ReferenceSystem, among=[found.vector]).conforms
+        assert run(ReferenceSystem, among=[found.vector]).passed
 
     def test_close(self) -> None:
         class Sticky(ReferenceSystem):

@@ -7,7 +7,7 @@ is the runner's task.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 from typing import Final, NamedTuple, cast
 
@@ -135,6 +135,7 @@ class Execution:
     def __init__(self, system: System, answers: Answers) -> None:
         self._system = system
         self._answers = answers
+        self._began = utc_now()
         self._ids: dict[str, str] = {}
         #: The last states read before the current step, and those read since it began.
         self._before: dict[str, Mapping[str, object]] = {}
@@ -214,7 +215,7 @@ class Execution:
                 scopes=check.scopes,
                 allow_self=check.allow_self,
             )
-        connection = self._id_in(check)
+        connection = str(self._id_in(check))
         if isinstance(check, ActStep):
             return self._system.act(
                 by=check.by,
@@ -226,13 +227,13 @@ class Execution:
             return self._system.share(by=check.by, connection=connection, scope=check.scope)
         return self._system.read(by=check.by, connection=connection)
 
-    def _id_in(self, check: Check) -> str:
-        """The id that a call names; an empty text if a variant of it is the id of a Connection."""
+    def _id_in(self, check: Check) -> str | None:
+        """The id that a call names; None if a variant of it is the id of a Connection after all."""
         known = self._ids.get(check.connection, absent_id(check.connection))
         if check.variant is None:
             return known
         variant = VARIANTS[check.variant](known)
-        return "" if variant in self._ids.values() else variant
+        return None if variant in self._ids.values() else variant
 
     def judge(self, check: Check, answer: Answer) -> Alternative:
         """Find the permitted alternative that an answer matches; the first, if it matches several.
@@ -367,7 +368,7 @@ class Execution:
         if expected == TIME_PLACE:
             return _is_time(actual)
         if expected == NOW_PLACE:
-            return _is_time(actual) and _is_now(str(actual))
+            return _is_time(actual) and _is_now(str(actual), self._began)
         if isinstance(expected, str):
             return actual == places.get(expected, expected)
         if isinstance(expected, Mapping):
@@ -421,9 +422,9 @@ def _is_time(value: object) -> bool:
         return False
 
 
-def _is_now(value: str) -> bool:
-    """Whether a time is the real one, as far as clocks agree."""
-    return abs(as_timestamp(value) - utc_now()) <= _WRONG_CLOCK
+def _is_now(value: str, since: datetime) -> bool:
+    """Whether a time lies between one and the present, as far as clocks agree."""
+    return since - _WRONG_CLOCK <= as_timestamp(value) <= utc_now() + _WRONG_CLOCK
 
 
 def _sorted(value: object) -> object:

@@ -92,7 +92,7 @@ class _Run:
         if self._has("creates"):
             kinds[self._create_another] = 8
         if self._has("documents") and "documents" in self._claims:
-            kinds[self._create_from_document] = 8
+            kinds[self._create_from_document] = 14
         if self._has("invalid"):
             kinds[self._create_invalid] = 5
         if self._model.names():

@@ -27,6 +27,7 @@ from connect_core.conformance.subject import Outcome, State, actor_of, state_of
 from connect_core.conformance.vectors import (
     CREATED_PLACE,
     ID_PLACE,
+    NOW_PLACE,
     TIME_PLACE,
     UPDATED_PLACE,
     ActStep,
@@ -336,8 +337,9 @@ class Model:
 def _shown(entry: _Entry, members: Sequence[str]) -> dict[str, object]:
     """These members of a state. If there are times, all that is shown of them has to agree."""
     state = {member: entry.state[member] for member in members}
-    if "updated_at" in state and entry.connection.version == 1:
-        state["updated_at"] = CREATED_PLACE
+    if {"created_at", "updated_at"} <= state.keys():
+        first = entry.connection.version == 1
+        state |= {"created_at": NOW_PLACE, "updated_at": CREATED_PLACE if first else NOW_PLACE}
     if {"document", "created_at", "updated_at"} <= state.keys():
         times = {"created-at": CREATED_PLACE, "updated-at": UPDATED_PLACE}
         state["document"] = _with_attributes(state["document"], times)

@@ -189,6 +189,11 @@ class Report:
         return self.verdict is Verdict.CONFORMS
 
     @property
+    def passed(self) -> bool:
+        """True if something was tested, and nothing was found that the profile does not list."""
+        return self.exit_code == 0
+
+    @property
     def verdict(self) -> Verdict:
         """What the run says about the implementation."""
         counts = self.counts()

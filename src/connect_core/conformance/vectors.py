@@ -24,7 +24,7 @@ from connect_core.identifiers import NOT_PRINTABLE
 from connect_core.parties import Immutable
 
 #: Placeholders in an expected state: the Connection's id, any time in the form of documents, such a
-#: time within a minute of now, and the same time as a member of the state.
+#: time since the execution began (give or take a minute), and the time in a member of the state.
 ID_PLACE: Final = "$connection"
 TIME_PLACE: Final = "$time"
 NOW_PLACE: Final = "$now"
@@ -59,7 +59,11 @@ VARIANTS: Final[Mapping[str, Callable[[str], str]]] = {
     "pattern": lambda own: f"{own[:-1]}.",
     "quoted": lambda own: f"'{own}'",
     "escaped": lambda own: f"{own[:-1]}%{ord(own[-1]) & 0xFF:02X}",
-    "full-width": lambda own: f"{own[:-1]}{chr(ord(own[-1]) % 0x5E + 0xFF01)}",
+    "full-width": lambda own: f"{own[:-1]}{chr((ord(own[-1]) - 0x21) % 0x5E + 0xFF01)}",
+    "hyphenated": lambda own: f"{own[:8]}-{own[8:]}",
+    "slash-after": lambda own: f"{own}/x",
+    "query-after": lambda own: f"{own}?x",
+    "empty": lambda _: "",
     "zero-width": lambda own: f"{own}\u200b",
 }
 

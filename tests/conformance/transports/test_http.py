@@ -87,7 +87,7 @@ class TestRightServices:
     @every_form
     def test_in_both_forms(self, form: Representation) -> None:
         report = report_of(Service(form))
-        assert report.conforms, report.sentence()
+        assert report.passed, report.sentence()
         assert report.answers["CXN-OPEN-002"] == ["hidden"]
         assert report.answers["CXN-OPEN-003"] == ["409"]
         assert report.answers["CXN-OPEN-005"] == ["never"]
@@ -99,7 +99,7 @@ class TestRightServices:
     def test_without_codes(self, statuses: tuple[int, int]) -> None:
         """As published. The statuses leave open what is meant, but not everything is possible."""
         report = report_of(Service("current", statuses))
-        assert report.conforms, report.sentence()
+        assert report.passed, report.sentence()
         role, status = map(str, statuses)
         assert status in report.answers["CXN-OPEN-003"]
         assert role in report.answers["CXN-OPEN-007"]
@@ -107,7 +107,7 @@ class TestRightServices:
     @every_form
     def test_what_cannot_be_seen_does_not_count(self, form: Representation) -> None:
         report = report_of(Service(form), HttpProfile())
-        assert report.conforms
+        assert report.passed
         results = {each.vector.id: each for each in report.results}
         assert results["story/accept"].result is Result.NOT_CLAIMED
         assert results["story/accept"].reason.endswith(
@@ -124,7 +124,7 @@ class TestRightServices:
 
     def test_creations_that_take_no_scopes(self) -> None:
         report = report_of(Service(), HttpProfile(scopes=False))
-        assert report.conforms
+        assert report.passed
         assert "Over HTTP the creation takes no scopes here." in reasons(report)
         results = {each.vector.id: each.result for each in report.results}
         assert results["transition/pending/create/source"] is Result.PASS
@@ -141,7 +141,7 @@ class TestRightServices:
     )
     def test_every_vector(self, form: Representation, statuses: tuple[int, int] | None) -> None:
         report = report_of(Service(form, statuses), among=load_vectors())
-        assert report.conforms, report.sentence()
+        assert report.passed, report.sentence()
         assert report.counts()[Result.PASS] == (358 if form == "guide" else 211)
 
     @pytest.mark.stress
@@ -172,7 +172,7 @@ class TestRightServices:
         prefixed = HttpProfile(activate="/api/v1/connect/connections/{id}/activate")
         with AsgiService(inner.app, key_for, Profile(http=prefixed), root_path="/x") as asked:
             report = run(asked.system, asked.profile, among=select(["http/ok/pending"]))
-        assert report.conforms
+        assert report.passed
 
 
 class TestFaultyServices:
@@ -232,7 +232,7 @@ class TestKeys:
         with opened(Repeats()) as asked:
             report = run(asked.system, Profile(), among=SOME[:5])
             assert "secret-key" not in repr(asked) + repr(asked.system())
-        assert not report.conforms
+        assert not report.passed
         assert "secret-key" not in report_json(report)
         assert "secret-key" not in repr(report)
 
@@ -284,7 +284,7 @@ class TestKeys:
         with AsgiService(Service().app, pool, OURS) as asked:
             names = ["identity/case/source/pending", "identity/longest/source", "story/accept"]
             report = run(asked.system, asked.profile, among=select(names))
-            assert report.conforms
+            assert report.passed
             assert reasons(report) == {
                 "The given keys are not those of two organizations whose ids differ by case alone.",
                 "None of the given keys is that of an organization whose id has 255 characters.",
@@ -299,9 +299,9 @@ class TestKeys:
         keys = [(f"org_{each}", key_for(f"org_{each}")) for each in range(12)]
         with AsgiService(service.app, KeyPool(keys), OURS) as asked:
             before = run(asked.system, asked.profile, among=select(["http"]))
-        assert before.conforms
+        assert before.passed
         with AsgiService(service.app, KeyPool(keys), OURS) as asked:
-            assert run(asked.system, asked.profile, among=select(["http/created"])).conforms
+            assert run(asked.system, asked.profile, among=select(["http/created"])).passed
 
     def test_a_pool_whose_connections_cannot_be_listed(self) -> None:
         class Hides(Service):
@@ -673,5 +673,5 @@ class TestArguments:
                 return super().create(request, body)
 
         profile = HttpProfile(headers={"Persona-Version": "2025-12-08"})
-        assert report_of(Looks(), profile, select(["transition/none/create/source"])).conforms
+        assert report_of(Looks(), profile, select(["transition/none/create/source"])).passed
         assert seen == ["2025-12-08"] * 2

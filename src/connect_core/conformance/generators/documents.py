@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from typing import Final
 
+from connect_core.conformance.generators.names import KEPT
 from connect_core.conformance.generators.texts import (
     INVALID_DOCUMENTS,
     INVALID_TEXTS,
@@ -69,6 +71,15 @@ def documents() -> Iterator[Vector]:
         yield scenario.vector()
 
 
+#: Scopes whose order differs if they are compared by parts, as numbers, or by letters alone.
+_ORDERS: Final = (
+    ("a10.b", "a2.b", "a1.b", "a.b10", "a.b9"),
+    ("ab.c", "a-b.c", "a_b.c", "a.bc", "a.b-c", "a.b_c", "a.b", "a0.b"),
+    ("b.a", "a.b", "aa.a", "a.aa", "a.a"),
+    ("zeta.read", "alpha.write", "alpha-two.read", "alpha.read", "alphabet.read"),
+)
+
+
 def _accepted(name: str, body: str, since: str = V1_0) -> Vector:
     scenario = Scenario(
         f"documents/valid/{name}", f"a create document: {name}", "documents", since=since
@@ -97,7 +108,7 @@ def _more_documents() -> Iterator[Vector]:
         scenario.add(scenario.model.create_from(LEAST, "main", by=SOURCE))
         scenario.look("main", *("status", *TERMS, "scopes"), tests=("CXN-DOCS-002",))
         yield scenario.vector()
-    for name, deep in (("deep", "[" * 200 + "]" * 200), ("digits", "1" * 5000)):
+    for name, deep in (("deep", "[" * 2000 + "]" * 2000), ("digits", "1" * 5000)):
         text = json.dumps(with_(name=0)).replace(": 0", f": {deep}")
         scenario = Scenario(
             f"documents/either/{name}",
@@ -113,6 +124,42 @@ def _more_documents() -> Iterator[Vector]:
         scenario.add(step.model_copy(update={"accept": tuple(due)}))
         scenario.add(scenario.model.create_from(LEAST, "main", by=SOURCE))
         yield scenario.vector()
+    scenario = Scenario(
+        "documents/written/names",
+        "the document of Connections with other names",
+        "documents",
+        since=V1_1,
+    )
+    for number, name in enumerate(KEPT):
+        called = str(number)
+        scenario.given(called, to=f"org_Partner{number}", called=name)
+        scenario.add(_written(scenario, SOURCE, called))
+    yield scenario.vector()
+    scenario = Scenario(
+        "documents/written/scopes",
+        "the document of Connections with other scopes",
+        "documents",
+        since=V1_1,
+    )
+    for number, named in enumerate(_ORDERS):
+        called, to = str(number), f"org_Partner{number}"
+        scenario.given(called, to=to, scopes=named)
+        for by in (SOURCE, to):
+            scenario.add(_written(scenario, by, called))
+    yield scenario.vector()
+    scenario = Scenario(
+        "documents/written/times",
+        "the times in the document of a new Connection",
+        *("documents", "times"),
+        since=V1_1,
+    )
+    scenario.given()
+    for by in PARTIES:
+        members = ("document", "created_at", "updated_at")
+        tests = ("CXN-DOCS-008",)
+        check = scenario.model.read("main", by=by, members=members, requirements=tests)
+        scenario.add(as_step(check))
+    yield scenario.vector()
     for needs in (("documents",), ("documents", "times")):
         scenario = Scenario(
             f"documents/written/after-each-change/{needs[-1]}",
@@ -150,7 +197,7 @@ def _refused_document(name: str, requirement: str, body: str) -> Vector:
     return scenario.vector()
 
 
-def _written(scenario: Scenario, by: str) -> ReadStep:
+def _written(scenario: Scenario, by: str, name: str = "main") -> ReadStep:
     """A read of the document, with placeholders for the id and the times."""
     tests = ("CXN-DOCS-005", "CXN-DOCS-006", "CXN-DOCS-007")
-    return as_step(scenario.model.read("main", by=by, members=("document",), requirements=tests))
+    return as_step(scenario.model.read(name, by=by, members=("document",), requirements=tests))

@@ -39,6 +39,10 @@ from connect_core.lifecycle import Action
 
 def versions() -> Iterator[Vector]:
     """The version after every change and every refusal."""
+    scenario = Scenario(
+        "versions/second-create", "the version after second creations", "versions", since=V1_1
+    )
+    yield _second_creations(scenario, "version", "CXN-VERS-003")
     for steps in walks(4):
         scenario = Scenario(
             f"versions/{walk_id(steps)}", f"versions: {describe(steps)}", "versions"
@@ -49,8 +53,30 @@ def versions() -> Iterator[Vector]:
         yield scenario.vector()
 
 
+def _second_creations(scenario: Scenario, member: str, tests: str) -> Vector:
+    """A vector of second creations, after each of which a member of the state is read."""
+    scenario.given()
+    for by, action in ((DESTINATION, Action.ACTIVATE), (SOURCE, Action.DEACTIVATE)):
+        for called in ("Partner", "Another"):
+            again = scenario.model.create(
+                "main", by=SOURCE, destination=DESTINATION, called=called, scopes=SCOPES
+            )
+            scenario.add(again)
+            scenario.look("main", member, tests=(tests,))
+        scenario.take(by, action)
+    return scenario.vector()
+
+
 def history() -> Iterator[Vector]:
     """The events after every change and every refusal."""
+    scenario = Scenario(
+        "history/second-create",
+        "the history after second creations",
+        "versions",
+        "history",
+        since=V1_1,
+    )
+    yield _second_creations(scenario, "events", "CXN-HIST-002")
     for steps in walks(3):
         scenario = Scenario(
             f"history/{walk_id(steps)}", f"history: {describe(steps)}", "versions", "history"
@@ -139,17 +165,52 @@ def times() -> Iterator[Vector]:
         scenario.add(_unchanged_step(scenario, times, tests))
     yield scenario.vector()
 
-    scenario = Scenario("times/real", "times are real, and move", "times", since=V1_1)
+    needed: tuple[tuple[str, ...], ...] = (("times",), ("times", "versions", "expected-version"))
+    for needs in needed:
+        scenario = Scenario(
+            f"times/refused/{needs[-1]}", "refusals move no time", *needs, since=V1_1
+        )
+        scenario.given(walk=ROUTES["active"])
+        times, tests = ("created_at", "updated_at"), ("CXN-PERM-005",)
+        for terms in (("Partner", SCOPES), (None, None), ("Another", ("case.read",))):
+            scenario.add(_unchanged_step(scenario, (), ()))
+            called, named = terms
+            again = scenario.model.create(
+                "main", by=SOURCE, destination=DESTINATION, called=called, scopes=named
+            )
+            scenario.add(again)
+            scenario.take(OUTSIDER, Action.ACTIVATE, pause=3)
+            if "expected-version" in needs:
+                for by in EVERYBODY:
+                    scenario.take(by, Action.DEACTIVATE, expected=1, pause=2)
+            scenario.add(_unchanged_step(scenario, times, tests))
+        yield scenario.vector()
+    yield from _real_times()
+
+
+def _real_times() -> Iterator[Vector]:
+    """Times that are real, and move."""
+    walks_of: dict[str, Walk] = {
+        "source": (
+            (DESTINATION, Action.ACTIVATE),
+            (SOURCE, Action.DEACTIVATE),
+            (SOURCE, Action.REACTIVATE),
+        ),
+        "destination": ((DESTINATION, Action.DEACTIVATE),),
+    }
+    for who, steps in walks_of.items():
+        yield _real_times_of(who, steps)
+
+
+def _real_times_of(who: str, steps: Walk) -> Vector:
+    title = f"times are real, and move where the {who} deactivates"
+    scenario = Scenario(f"times/real/{who}", title, "times", since=V1_1)
     created = scenario.model.create("main", by=SOURCE, destination=DESTINATION, scopes=SCOPES)
     scenario.add(created, "CXN-TIME-001", "CXN-TIME-002")
     for by in (SOURCE, DESTINATION):
         first: dict[str, object] = {"created_at": NOW_PLACE, "updated_at": CREATED_PLACE}
         scenario.add(_times_are(by, first, "CXN-TIME-001", "CXN-TIME-002"))
-    for by, action in (
-        (DESTINATION, Action.ACTIVATE),
-        (SOURCE, Action.DEACTIVATE),
-        (SOURCE, Action.REACTIVATE),
-    ):
+    for by, action in steps:
         scenario.take(by, action, pause=_PAUSE)
         for reader in (SOURCE, DESTINATION):
             check = scenario.model.read(
@@ -162,7 +223,7 @@ def times() -> Iterator[Vector]:
             )
             scenario.add(as_step(check))
             scenario.add(_times_are(reader, {"updated_at": NOW_PLACE}, "CXN-TIME-002"))
-    yield scenario.vector()
+    return scenario.vector()
 
 
 #: How long a vector waits for the time to move, in milliseconds.

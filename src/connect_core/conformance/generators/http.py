@@ -4,9 +4,15 @@ import json
 from collections.abc import Iterator
 
 from connect_core.conformance.generators.sharing import MANY
-from connect_core.conformance.generators.texts import INVALID_DOCUMENTS, MALFORMED_TEXTS
+from connect_core.conformance.generators.texts import (
+    INVALID_DOCUMENTS,
+    LEAST,
+    MALFORMED_TEXTS,
+    MORE_INVALID_TEXTS,
+    MORE_MALFORMED_TEXTS,
+)
 from connect_core.conformance.model import Move
-from connect_core.conformance.permitted import with_statuses
+from connect_core.conformance.permitted import NO_SUCH_CONNECTION, with_statuses
 from connect_core.conformance.scenario import (
     DESTINATION,
     EVERYBODY,
@@ -24,7 +30,11 @@ from connect_core.conformance.scenario import (
     shortest_walk_to,
 )
 from connect_core.conformance.vectors import (
+    VARIANTS,
+    ActStep,
     AnyStep,
+    ReadStep,
+    ShareStep,
     Vector,
 )
 from connect_core.lifecycle import Action, Status
@@ -144,6 +154,53 @@ def _more_statuses() -> Iterator[Vector]:
             with_statuses(as_step(scenario.model.read("main", by=OUTSIDER))), "CXN-HTTP-005"
         )
         yield scenario.vector()
+    scenario = Scenario(
+        "http/documents",
+        "the HTTP status of every kind of document",
+        *("http", "documents"),
+        since=V1_1,
+    )
+    texts = (
+        *map(json.dumps, INVALID_DOCUMENTS.values()),
+        *MALFORMED_TEXTS.values(),
+        *MORE_INVALID_TEXTS.values(),
+        *MORE_MALFORMED_TEXTS.values(),
+        LEAST,
+        LEAST,
+    )
+    for text in texts:
+        created = scenario.model.create_from(text, "main", by=SOURCE, places=False)
+        scenario.add(with_statuses(created), "CXN-HTTP-007")
+    yield scenario.vector()
+    scenario = Scenario("http/self", "the HTTP status of self-connections", "http", since=V1_1)
+    scenario.add(
+        with_statuses(
+            scenario.model.create("main", by=SOURCE, destination=SOURCE, allow_self=True)
+        ),
+        "CXN-HTTP-001",
+    )
+    for asked in (True, False):
+        again = scenario.model.create("main", by=SOURCE, destination=SOURCE, allow_self=asked)
+        scenario.add(with_statuses(again), "CXN-HTTP-006")
+    yield scenario.vector()
+    scenario = Scenario(
+        "http/no-such-id", "the HTTP status of ids of no Connection", "http", since=V1_1
+    )
+    scenario.given()
+    for variant in VARIANTS:
+        call = {
+            "by": SOURCE,
+            "connection": "main",
+            "variant": variant,
+            "accept": NO_SUCH_CONNECTION,
+        }
+        for attempt in (
+            ReadStep.model_validate(call),
+            ShareStep.model_validate({**call, "scope": READ}),
+            ActStep.model_validate({**call, "action": "deactivate"}),
+        ):
+            scenario.add(with_statuses(attempt), "CXN-HTTP-005")
+    yield scenario.vector()
     scenario = Scenario(
         "http/terms", "the HTTP status of terms that are not valid", "http", since=V1_1
     )

@@ -168,6 +168,9 @@ def partners() -> Iterator[Vector]:
         for by, to in others:
             scenario.look(f"{by}-{to}", tests=("CXN-ISOL-001",))
             scenario.add(scenario.model.share(f"{by}-{to}", by=to, scope="own.read"))
+            for who, action in ((by, Action.DEACTIVATE), (by, Action.REACTIVATE)):
+                scenario.take(who, action, f"{by}-{to}")
+                scenario.refused_all(third, "main", "CXN-ISOL-003")
         scenario.look("main", tests=("CXN-ISOL-003",))
         yield scenario.vector()
     scenario = Scenario(
@@ -183,6 +186,22 @@ def partners() -> Iterator[Vector]:
     scenario.add(scenario.model.create("main", by=SOURCE, destination=DESTINATION))
     scenario.add(attempt, "CXN-ISOL-003")
     scenario.look("main", tests=("CXN-ISOL-003",))
+    yield scenario.vector()
+    scenario = Scenario(
+        "partners/creates-the-reverse",
+        "a source creates the Connection to itself in the name of its destination",
+        "named-source",
+        since=V1_1,
+    )
+    scenario.given("reverse", by=DESTINATION, to=SOURCE)
+    for taken in (None, Action.ACTIVATE, Action.DEACTIVATE):
+        if taken is not None:
+            scenario.take(SOURCE, taken, "reverse")
+        attempt = scenario.model.create(
+            "main", by=DESTINATION, source=SOURCE, destination=DESTINATION
+        )
+        scenario.add(attempt, "CXN-ISOL-002")
+    scenario.add(scenario.model.create("main", by=SOURCE, destination=DESTINATION), "CXN-REFU-001")
     yield scenario.vector()
 
 

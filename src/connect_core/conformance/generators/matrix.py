@@ -10,8 +10,10 @@ from connect_core.conformance.scenario import (
     OUTSIDER,
     PARTIES,
     READ,
+    ROUTES,
     SCOPES,
     SOURCE,
+    V1_1,
     Scenario,
     describe,
     read_backs,
@@ -77,6 +79,28 @@ def _try_to_create(scenario: Scenario, by: str, to: str, cell: Cell) -> None:
     scenario.add(step, *also, then=[*seen, scopes])
 
 
+def _second_creates() -> Iterator[Vector]:
+    """A second creation with the same terms, with none, and with others."""
+    for route, steps in ROUTES.items():
+        scenario = Scenario(
+            f"refusals/second-create/{route}", f"second creations while it is {route}", since=V1_1
+        )
+        scenario.given(walk=steps)
+        for called, named in (
+            ("Partner", SCOPES),
+            ("Partner", SCOPES[::-1]),
+            (None, None),
+            ("Another", SCOPES),
+            ("Partner", ("case.read",)),
+        ):
+            again = scenario.model.create(
+                "main", by=SOURCE, destination=DESTINATION, called=called, scopes=named
+            )
+            scenario.add(again, "CXN-REFU-001")
+        scenario.look("main", tests=("CXN-CREA-005",))
+        yield scenario.vector()
+
+
 def walk() -> Iterator[Vector]:
     """Every legal walk of six steps, beside two other Connections, with shares after each step."""
     for steps in walks(6):
@@ -102,6 +126,7 @@ def _share_by_both(scenario: Scenario) -> None:
 
 def refusals() -> Iterator[Vector]:
     """Every legal walk of three steps, with all refused calls before each step and at the end."""
+    yield from _second_creates()
     for steps in walks(3):
         scenario = Scenario(f"refusals/{walk_id(steps)}", f"all that is refused: {describe(steps)}")
         scenario.given()

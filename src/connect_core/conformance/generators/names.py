@@ -65,11 +65,13 @@ KEPT: Final = (
     "e\u0301" * (MAX_NAME_LENGTH // 2),
 )
 #: Names that are refused.
-_REFUSED: Final = (
+_TOO_LONG: Final = (
     "n" * (MAX_NAME_LENGTH + 1),
     f"{'n' * MAX_NAME_LENGTH} ",
     "\U0001f91d" * (MAX_NAME_LENGTH + 1),
     "n" * 5000,
+)
+_REFUSED: Final = (
     *(f"Part{character}ner" for character in "\0\x01\t\n\v\f\r\x1b\x1f\x7f\x80\x85\x9f"),
     "\n",
     "Partner\n",
@@ -99,10 +101,14 @@ def names() -> Iterator[Vector]:
         for number in range(len(given)):
             scenario.look(str(number), "name", tests=("CXN-CREA-013", "CXN-PERM-001"))
         yield scenario.vector()
-    scenario = Scenario("names/refused", "names that are not well formed", since=V1_1)
-    for name in _REFUSED:
-        scenario.add(invalid("CXN-CREA-012", destination=DESTINATION, name=name))
-    step = scenario.model.create("main", by=SOURCE, destination=DESTINATION, called="Partner")
-    scenario.add(step, "CXN-CREA-012", "CXN-REFU-001")
-    scenario.look("main", "name", tests=("CXN-CREA-012",))
-    yield scenario.vector()
+    for called, refused in (("too-long", _TOO_LONG), ("control-characters", _REFUSED)):
+        scenario = Scenario(
+            f"names/refused/{called}", f"names that are not well formed: {called}", since=V1_1
+        )
+        for name in refused:
+            scenario.add(invalid("CXN-CREA-012", destination=DESTINATION, name=name))
+        step = scenario.model.create("main", by=SOURCE, destination=DESTINATION, called="Partner")
+        scenario.add(step, "CXN-CREA-012", "CXN-REFU-001")
+        scenario.add(scenario.model.create("main", by=SOURCE, destination=DESTINATION))
+        scenario.look("main", "name", tests=("CXN-CREA-012",))
+        yield scenario.vector()

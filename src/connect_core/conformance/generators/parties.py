@@ -208,6 +208,15 @@ def self_connection() -> Iterator[Vector]:
         again = scenario.model.create("main", by=SOURCE, destination=SOURCE, allow_self=asked)
         scenario.add(again, then=scenario.read_backs_after(again))
         yield scenario.vector()
+    for name, attempts in (("asked-for", (True,)), ("not-asked-for-first", (False, True))):
+        title = f"a self-connection of one with partners, {name}"
+        scenario = Scenario(f"self/with-partners/{name}", title, since=V1_1)
+        for by, to in ((SOURCE, DESTINATION), (DESTINATION, SOURCE), (SOURCE, "org_Partner")):
+            scenario.given(f"{by}-{to}", by=by, to=to, walk=((to, Action.ACTIVATE),))
+        for each in (*attempts, *attempts):
+            step = scenario.model.create("main", by=SOURCE, destination=SOURCE, allow_self=each)
+            scenario.add(step)
+        yield scenario.vector()
     scenario = Scenario("self/life", "a whole life of a self-connection")
     scenario.given(to=SOURCE)
     for action in (Action.ACTIVATE, Action.DEACTIVATE, Action.REACTIVATE, Action.ACTIVATE):

@@ -75,9 +75,13 @@ _NEAR_LONG: Final = (
     *(f"{_LONG[:place]}z{_LONG[place + 1 :]}" for place in _SAME),
     *(_LONG[:length] for length in (64, 100, 128, 200, 250, 254)),
 )
+#: Ids that have the same polynomial hash, as Java computes it for text.
+_HASHED: Final = "org_eoeo"
+_SAME_HASH: Final = ("org_eog1", "org_g1eo", "org_g1g1")
 #: A family of ids: one, and those that are nearly the same.
 _FAMILIES: Final = {
     "short": (_SHORT, _NEAR),
+    "hashes": (_HASHED, _SAME_HASH),
     "numbers": (_NUMBER, _NEAR_NUMBERS),
     "long": (_LONG, _NEAR_LONG),
 }
@@ -130,6 +134,15 @@ def related() -> Iterator[Vector]:
                 scenario.take(own, Action.ACTIVATE, name, "CXN-CREA-008")
                 scenario.take(to, Action.ACTIVATE, name, "CXN-CREA-008")
         yield scenario.vector()
+    scenario = Scenario(
+        "related/named-source", "one names another as the source", "named-source", since=V1_1
+    )
+    for other in (*_NEAR, *_SAME_HASH, _HASHED):
+        attempt = scenario.model.create("0", by=other, source=_SHORT, destination=DESTINATION)
+        scenario.add(attempt, "CXN-CREA-008")
+    created = scenario.model.create("0", by=_SHORT, destination=DESTINATION)
+    scenario.add(created, "CXN-CREA-008", "CXN-REFU-001")
+    yield scenario.vector()
     scenario = Scenario(
         "related/joined", "pairs that are the same where one id is behind the other", since=V1_1
     )

@@ -137,6 +137,9 @@ VALID_TEXTS: Final[Mapping[str, str]] = {
     .replace('"data"', '"d\\u0061ta"')
     .replace('"scopes"', '"\\u0073copes"'),
     "escaped-values": json.dumps(document()).replace("inquiry.read", "inquiry\\u002eread"),
+    "hyphen-first": json.dumps(with_(destination_organization_id="org_-a")),
+    "underscore-first": json.dumps(with_(destination_organization_id="org__a")),
+    "digit-first": json.dumps(with_(destination_organization_id="org_1-_a")),
     "surrogate-pair": json.dumps(with_(name="\U0001f91d")),
     "not-escaped": json.dumps(with_(name="Ma\u00df \U0001f91d"), ensure_ascii=False),
     "spaces-around": f" \n\t{json.dumps(document(), indent=2)}\r\n",
@@ -176,6 +179,11 @@ MORE_INVALID_TEXTS: Final[Mapping[str, str]] = {
     "name/control-character-escaped": json.dumps(with_(name="Part\u0085ner")),
     "name/array": json.dumps(with_(name=["Partner"])),
     "name/empty-object": json.dumps(with_(name={})),
+    "data/left-out": json.dumps({"type": "connect/connections", "attributes": _ATTRIBUTES}),
+    "data/attributes-at-the-top": json.dumps(_ATTRIBUTES),
+    "unknown/to-be-escaped": json.dumps(
+        document({**_REQUIRED, "a b": 1, "50%": 2, 'q"': 3, "\u00e9": 4, "~1": 5, "#": 6, "\\": 7})
+    ),
     "unknown/empty": json.dumps(document({**_REQUIRED, "": 1})),
     "unknown/proto": json.dumps(document({**_REQUIRED, "__proto__": {}, "constructor": 1})),
     "unknown/camel-case": json.dumps(document({"destinationOrganizationId": DESTINATION})),
@@ -211,6 +219,9 @@ MORE_MALFORMED_TEXTS: Final[Mapping[str, str]] = {
     "tab-in-text": json.dumps(document()).replace("Partner ", "Partner\t"),
     "comma-between": json.dumps(document()).replace('", "', '",, "'),
     "closed-twice": f"{json.dumps(document())}}}",
+    "semicolon": f"{json.dumps(document())};",
+    "comment-inside": json.dumps(document(), indent=1).replace("{\n", "{ // an object\n"),
+    "hash-comment": json.dumps(document(), indent=1).replace("{\n", "{ # an object\n"),
     "line-comment": f"{json.dumps(document())} // a Connection",
     "yaml": "data:\n  attributes:\n    destination-organization-id: org_Destination\n",
 }

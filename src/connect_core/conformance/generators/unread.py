@@ -12,6 +12,7 @@ from connect_core.conformance.scenario import (
     Scenario,
     Walk,
     as_step,
+    invalid,
 )
 from connect_core.conformance.vectors import Vector
 from connect_core.lifecycle import Action
@@ -110,6 +111,7 @@ def _moves(scenario: Scenario) -> list[tuple[str, Action]]:
 def others() -> Iterator[Vector]:
     """What is left of other Connections by the changes of one: their versions, times and events."""
     for member, needs, tests in (
+        ("status", (), ("CXN-ISOL-001",)),
         ("version", ("versions",), ("CXN-VERS-002", "CXN-ISOL-001")),
         ("events", ("versions", "history"), ("CXN-HIST-001", "CXN-ISOL-001")),
     ):
@@ -121,6 +123,9 @@ def others() -> Iterator[Vector]:
             scenario.take(by, action)
             for move in scenario.model.moves((SOURCE, DESTINATION, OUTSIDER), legal=False)[:4]:
                 scenario.add(scenario.model.act(move))
+            scenario.add(invalid("CXN-SCOP-003", destination="org_New", scopes=()))
+            again = scenario.model.create("main", by=SOURCE, destination=DESTINATION)
+            scenario.add(again)
             for name in names:
                 scenario.look(name, member, tests=tests)
         yield scenario.vector()
