@@ -3,8 +3,8 @@
 The layout is in ``report.html.jinja``; this module prepares what the template shows. Jinja2 escapes
 every text. Characters that a reader could not see are replaced by escape sequences.
 
-The page loads nothing and has no scripts: CSS alone hides the results that a reader deselects. Importing the kit does not import Jinja2; making a page
-does.
+The page loads nothing and has no scripts: CSS alone hides the results that a reader deselects.
+Importing the kit does not import Jinja2; making a page does.
 """
 
 import re
@@ -146,7 +146,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds < _MINUTE else f"{seconds / _MINUTE:.1f} min"
+    return f"{seconds:.3f} s" if seconds < _MINUTE else f"{seconds / _MINUTE:.1f} min"
 
 
 def _counts(report: Report) -> list[_Count]:
