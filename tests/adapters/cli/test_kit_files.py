@@ -1,4 +1,4 @@
-"""``connect-core conformance init`` and ``export``: what they write, and what they keep."""
+"""``connect-core conformance init``, ``export`` and ``compare``: what they write and keep."""
 
 import hashlib
 import io
@@ -9,14 +9,16 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from terminal import complaint, outcome, run, squeezed
+from terminal import complaint, outcome, run, run_json, squeezed
 
 from connect_core.conformance import load_specification, load_vectors
+from connect_core.conformance.results import Result, Verdict
 from connect_core.conformance.skeleton import SKELETONS
 from connect_core.conformance.specification import DATA
 
 INIT = ["conformance", "init"]
 EXPORT = ["conformance", "export"]
+COMPARE = ["conformance", "compare"]
 
 
 @pytest.fixture(autouse=True)
@@ -173,3 +175,135 @@ class TestExport:
 
     def test_no_file(self) -> None:
         assert "Missing argument 'FILE'." in squeezed(complaint(*EXPORT))
+
+
+def reported(name: str, verdict: str = "conforms", *results: str, **members: object) -> str:
+    """Write a report with these results; return its file."""
+    requirements = [{"id": f"CXN-TEST-{i:03}", "result": each} for i, each in enumerate(results)]
+    report = {
+        "implementation": name,
+        "specification": "1.1",
+        "kit": "0.1.0",
+        "level": "core + versions",
+        "verdict": verdict,
+        "sentence": f"{name} was tested.",
+        "requirements": requirements,
+    }
+    file = f"{name[:9]}.json"
+    Path(file).write_text(json.dumps({**report, **members}), encoding="utf-8")
+    return file
+
+
+class TestCompare:
+    """Several reports side by side."""
+
+    def test_a_table(self) -> None:
+        files = [
+            reported("ours", "known-failures", "pass", "known-failure", "not-claimed"),
+            reported("theirs", "does-not-conform", "fail", "error", "could-not-test"),
+        ]
+        assert run(*COMPARE, *files).splitlines() == [
+            "Connection specification 1.1",
+            "",
+            "1          ours: known-failures; core + versions",
+            "2          theirs: does-not-conform; core + versions",
+            "",
+            "requirement   1      2",
+            "──────────────────────────",
+            "verdict       known  FAIL",
+            "CXN-TEST-000  pass   FAIL",
+            "CXN-TEST-001  known  ERROR",
+            "CXN-TEST-002  -      ?",
+            "",
+            "pass       pass",
+            "known      known-failure, known-failures",
+            "?          could-not-test",
+            "-          not-claimed",
+            "ERROR      error",
+            "FAIL       fail, does-not-conform",
+        ]
+
+    def test_every_word_is_in_the_legend(self) -> None:
+        files = [reported(each, each, *Result) for each in Verdict]
+        legend = run(*COMPARE, *files).rpartition("\n\n")[2]
+        explained = [word for line in legend.splitlines() for word in line[11:].split(", ")]
+        assert sorted(explained) == sorted({*Result, *Verdict})
+
+    @pytest.mark.parametrize(("columns", "tables"), [(80, 3), (20, 20), (10, 20)])
+    def test_many_implementations(self, columns: int, tables: int) -> None:
+        """The table is divided, so that none is wider than the terminal."""
+        files = [reported(f"i{i}", "broken", "unexpected-pass", "broken") for i in range(20)]
+        written = run(*COMPARE, *files, COLUMNS=str(columns))
+        headers = [line for line in written.splitlines() if line.startswith("requirement")]
+        assert len(headers) == tables
+        numbers = [number for line in headers for number in line.split()[1:]]
+        assert numbers == [str(number) for number in range(1, 21)]
+        assert max(map(len, written.splitlines())) <= max(columns, 24)
+        assert written.count("PASS?") == 21
+
+    def test_hostile_names(self) -> None:
+        file = reported("\x1b[31m\u202e", "conforms", "pass")
+        for form in ([], ["--markdown"]):
+            written = run(*COMPARE, file, *form)
+            assert "\x1b" not in written
+            assert "\u202e" not in written
+            assert "\\u001b" in written
+
+    def test_in_ascii(self) -> None:
+        file = reported("é", "conforms", "pass")
+        for form in ([], ["--markdown"], ["--json"]):
+            assert run(*COMPARE, file, *form, PYTHONIOENCODING="ascii").isascii()
+
+    def test_markdown(self) -> None:
+        files = [reported("ours", "conforms", "pass"), reported("theirs", "broken", "broken")]
+        assert run(*COMPARE, "--markdown", *files) == (
+            "| requirement | ours | theirs |\n"
+            "| --- | --- | --- |\n"
+            "| **verdict** | **conforms** | **broken** |\n"
+            "| CXN-TEST-000 | pass | broken |\n"
+        )
+
+    def test_json(self) -> None:
+        files = [reported("ours", "conforms", "pass"), reported("theirs", "broken", "broken")]
+        written = run_json(*COMPARE, "--json", *files)
+        assert written["specification"] == "1.1"
+        assert [each["report"] for each in written["implementations"]] == files
+        assert written["requirements"] == [{"id": "CXN-TEST-000", "results": ["pass", "broken"]}]
+
+    def test_both_forms(self) -> None:
+        output = squeezed(complaint(*COMPARE, reported("ours"), "--json", "--markdown"))
+        assert "Invalid value for '--json': give --markdown or --json, not both." in output
+
+    def test_what_a_run_writes(self) -> None:
+        system = "connect_core.conformance:ReferenceSystem"
+        for name in ("one", "two"):
+            outcome("conformance", "run", "--python", system, "--only", "story", "--report", name)
+        written = run_json(*COMPARE, "one", "two", "--json")
+        assert [each["verdict"] for each in written["implementations"]] == ["incomplete"] * 2
+        assert len(written["requirements"]) == len(load_specification().requirements)
+
+    @pytest.mark.parametrize(
+        ("file", "reason"), [("nowhere", "No such file or directory"), (".", "Is a directory")]
+    )
+    def test_a_file_that_cannot_be_read(self, file: str, reason: str) -> None:
+        output = squeezed(complaint(*COMPARE, reported("ours"), file))
+        assert f"Invalid value for 'REPORT': '{file}': {reason}." in output
+
+    def test_a_file_that_is_no_report(self) -> None:
+        Path("other\x1b").write_text("[]")
+        output = squeezed(complaint(*COMPARE, "other\x1b"))
+        assert (
+            "Invalid value for 'REPORT': other\\u001b is no report: a report must be an object, not "
+            "[]; give what 'connect-core conformance run --report' of this version writes."
+            in output
+        )
+
+    def test_another_version(self) -> None:
+        files = [reported("ours"), reported("theirs", specification="1.0")]
+        assert (
+            "ours.json is about version 1.1 of the specification, and theirs.json about version "
+            "1.0; run both with one version of the kit." in squeezed(complaint(*COMPARE, *files))
+        )
+
+    def test_no_report(self) -> None:
+        assert "Missing argument 'REPORT" in squeezed(complaint(*COMPARE))

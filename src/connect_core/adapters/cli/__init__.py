@@ -65,6 +65,7 @@ for _name, _command in _COMMANDS.items():
 
 conformance.command("init")(kit_files.init)
 conformance.command("export")(kit_files.export)
+conformance.command("compare")(kit_files.compare)
 
 app.add_typer(keys, name="keys")
 app.add_typer(conformance, name="conformance")

@@ -1,21 +1,34 @@
-"""``connect-core conformance init`` and ``export``: files to start from.
+"""``connect-core conformance init``, ``export`` and ``compare``: files of the kit.
 
 `init` writes the skeleton of a program that speaks the line protocol; `export` writes the kit's
-data, for a runner of one's own.
+data, for a runner of one's own; `compare` reads the reports of several runs.
 """
 
 import shlex
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from rich.console import RenderableType
+from rich.text import Text
 
 from connect_core.adapters.cli.files import target, unusable
-from connect_core.adapters.cli.output import shown, write, write_text
+from connect_core.adapters.cli.options import JsonOption
+from connect_core.adapters.cli.output import (
+    console,
+    labelled,
+    shown,
+    tabular,
+    write,
+    write_json,
+    write_text,
+)
 from connect_core.adapters.cli.signals import cleaning_up
 
 if TYPE_CHECKING:
+    from connect_core.conformance.comparison import Comparison, Implementation
     from connect_core.conformance.skeleton import Skeleton
 
 # --- connect-core conformance init ---------------------------------------------------------------
@@ -111,3 +124,98 @@ def _require_archive(older: Path) -> None:
         reason = "is no archive of the kit. It stays as it is; --force replaces it."
         write(f"{shown(str(older))} {reason}", err=True)
         raise typer.Exit(1)
+
+
+# --- connect-core conformance compare ------------------------------------------------------------
+
+#: A short word and a colour for each verdict and each result. A legend explains the words.
+_SHORT: Final = {
+    "pass": ("pass", "green"),
+    "conforms": ("pass", "green"),
+    "incomplete": ("part", "yellow"),
+    "known-failure": ("known", "yellow"),
+    "known-failures": ("known", "yellow"),
+    "could-not-test": ("?", "yellow"),
+    "not-tested": ("?", "yellow"),
+    "not-claimed": ("-", "dim"),
+    "unexpected-pass": ("PASS?", "bold red"),
+    "error": ("ERROR", "bold red"),
+    "fail": ("FAIL", "bold red"),
+    "does-not-conform": ("FAIL", "bold red"),
+    "broken": ("BROKE", "bold red"),
+}
+#: How many columns of the terminal the ids of requirements take, and each result.
+_ID, _RESULT = 14, 7
+
+
+def compare(
+    reports: Annotated[
+        list[Path],
+        typer.Argument(metavar="REPORT", help="What conformance run --report wrote."),
+    ],
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Write a table in Markdown, for a document.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what several implementations make of each requirement, side by side.
+
+    All reports have to be about one version of the specification. The exit code is 0 whatever they
+    say, and 2 if they cannot be compared.
+    """
+    if as_json and markdown:
+        raise typer.BadParameter("give --markdown or --json, not both.", param_hint="'--json'")
+    from connect_core.conformance.comparison import compare_reports
+
+    try:
+        compared = compare_reports([_report(path) for path in reports])
+    except ValueError as error:
+        raise typer.BadParameter(f"{shown(str(error))}.", param_hint="'REPORT'") from None
+    if as_json:
+        write_json(compared.as_dict())
+    elif markdown:
+        write_text("\n".join(map(shown, compared.markdown().split("\n"))))
+    else:
+        write(*_side_by_side(compared))
+
+
+def _report(path: Path) -> "Implementation":
+    from connect_core.conformance.comparison import read_report
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise unusable(str(path), error, "'REPORT'") from None
+    return read_report(content, str(path))
+
+
+def _side_by_side(compared: "Comparison") -> Iterator[RenderableType]:
+    """The implementations, numbered; as many tables as it takes; and a legend."""
+    numbered = [(str(number), each) for number, each in enumerate(compared.implementations, 1)]
+    yield f"Connection specification {compared.specification}"
+    yield labelled(
+        (number, f"{shown(each.name)}: {each.verdict}; {shown(each.level)}")
+        for number, each in numbered
+    )
+    rows: list[tuple[str, Sequence[str]]] = [
+        ("verdict", [each.verdict for each in compared.implementations]),
+        *((shown(name), results) for name, results in compared.rows()),
+    ]
+    most = max((console().width - _ID) // _RESULT, 1)
+    for begin in range(0, len(numbered), most):
+        part = slice(begin, begin + most)
+        table = tabular("requirement", *(number for number, _ in numbered[part]))
+        for column in table.columns:
+            column.no_wrap = True
+        for name, results in rows:
+            table.add_row(name, *(Text(*_SHORT[each]) for each in results[part]))
+        yield table
+    yield labelled(_legend({each for _, results in rows for each in results}))
+
+
+def _legend(used: set[str]) -> Iterator[tuple[str, str]]:
+    """Each short word that is used, with the verdicts and results for which it stands."""
+    for short in dict.fromkeys(short for short, _ in _SHORT.values()):
+        meant = [each for each, (word, _) in _SHORT.items() if word == short and each in used]
+        if meant:
+            yield short, ", ".join(meant)
