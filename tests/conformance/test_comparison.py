@@ -57,11 +57,11 @@ class TestReading:
             (b"\xff", " is not JSON: byte 0 is not UTF-8; give what "),
             (b"[NaN]", " is not JSON: NaN is not a JSON number; give what "),
             (b"[]", " is no report: a report must be an object, not []; give what "),
-            (b'{"a": 1, "a": 2}', ": /a: the member 'a' stands twice; remove one of them"),
+            (b'{"a": 1, "a": 2}', ": the member 'a' stands twice (at /a); remove one of them"),
         ],
     )
     def test_what_is_no_report(self, content: bytes, reason: str) -> None:
-        with pytest.raises(ValueError, match="^it.json") as raised:
+        with pytest.raises(ValueError, match="it") as raised:
             read_report(content, "it.json")
         assert str(raised.value).startswith(f"it.json{reason}")
 
@@ -162,7 +162,7 @@ class TestComparing:
 
     def test_other_requirements(self) -> None:
         other = a_report(kit="0.2.0", requirements=[{"id": "A", "result": "pass"}])
-        with pytest.raises(ValueError, match="^B is in only one of") as raised:
+        with pytest.raises(ValueError, match="is in only one of") as raised:
             compared(a_report(), a_report(), other)
         assert str(raised.value) == (
             "B is in only one of 1 (kit 0.1.0) and 3 (kit 0.2.0); "
