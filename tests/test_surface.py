@@ -51,7 +51,7 @@ KIT = """
     Answer AsgiService BrokenSystemError ConnectionConformance Exchange Exploration HttpProfile
     HttpService InvalidProfileError InvalidVectorsError KeyPool Outcome PeerError Profile
     ReferenceSystem Report Requirement RequirementResult Result ServiceSystem Specification
-    StdioPeer System Vector VectorResult explore key_command load_specification load_vectors
+    StdioPeer System Vector VectorResult Verdict explore key_command load_specification load_vectors
     read_keys read_profile read_vectors report_dict report_html report_json report_junit run select
 """
 

@@ -7,9 +7,16 @@ import pytest
 from faults import FAULTS
 
 from connect_core import __version__
-from connect_core.conformance import Profile, ReferenceSystem, load_specification, report_json, run
+from connect_core.conformance import (
+    Profile,
+    ReferenceSystem,
+    Result,
+    Verdict,
+    load_specification,
+    report_json,
+    run,
+)
 from connect_core.conformance.comparison import Comparison, compare_reports, read_report
-from connect_core.conformance.results import Result, Verdict
 from connect_core.conformance.runner import select
 
 

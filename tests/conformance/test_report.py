@@ -25,6 +25,7 @@ from connect_core.conformance import (
     Result,
     StdioPeer,
     VectorResult,
+    Verdict,
     explore,
     load_specification,
     load_vectors,
@@ -35,7 +36,6 @@ from connect_core.conformance import (
     run,
     select,
 )
-from connect_core.conformance.results import Verdict
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +276,7 @@ class TestReports:
     def test_html_counts_each_result(self, mixed: Report) -> None:
         page = report_html(mixed)
         counted = re.findall(
-            r'<input type="checkbox" id="show-(\S+)" autocomplete="off" checked> '
+            r'<input type="checkbox" id="show-(\S+)" autocomplete="off" checked> <span>'
             r'<span class="result result-\1">\1</span> <small>(\d+) vectors?, (\d+) req',
             page,
         )

@@ -24,6 +24,7 @@ from connect_core.conformance.results import (
     RequirementResult,
     Result,
     VectorResult,
+    Verdict,
 )
 from connect_core.conformance.runner import run, select
 from connect_core.conformance.specification import (
@@ -76,6 +77,7 @@ __all__ = [
     "System",
     "Vector",
     "VectorResult",
+    "Verdict",
     "explore",
     "key_command",
     "load_specification",
