@@ -80,7 +80,12 @@ class TableSystem:
             return Answer(verdict)
         if source == destination and not allow_self:
             return Answer(Outcome.SELF_CONNECTION)
-        if len(destination) > 255 or not 1 <= len(named) <= 64 or not all(map(_is_scope, named)):
+        if (
+            not _is_name(name)
+            or len(destination) > 255
+            or not 1 <= len(named) <= 64
+            or not all(map(_is_scope, named))
+        ):
             return Answer(Outcome.INVALID)
         self._kept[key] = _Kept(source, destination, name, named, verdict)
         return Answer(Outcome.OK, key)
@@ -120,6 +125,15 @@ class TableSystem:
 def _roles(by: str, source: str, destination: str) -> frozenset[Role]:
     holders = {Role.SOURCE: source, Role.DESTINATION: destination}
     return frozenset(role for role, holder in holders.items() if holder == by)
+
+
+def _is_name(name: str | None) -> bool:
+    return name is None or (
+        len(name) <= 255 and not any(character in _CONTROLS for character in name)
+    )
+
+
+_CONTROLS = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))}
 
 
 def _is_scope(text: str) -> bool:

@@ -103,10 +103,7 @@ class TestTheText:
         assert since["CXN-TIME-001"] == "1.1"
         old = [each for each in load_vectors() if each.since == "1.0"]
         assert not [
-            vector.id
-            for vector in old
-            for each in vector.requirements
-            if since[each] != "1.0"
+            vector.id for vector in old for each in vector.requirements if since[each] != "1.0"
         ]
 
     def test_a_requirement_by_its_id(self, specification: Specification) -> None:

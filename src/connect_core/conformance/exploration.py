@@ -27,6 +27,7 @@ from connect_core.conformance.runner import MakeSystem
 from connect_core.conformance.shrinking import NOT_REPRODUCIBLE, shrink
 from connect_core.conformance.trace import (
     NOTHING,
+    Counterexample,
     FoundError,
     OutOfTimeError,
     Search,
@@ -415,7 +416,7 @@ def explore(
         unvisited = tuple(sorted(map(_in_words, required - visited)))
         return Exploration(examples, steps, number, result, unvisited, runs=runs, seconds=seconds)
 
-    timed_out = False
+    timed_out, fault = False, None
     try:
         while runs < examples:
             chance = random.Random(f"{number}:{runs}")  # noqa: S311  # no secret
@@ -427,8 +428,7 @@ def explore(
     except OutOfTimeError:
         timed_out = True
     except FoundError as found:
-        finding = _shrunk(search, found)
-        return replace(done(finding.result), finding=finding, reason=_why(finding))
+        fault = found.counterexample
     except BrokenSystemError as error:
         transcript = tuple(error.transcript)
         return replace(done(Result.BROKEN), reason=str(error), transcript=transcript)
@@ -436,6 +436,9 @@ def explore(
         reason = f"make_system failed: {error_in_words(error.cause)}"
         traceback = traceback_of(error.cause)
         return replace(done(Result.ERROR), reason=reason, traceback=traceback)
+    if fault is not None:  # not while it is handled: errors would refer to it
+        finding = _shrunk(search, fault)
+        return replace(done(finding.result), finding=finding, reason=_why(finding))
     result = Result.COULD_NOT_TEST if required - visited else Result.PASS
     return replace(done(result), timed_out=timed_out)
 
@@ -444,13 +447,13 @@ def explore(
 _FEWEST: Final = 3
 
 
-def _shrunk(search: Search, found: FoundError) -> VectorResult:
+def _shrunk(search: Search, fault: Counterexample) -> VectorResult:
     """What was found, as short as it can be made."""
     search.begin_anew()
     try:
-        return shrink(search, found.counterexample).result
+        return shrink(search, fault).result
     except (OutOfTimeError, BrokenSystemError, UnmadeError):
-        return found.counterexample.result
+        return fault.result
 
 
 def _why(finding: VectorResult) -> str:
