@@ -2,171 +2,78 @@
 //
 // Each of them takes a request, and returns the outcome and the further members of its answer. "The
 // line protocol" in the Connection specification says what both have.
-import static java.nio.charset.StandardCharsets.UTF_8;
-import static java.util.stream.Collectors.joining;
+import static java.nio.charset.StandardCharsets.*;
 import java.io.*;
-import java.math.BigDecimal;
 import java.nio.ByteBuffer;
 import java.util.*;
 import java.util.regex.*;
 
 public class Peer {
-  /** Your Connections, by id. */
-  static final Map<String, Object> connections = new HashMap<>();
+  static final Map<String, Object> connections = new HashMap<>(); // yours, by id
 
-  // ---- Fill these in ---------------------------------------------------------------------------
-
-  /**
-   * Creates a Connection to `destination` or from the document `body`; if ok: `connection`.
-   * `source`, `name`, `scopes` and `allow_self` may be given, too, unless there is a `body`.
-   */
-  static Map<String, Object> create(Map<String, Object> request) {
-    return Map.of("outcome", "unsupported");
-  }
+  /** Creates a Connection to `destination` or from the document `body`; if ok: `connection`.
+   * `source`, `name`, `scopes` and `allow_self` may be given, too, unless there is a `body`. */
+  static Map<String, ?> create(Map<?, ?> request) { return Map.of("outcome", "unsupported"); }
 
   /** Takes the `action` on the `connection`; `expected_version` may be given. */
-  static Map<String, Object> act(Map<String, Object> request) {
-    return Map.of("outcome", "not-found");
-  }
+  static Map<String, ?> act(Map<?, ?> request) { return Map.of("outcome", "not-found"); }
 
   /** Says whether `by` may read data of the `scope` through the `connection` now. */
-  static Map<String, Object> share(Map<String, Object> request) {
-    return Map.of("outcome", "not-found");
-  }
+  static Map<String, ?> share(Map<?, ?> request) { return Map.of("outcome", "not-found"); }
 
   /** Shows the `connection` to `by`; if ok: `state`, a map. */
-  static Map<String, Object> read(Map<String, Object> request) {
-    return Map.of("outcome", "not-found");
-  }
+  static Map<String, ?> read(Map<?, ?> request) { return Map.of("outcome", "not-found"); }
 
-  // ---- The line protocol -----------------------------------------------------------------------
-
-  /** Answers one request. A failure is an answer, too, and the next request is read. */
-  static String answerTo(byte[] line) {
-    Map<String, Object> answer = new LinkedHashMap<>(Map.of("protocol", 1));
-    answer.put("id", null); // until it is known
-    try {
-      var request = parse(UTF_8.newDecoder().decode(ByteBuffer.wrap(line)));
-      answer.put("id", Objects.requireNonNull(request.get("id"), "a request has an id"));
-      answer.putAll(switch ((String) request.get("verb")) {
-        case "create" -> create(request);
-        case "act" -> act(request);
-        case "share" -> share(request);
-        case "read" -> read(request);
-        case "close" -> {
-          connections.clear(); // what follows begins without Connections
-          yield Map.of("outcome", "ok");
-        }
-        default -> Map.of("outcome", "unsupported");
-      });
-    } catch (Exception | StackOverflowError failure) {
-      answer.put("error", failure.toString());
-    }
-    return json(answer);
-  }
-
+  /** Answers each request. A failure is an answer, too, and the next request is read. */
   public static void main(String[] arguments) throws IOException {
-    var line = new ByteArrayOutputStream();
-    for (int next; (next = System.in.read()) != -1; ) {
-      line.write(next);
-      if (next == '\n') {
-        System.out.write((answerTo(line.toByteArray()) + "\n").getBytes(UTF_8));
-        System.out.flush();
-        line.reset();
-      }
+    var input = new BufferedReader(new InputStreamReader(System.in, ISO_8859_1)); // bytes, as yet
+    for (String line; (line = input.readLine()) != null; System.out.flush()) {
+      var answer = new HashMap<String, Object>(Map.of("protocol", 1));
+      answer.put("id", null); // until it is known
+      try {
+        var request = parse(UTF_8.newDecoder().decode(ByteBuffer.wrap(line.getBytes(ISO_8859_1))));
+        answer.put("id", Objects.requireNonNull(request.get("id"), "a request has an id"));
+        answer.putAll(switch ((String) request.get("verb")) {
+          case "create" -> create(request);
+          case "act" -> act(request);
+          case "share" -> share(request);
+          case "read" -> read(request);
+          case "close" -> { connections.clear(); yield Map.of("outcome", "ok"); }
+          default -> Map.of("outcome", "unsupported");
+        });
+      } catch (Exception failure) { answer.put("error", failure.toString()); }
+      System.out.write((json(answer) + "\n").getBytes(UTF_8));
     }
   }
 
-  // ---- JSON ------------------------------------------------------------------------------------
-
-  /** A value as JSON: null, text, a number, true, false, a list or a map. */
   static String json(Object value) {
-    if (value instanceof String text) {
-      return '"' + UNSAFE.matcher(text).replaceAll(Peer::escape) + '"';
-    }
-    if (value instanceof List<?> list) {
-      return list.stream().map(Peer::json).collect(joining(", ", "[", "]"));
-    }
-    if (value instanceof Map<?, ?> map) {
-      var members = map.entrySet().stream().map(e -> json(e.getKey()) + ": " + json(e.getValue()));
-      return members.collect(joining(", ", "{", "}"));
-    }
-    return String.valueOf(value);
+    if (value instanceof List<?> list) return list.stream().map(Peer::json).toList().toString();
+    if (value instanceof Map<?, ?> map) return "{" + String.join(", ", map.entrySet().stream().map(
+        it -> json(it.getKey()) + ": " + json(it.getValue())).toList()) + "}";
+    return !(value instanceof String text) ? String.valueOf(value) : '"' + UNSAFE.matcher(text)
+        .replaceAll(it -> "\\\\u%04x".formatted((int) it.group().charAt(0))) + '"';
   }
 
-  static final Pattern UNSAFE = Pattern.compile("[\"\\\\\\x00-\\x1f\\p{Cs}]");
-
-  static String escape(MatchResult unsafe) {
-    return String.format("\\\\u%04x", (int) unsafe.group().charAt(0));
+  // The grammar of a request: an object without objects in it. A blank stands for white space.
+  static String escape = "\\\\(?:[\"\\\\/bfnrt]|u\\p{XDigit}{4})", space = "[ \\t\\r]*+",
+      text = "\"(?:[^\"\\\\\\x00-\\x1f]|%s)*+\"".formatted(escape),
+      one = "(?:%s|\\d++|true|false)".formatted(text), many = "\\[ (?:%1$s(?: , %1$s)*+)?+ \\]",
+      member = "\\G(?:^ \\{|(?!^),) (%s) : (%s|%s) ".formatted(text, one, many.formatted(one));
+  static Pattern UNSAFE = Pattern.compile("[\"\\\\\\x00-\\x1f]"), ESCAPE = Pattern.compile(escape),
+      ONE = Pattern.compile(one), MEMBER = Pattern.compile(member.replace(" ", space));
+  static Map<?, ?> parse(CharSequence json) {
+    var all = new HashMap<Object, Object>();
+    MEMBER.matcher(json).results().forEach(it -> all.put(value(it.group(1)), value(it.group(2))));
+    if (MEMBER.matcher(json).replaceAll("").strip().equals("}")) return all;
+    throw new IllegalArgumentException("this is no request");
   }
-
-  // The quantifiers are possessive, so that long text does not overflow the stack.
-  static final String TEXT =
-      "\"(?:[^\"\\\\\\x00-\\x1f]|\\\\(?:[\"\\\\/bfnrt]|u\\p{XDigit}{4}))*+\"";
-  static final Pattern TOKEN =
-      Pattern.compile(TEXT + "|[{}\\[\\]:,\"]|[^{}\\[\\]:,\" \\t\\r\\n]++");
-  static final Pattern NUMBER = Pattern.compile("-?(0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d+)?");
-  static final Pattern ESCAPE = Pattern.compile("\\\\(u....|.)");
-
-  /** The members of the object that this JSON is. */
-  static Map<String, Object> parse(CharSequence json) {
-    Deque<String> tokens = new ArrayDeque<>();
-    TOKEN.matcher(json).results().map(MatchResult::group).forEach(tokens::add);
-    Map<String, Object> members = object(tokens);
-    if (!tokens.isEmpty()) throw new IllegalArgumentException("more than an object");
-    return members;
-  }
-
-  static Map<String, Object> object(Deque<String> tokens) {
-    Map<String, Object> members = new LinkedHashMap<>();
-    take("{", tokens);
-    while (!tokens.element().equals("}")) {
-      if (!members.isEmpty()) take(",", tokens);
-      String name = (String) Objects.requireNonNull(value(tokens));
-      take(":", tokens);
-      members.put(name, value(tokens));
-    }
-    take("}", tokens);
-    return members;
-  }
-
-  static List<Object> array(Deque<String> tokens) {
-    List<Object> values = new ArrayList<>();
-    take("[", tokens);
-    while (!tokens.element().equals("]")) {
-      if (!values.isEmpty()) take(",", tokens);
-      values.add(value(tokens));
-    }
-    take("]", tokens);
-    return values;
-  }
-
-  static Object value(Deque<String> tokens) {
-    if (tokens.element().equals("{")) return object(tokens);
-    if (tokens.element().equals("[")) return array(tokens);
-    String token = tokens.remove();
-    if (token.length() > 1 && token.startsWith("\"")) return text(token);
-    if (NUMBER.matcher(token).matches()) return new BigDecimal(token);
-    return switch (token) {
-      case "null" -> null;
-      case "true" -> true;
-      case "false" -> false;
-      default -> throw new IllegalArgumentException("this is not JSON: " + token);
-    };
-  }
-
-  static String text(String token) {
-    return ESCAPE.matcher(token.substring(1, token.length() - 1)).replaceAll(found -> {
-      String escape = found.group(1);
-      int at = "bfnrt".indexOf(escape);
-      if (at >= 0) return "\b\f\n\r\t".substring(at, at + 1);
-      boolean isUnit = escape.length() > 1; // of UTF-16
-      String unescaped = isUnit ? "" + (char) Integer.parseInt(escape, 1, 5, 16) : escape;
-      return Matcher.quoteReplacement(unescaped);
-    });
-  }
-
-  static void take(String mark, Deque<String> tokens) {
-    if (!tokens.remove().equals(mark)) throw new IllegalArgumentException("there is no " + mark);
+  static Object value(String in) {
+    if (in.startsWith("[")) return ONE.matcher(in).results().map(it -> value(it.group())).toList();
+    if (in.matches("true|false")) return in.equals("true");
+    if (!in.startsWith("\"")) return new java.math.BigInteger(in);
+    return ESCAPE.matcher(in.substring(1, in.length() - 1)).replaceAll(it ->
+        Matcher.quoteReplacement(it.group().length() < 6
+            ? it.group().replace("\\/", "/").translateEscapes()
+            : "" + (char) Integer.parseInt(it.group(), 2, 6, 16)));
   }
 }
