@@ -84,6 +84,12 @@ def node() -> str:
     return installed("node", "Node.js", "CONNECT_CORE_REQUIRE_NODE")
 
 
+@pytest.fixture
+def perl() -> str:
+    """Perl. If it is not installed, the test is skipped; in ``.ci/run``, it fails."""
+    return installed("perl", "Perl", "CONNECT_CORE_REQUIRE_PERL")
+
+
 @pytest.fixture(scope="module")
 def tsc() -> list[str]:
     """TypeScript's compiler, as a command. If it cannot be had, the tests are skipped or fail."""

@@ -1,7 +1,7 @@
 """Programs that speak the line protocol, and programs that break it.
 
-`PEER` is an independent implementation in JavaScript. `ANSWERING` is a few lines of Python; the
-peers that break the protocol are variants of it.
+`PEER` is an independent implementation in JavaScript, `PERL_PEER` one in Perl. `ANSWERING` is a few
+lines of Python; the peers that break the protocol are variants of it.
 """
 
 import os
@@ -15,6 +15,8 @@ from support import ROOT
 
 #: The second implementation, for Node.js.
 PEER: Final = ROOT / "tests" / "node" / "peer.mjs"
+#: The third implementation, for Perl.
+PERL_PEER: Final = ROOT / "tests" / "perl" / "peer.pl"
 
 _FRAME = """\
 import json, os, sys, time

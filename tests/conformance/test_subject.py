@@ -1,11 +1,11 @@
-"""The library's implementations and the one in JavaScript, against the whole specification."""
+"""The library's implementations and those in other languages, against the whole specification."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import pytest
 from databases import STORES, Backend
-from peers import PEER
+from peers import PEER, PERL_PEER
 from sqlalchemy import delete
 
 from connect_core import (
@@ -200,3 +200,22 @@ def test_errors_of_the_library_are_answers() -> None:
 def test_errors_that_are_not_outcomes(error: ConnectError) -> None:
     with pytest.raises(TypeError, match=f"{type(error).__name__} is not the outcome of an attempt"):
         Answer.to(error)
+
+
+class TestThirdImplementation:
+    """An implementation in Perl, written from the specification alone."""
+
+    def test_it_conforms(self, perl: str) -> None:
+        with StdioPeer([perl, str(PERL_PEER)]) as system:
+            report = run(lambda: system, Profile(name="Perl"))
+        assert report.conforms, report.sentence()
+        assert report.counts() == {Result.PASS: len(report.results)}
+        assert report.answers == {
+            point.id: [point.ours] for point in load_specification().open_points
+        }
+
+    @pytest.mark.stress
+    def test_the_exploration_finds_nothing(self, perl: str) -> None:
+        with StdioPeer([perl, str(PERL_PEER)]) as system:
+            found = explore(lambda: system, examples=60, steps=50, seed=1)
+        assert found.result is Result.PASS, found.describe()

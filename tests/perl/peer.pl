@@ -1,7 +1,9 @@
 # An implementation of the Connection specification in Perl, without anything that does not come
 # with it. It was written from docs/specification.md and the schema of the line protocol alone, has
 # every capability, and gives our answers to the open points. It reads a request a line from
-# standard input, and writes an answer a line to standard output.
+# standard input, and writes an answer a line to standard output:
+#
+#   perl tests/perl/peer.pl
 
 use v5.14;
 use strict;
@@ -15,9 +17,13 @@ use Time::HiRes qw(time);
 
 # The actions: the statuses from which each can be taken, its roles, and what it leads to.
 my %ACTION = (
-    activate   => { from => ['pending'],           roles => ['destination'],           to => 'active' },
-    deactivate => { from => ['pending', 'active'], roles => ['source', 'destination'], to => 'inactive' },
-    reactivate => { from => ['inactive'],          roles => ['source'],                to => 'pending' },
+    activate   => { from => ['pending'], roles => ['destination'], to => 'active' },
+    reactivate => { from => ['inactive'], roles => ['source'], to => 'pending' },
+    deactivate => {
+        from  => ['pending', 'active'],
+        roles => ['source', 'destination'],
+        to    => 'inactive',
+    },
 );
 
 # The HTTP status of each refusal. A document that is not JSON has one of its own.
@@ -37,7 +43,13 @@ my @DEFAULT_SCOPES = ('account.read', 'inquiry.read');
 my $MOST_CHARACTERS = 255;
 my $MOST_SCOPES = 64;
 
-my %VERB = (create => \&create, act => \&act, share => \&share, read => \&read_state, close => \&forget);
+my %VERB = (
+    create => \&create,
+    act    => \&act,
+    share  => \&share,
+    read   => \&read_state,
+    close  => \&forget,
+);
 
 my %connections;    # by id
 my %id_of_pair;     # of the source and the destination, joined by a space, which no id has
