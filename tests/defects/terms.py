@@ -1004,13 +1004,6 @@ class AcceptsNull(_AcceptsNames):
     characters = "\0"
 
 
-@defect("names", create(name="a\ud800b"))
-class AcceptsSurrogates(_AcceptsNames):
-    """Unpaired surrogates are accepted in names."""
-
-    characters = "[\ud800-\udfff]"
-
-
 @defect("names", create(name="a\x07b"))
 class StripsControls(Faulty):
     """Control characters are removed from names instead of refused."""

@@ -233,6 +233,11 @@ function documentOf(connection) {
 
 // ---- Create documents ------------------------------------------------------------------------
 
+/** A place, or the place around it that has no unpaired surrogate in it. */
+function withoutSurrogates(pointer) {
+  return pointer.isWellFormed() ? pointer : withoutSurrogates(pointer.replace(/\/[^/]*$/, ''));
+}
+
 const escapePointer = (name) => name.replaceAll('~', '~0').replaceAll('/', '~1');
 
 /**
@@ -313,7 +318,8 @@ function createFromDocument(service, by, body) {
   } catch {
     return { outcome: 'invalid', httpCase: 'not-json', pointers: [''] };
   }
-  const pointers = new Set([...placesOfMembersTwice(body), ...placesOfProblems(document)]);
+  const places = [...placesOfMembersTwice(body), ...placesOfProblems(document)];
+  const pointers = new Set(places.map(withoutSurrogates));
   if (pointers.size > 0) return { outcome: 'invalid', pointers: [...pointers] };
   const { [DESTINATION]: destination, name, scopes } = document.data.attributes;
   return service.create({ by, destination, name, scopes });

@@ -289,10 +289,11 @@ sub repeated {
     } keys %$members;
 }
 
-# An answer has no unpaired surrogates, but a member's name may have some.
+# An answer has no unpaired surrogates: a member whose name has one is told by the object around it.
 sub pointer {
     my ($place, $token) = @_;
-    return "$place/" . ($token =~ s/~/~0/gr =~ s{/}{~1}gr =~ s/\p{Cs}/\x{FFFD}/gr);
+    return $place if $token =~ /\p{Cs}/;
+    return "$place/" . ($token =~ s/~/~0/gr =~ s{/}{~1}gr);
 }
 
 sub terms_of {

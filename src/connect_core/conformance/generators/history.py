@@ -77,6 +77,21 @@ def history() -> Iterator[Vector]:
         since=V1_1,
     )
     yield _second_creations(scenario, "events", "CXN-HIST-002")
+    scenario = Scenario(
+        "history/stale",
+        "the history after attempts that expect another version",
+        *("versions", "history", "expected-version"),
+        since=V1_1,
+    )
+    scenario.given()
+    for by, action in ((DESTINATION, Action.ACTIVATE), (SOURCE, Action.DEACTIVATE)):
+        version = scenario.model.connection("main").version
+        for who, expected in product(EVERYBODY, (version + 1, version + 2**33)):
+            scenario.take(who, action, expected=expected)
+        scenario.look("main", "events", tests=("CXN-HIST-002",))
+        scenario.take(by, action, expected=version)
+    scenario.look("main", "events", tests=("CXN-HIST-001",))
+    yield scenario.vector()
     for steps in walks(3):
         scenario = Scenario(
             f"history/{walk_id(steps)}", f"history: {describe(steps)}", "versions", "history"

@@ -184,6 +184,7 @@ MORE_INVALID_TEXTS: Final[Mapping[str, str]] = {
     "unknown/to-be-escaped": json.dumps(
         document({**_REQUIRED, "a b": 1, "50%": 2, 'q"': 3, "\u00e9": 4, "~1": 5, "#": 6, "\\": 7})
     ),
+    "unknown/surrogate": json.dumps(document({**_REQUIRED, "\ud800": 1})),
     "unknown/empty": json.dumps(document({**_REQUIRED, "": 1})),
     "unknown/proto": json.dumps(document({**_REQUIRED, "__proto__": {}, "constructor": 1})),
     "unknown/camel-case": json.dumps(document({"destinationOrganizationId": DESTINATION})),
@@ -222,6 +223,8 @@ MORE_MALFORMED_TEXTS: Final[Mapping[str, str]] = {
     "semicolon": f"{json.dumps(document())};",
     "comment-inside": json.dumps(document(), indent=1).replace("{\n", "{ // an object\n"),
     "hash-comment": json.dumps(document(), indent=1).replace("{\n", "{ # an object\n"),
+    "comment-line-first": f"// a Connection\n{json.dumps(document())}",
+    "block-comment-inside": json.dumps(document()).replace("{", "{ /* an object */ ", 1),
     "line-comment": f"{json.dumps(document())} // a Connection",
     "yaml": "data:\n  attributes:\n    destination-organization-id: org_Destination\n",
 }
