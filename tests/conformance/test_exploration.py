@@ -220,8 +220,9 @@ def test_a_system_that_answers_an_open_point_in_different_ways() -> None:
 
     found = small(Moody)
     assert found.runs < 30
-    assert found.result is Result.ERROR
-    assert found.sentence().endswith(f"found an error: {NOT_REPRODUCIBLE}")
+    assert found.result in (Result.FAIL, Result.ERROR)  # the next one may answer as the first
+    assert found.finding is not None
+    assert "CXN-OPEN-005" in found.finding.observed
 
 
 def test_a_system_without_a_claimed_capability() -> None:
@@ -392,14 +393,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_a_time_limit(clock: Clock) -> None:
     """No call begins after it, not even a read-back. Every system is closed."""
-    found = explore(clock.timed(ReferenceSystem), examples=30, steps=30, seed=1, seconds=1500)
-    assert (clock.calls, clock.now, clock.open) == (1500, 1500, 0)
+    found = explore(clock.timed(ReferenceSystem), examples=30, steps=30, seed=1, seconds=300)
+    assert (clock.calls, clock.now, clock.open) == (300, 300, 0)
     assert found.result is Result.COULD_NOT_TEST
-    assert (found.timed_out, found.seconds) == (True, 1500)
+    assert (found.timed_out, found.seconds) == (True, 300)
     assert 0 < found.runs < 30
     assert found.sentence() == (
         f"exploration 30x30 (seed 1) is too small to say anything: it did not reach "
-        f"{len(found.unvisited)} cells of the matrix in {found.runs} of 30 runs, all that 1500 s "
+        f"{len(found.unvisited)} cells of the matrix in {found.runs} of 30 runs, all that 300 s "
         "allowed"
     )
     assert found.describe().splitlines()[1:] == list(found.unvisited)
@@ -451,7 +452,8 @@ def test_shrinking_has_a_time_limit_too(clock: Clock) -> None:
     assert shortest.finding is not None
     less, clock.now = clock.now - 1, 0
     found = explore(late(clock, 1), examples=30, steps=30, seed=1, seconds=less)
-    assert clock.now == less
+    assert found.finding is not None
+    assert less <= clock.now <= less + 1 + len(found.finding.vector.steps)  # it is run once more
     assert (found.result, found.timed_out, clock.open) == (Result.FAIL, False, 0)
     assert found.finding is not None
     assert found.finding.observed.startswith("stale")

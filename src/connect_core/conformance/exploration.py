@@ -279,9 +279,14 @@ class _Run:
         name = self._any()
         if self._chance.random() < 0.4:
             self._bring_to(name, SHARING_STATUS)
-        destination = str(self._model.connection(name).destination_organization_id)
-        outside = self._has("outsiders") and self._chance.random() < 0.3
-        self._ask(name, self._world.organization() if outside else destination)
+        connection = self._model.connection(name)
+        reader = str(connection.destination_organization_id)
+        who = self._chance.random()
+        if who < 0.2:
+            reader = str(connection.source_organization_id)
+        elif who < 0.4 and self._has("outsiders"):
+            reader = self._world.organization()
+        self._ask(name, reader)
 
     def _ask(self, name: str, by: str) -> None:
         scopes = sorted(map(str, self._model.connection(name).scopes))
@@ -423,6 +428,7 @@ def explore(
             world = World(chance, organizations)
             with Trace(search) as trace:
                 _Run(trace, world, frozenset(profile.claims), visited, required).go(steps)
+            search.answers = trace.answers
             runs += 1
             on_progress(runs)
     except OutOfTimeError:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from connect_core.conformance.model import Move, destination_of
+from connect_core.conformance.model import Move, destination_in, destination_of
 from connect_core.conformance.permitted import NO_SUCH_CONNECTION
 from connect_core.conformance.results import Result
 from connect_core.conformance.runner import run_vector
@@ -25,6 +25,7 @@ from connect_core.conformance.trace import (
     vector_of,
 )
 from connect_core.conformance.vectors import ActStep, AnyStep, CreateStep, ReadStep, ShareStep
+from connect_core.jsonapi import parse_create
 from connect_core.lifecycle import Action
 
 #: How often a counterexample is run again at most, to make it shorter and simpler.
@@ -88,7 +89,8 @@ def _simpler(steps: Sequence[AnyStep]) -> Iterator[Sequence[AnyStep]]:
     size = len(steps) // 2
     while size:
         for start in range(0, len(steps), size):
-            yield (*steps[:start], *steps[start + size :])
+            if size < len(steps):
+                yield (*steps[:start], *steps[start + size :])
         size //= 2
     for place, step in enumerate(steps[:-2], 1):  # perhaps a read shows it sooner
         for by in (step.by, steps[-1].by):
@@ -140,7 +142,14 @@ def _renamed(step: AnyStep, new: Mapping[str, str]) -> AnyStep:
 def _simplifications(step: AnyStep) -> Iterator[Mapping[str, object]]:
     """Changes that make a call simpler."""
     if isinstance(step, CreateStep):
-        yield from ({member: None} for member in ("name", "scopes") if getattr(step, member))
+        if step.body is not None and (to := destination_in(step.body)) is not None:
+            request = parse_create(step.body)
+            terms = {"name": request.name, "scopes": tuple(sorted(map(str, request.scopes)))}
+            yield {"body": None, "destination": to}
+            yield {"body": None, "destination": to, **terms}
+        yield from (
+            {member: None} for member in ("name", "scopes") if getattr(step, member) is not None
+        )
         if step.scopes is not None and len(step.scopes) > 1:
             yield from ({"scopes": (scope,)} for scope in step.scopes)
         if step.allow_self and step.destination != step.by:

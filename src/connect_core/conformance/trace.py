@@ -58,7 +58,7 @@ class Search:
     Attributes:
         make_system: makes a fresh system.
         profile: the profile of the implementation.
-        answers: the answers to open points that were possible at the beginning.
+        answers: the answers to open points that agree with all earlier traces.
         seconds: how long the traces may take together; None if there is no limit. Once there is a
             counterexample, they may take as long again, to shrink it.
         on_call: called after each call.
@@ -129,7 +129,9 @@ class Trace:
             raise
         except Exception as error:
             raise UnmadeError(error) from error
-        self._execution = Execution(self._system, search.answers.copy())
+        #: The answers to open points that agree with everything observed so far.
+        self.answers = search.answers.copy()
+        self._execution = Execution(self._system, self.answers)
 
     def __enter__(self) -> "Trace":
         return self
@@ -144,7 +146,8 @@ class Trace:
         except BrokenSystemError:
             raise
         except Exception as failure:
-            raise FoundError(self._counterexample(failure, "close")) from failure
+            if self._steps:
+                raise FoundError(self._counterexample(failure, "close")) from failure
 
     def do(self, step: AnyStep) -> Alternative | None:
         """Make a call, and follow its answer.

@@ -39,7 +39,11 @@ _CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345
 _LONGEST_ID: Final = 200
 _PLAIN_SCOPES: Final = ("inquiry.read", "account.read", "case.read", "inquiry.write", "a.b")
 
-_VALID: Final = (*map(json.dumps, VALID_DOCUMENTS.values()), *VALID_TEXTS.values())
+_VALID: Final = tuple(
+    text
+    for text in (*map(json.dumps, VALID_DOCUMENTS.values()), *VALID_TEXTS.values())
+    if DESTINATION in text  # no other organizations than those of the world
+)
 _INVALID: Final = (
     *map(json.dumps, INVALID_DOCUMENTS.values()),
     *INVALID_TEXTS.values(),
