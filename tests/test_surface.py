@@ -253,8 +253,8 @@ def test_a_star_import_without_extras() -> None:
 def test_two_places_read_a_clock() -> None:
     """`history.utc_now` and the minting of ids; everything else takes the time as an argument.
 
-    Two modules of the kit measure how long an exploration takes, the HTTP handler how long a
-    request takes, and an engine how long a connection was idle; they know no time of day.
+    Three modules of the kit measure how long a run or an exploration takes, the HTTP handler how
+    long a request takes, and an engine how long a connection was idle; they know no time of day.
     """
     readers = sorted(
         path.name
@@ -274,6 +274,7 @@ MEASURING = {
     ("handler.py", "perf_counter"),
     ("kit.py", "time.monotonic"),
     ("logs.py", "perf_counter"),
+    ("runner.py", "monotonic"),
     ("trace.py", "time.monotonic"),
     ("visit.py", "perf_counter"),
 }

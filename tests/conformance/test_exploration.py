@@ -23,8 +23,8 @@ from connect_core.conformance import (
     run,
     trace,
 )
-from connect_core.conformance.exploration import _Run
 from connect_core.conformance.profile import Answers
+from connect_core.conformance.random_run import RandomRun
 from connect_core.conformance.shrinking import NOT_REPRODUCIBLE
 
 STRESS = pytest.mark.stress
@@ -144,13 +144,14 @@ def test_answers_are_followed(answer: str) -> None:
                 call["allow_self"] = True
             return super().create(**call)  # type: ignore[arg-type]
 
-    found = small(Ours)
+    claims = ("named-source", "versions", "times")  # a document does not ask for one
+    found = small(Ours, Profile(claims=claims))
     assert found.finding is None, found.describe()
     assert answer != "never" or not [each for each in found.unvisited if "+" in each]
-    chosen = Profile(answers={"CXN-OPEN-005": answer})
+    chosen = Profile(claims=claims, answers={"CXN-OPEN-005": answer})
     assert small(Ours, chosen).finding is None
     other = "never" if answer == "always" else "always"
-    wrong = small(Ours, Profile(answers={"CXN-OPEN-005": other}))
+    wrong = small(Ours, Profile(claims=claims, answers={"CXN-OPEN-005": other}))
     assert wrong.result is Result.FAIL
 
 
@@ -416,11 +417,11 @@ def test_a_time_limit_before_the_first_run_has_ended(clock: Clock) -> None:
 
 @STRESS
 def test_a_time_limit_after_every_cell_was_tried(clock: Clock) -> None:
-    found = explore(clock.timed(ReferenceSystem), examples=9999, steps=50, seed=1, seconds=60000)
+    found = explore(clock.timed(ReferenceSystem), examples=9999, steps=50, seed=1, seconds=6000)
     assert (found.result, found.unvisited, found.timed_out) == (Result.PASS, (), True)
     assert found.sentence() == (
         f"exploration 9999x50 (seed 1) found nothing in {found.runs} of 9999 runs, "
-        "all that 60000 s allowed"
+        "all that 6000 s allowed"
     )
 
 
@@ -555,7 +556,7 @@ def test_a_signal_between_calls_ends_it(monkeypatch: pytest.MonkeyPatch) -> None
         raised.append(1)
         raise SystemExit(143)
 
-    monkeypatch.setattr(_Run, "_create", interrupted)
+    monkeypatch.setattr(RandomRun, "_create", interrupted)
     with pytest.raises(SystemExit, match="143"):
         explore(ReferenceSystem, examples=9, steps=9)
     assert raised == [1]

@@ -15,8 +15,10 @@ from schemas import validator
 
 from connect_core import Action, InvalidDocumentError, parse_create
 from connect_core.conformance import (
+    Answer,
     InvalidVectorsError,
     Outcome,
+    ReferenceSystem,
     Vector,
     load_specification,
     load_vectors,
@@ -24,18 +26,20 @@ from connect_core.conformance import (
     select,
 )
 from connect_core.conformance.generators import GENERATORS, vector_files
-from connect_core.conformance.generators.documents import (
+from connect_core.conformance.generators.texts import (
     INVALID_DOCUMENTS,
     INVALID_TEXTS,
     MALFORMED_TEXTS,
 )
-from connect_core.conformance.generators.http import STATUSES
+from connect_core.conformance.permitted import STATUSES
 from connect_core.conformance.scenario import walks
+from connect_core.conformance.shuffle import Shuffle
 from connect_core.conformance.specification import DATA
 from connect_core.conformance.vectors import (
     ActStep,
     Check,
     CreateStep,
+    ReadStep,
     ShareStep,
     file_text,
     parse_vectors,
@@ -94,9 +98,14 @@ class TestTheFiles:
             assert list(vector.open) == sorted(points)
 
     def test_refusals_are_read_back_as_often_as_successes(self) -> None:
-        """Every tested action is followed by a read-back, whatever its outcome."""
+        """Every tested action is followed by a read-back, whatever its outcome.
+
+        Those that are new are about what happens if nothing is read.
+        """
         for name in ("transition", "walk", "refusals", "versions", "history"):
             for vector in select([name]):
+                if vector.since != "1.0":
+                    continue
                 for step in vector.steps:
                     if isinstance(step, ActStep) and step.requirements:
                         assert step.then, vector.id
@@ -234,6 +243,55 @@ class TestTheGenerators:
                 )
                 assert ends.answers == {"CXN-OPEN-005": ("never",)}
 
+    def test_depth(self) -> None:
+        """A version needs more than a byte, and the history has as many events."""
+        for name in ("depth/rounds", "depth/versions", "depth/history"):
+            (vector,) = select([name])
+            steps = [each for each in vector.steps if isinstance(each, ActStep)]
+            taken = [each for each in steps if each.accept[0].outcome is Outcome.OK]
+            assert len(taken) == 300
+        (vector,) = select(["depth/history"])
+        last = vector.steps[-1].accept[0].state["events"]
+        assert isinstance(last, list)
+        assert [each["version"] for each in last] == list(range(1, 302))
+
+    def test_many_connections(self) -> None:
+        for vector in select(["many"]):
+            names = {each.connection for each in vector.steps}
+            assert len(names) >= 40
+
+    def test_nothing_is_read_between(self) -> None:
+        """An answer from what was read last is not the same as one from what is."""
+        never = [each for each in select(["unread"]) if "/never" in each.id]
+        assert len(never) == 3
+        for vector in never:
+            kinds = [type(each) for each in vector.steps]
+            first = kinds.index(ReadStep)
+            assert set(kinds[first:]) == {ReadStep}
+            assert not [each for each in vector.steps if each.then]
+
+    @pytest.mark.parametrize("family", ["short", "numbers", "hashes", "long"])
+    def test_ids_that_are_nearly_the_same(self, family: str) -> None:
+        """Each is a party of a Connection of its own."""
+        (vector,) = select([f"related/{family}/destinations"])
+        made = [each for each in vector.steps if isinstance(each, CreateStep)]
+        destinations = [str(each.destination) for each in made]
+        assert len(set(destinations)) == len(destinations) > 3
+        assert max(map(len, destinations)) <= 255
+
+    def test_the_hashes_are_the_same(self) -> None:
+        """In the way of Java's text, whatever the letters around are exchanged for."""
+        (vector,) = select(["related/hashes/destinations"])
+        for seed in (0, 1, 2):
+            sent = set()
+            for each in vector.steps:
+                if isinstance(each, CreateStep):
+                    number = 0
+                    for character in _sent(str(each.destination), seed):
+                        number = (31 * number + ord(character)) % 2**32
+                    sent.add(number)
+            assert len(sent) == 1
+
     def test_the_stories(self) -> None:
         assert [each for each in IDS if each.startswith("story/")] == [
             "story/accept",
@@ -241,6 +299,19 @@ class TestTheGenerators:
             "story/deactivate-reactivate-accept-again",
             "story/refused-share",
         ]
+
+
+def _sent(organization: str, seed: int) -> str:
+    """The id that is sent in place of an organization's."""
+    seen: list[str] = []
+
+    class Sees(ReferenceSystem):
+        def read(self, *, by: str, connection: str) -> Answer:
+            seen.append(by)
+            return super().read(by=by, connection=connection)
+
+    Shuffle(seed).system(Sees(), "any").read(by=organization, connection="none")
+    return seen[0]
 
 
 # --- Files of one's own --------------------------------------------------------------------------
