@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from starlette.applications import Starlette
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -30,6 +31,7 @@ from connect_core import (
     authorize_access,
     roles_of,
 )
+from connect_core.history import MAX_VERSION
 from connect_core.identifiers import ConnectionId
 from connect_core.jsonapi import (
     Representation,
@@ -49,6 +51,15 @@ TITLES = {
     409: "Conflict",
     422: "Unprocessable entity",
 }
+
+
+class _Any(StringConvertor):
+    """Any text, also with slashes and line feeds."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("any", _Any())
 
 
 def key_for(organization: str) -> str:
@@ -88,14 +99,14 @@ class Service:
         self.service = ConnectionService(self.store)
         self.representation: Representation = representation
         self.statuses = statuses
-        one = f"{CONNECTIONS}/{{id}}"
+        one = f"{CONNECTIONS}/{{id:any}}"  # it may have a slash
         self.app = Starlette(
             routes=[
                 Route(CONNECTIONS, self._answering(self.create), methods=["POST"]),
                 Route(CONNECTIONS, self._answering(self.list)),
-                Route(one, self._answering(self.read)),
                 Route(f"{one}/history", self._answering(self.history)),
-                Route(f"{one}/data/{{scope:path}}", self._answering(self.share)),
+                Route(f"{one}/data/{{scope:any}}", self._answering(self.share)),
+                Route(one, self._answering(self.read)),
                 Route(f"{one}/{{action}}", self._answering(self.act), methods=["POST"]),
             ]
         )
@@ -148,6 +159,8 @@ class Service:
     def act(self, request: Request, _: bytes, /) -> Response:
         tag = request.headers.get("If-Match")
         version = None if tag is None else int(tag.strip('"'))
+        if version is not None and version > MAX_VERSION:
+            version = 0  # no Connection has that one, either
         action = Action(request.path_params["action"])
         return self.take(action, request.path_params["id"], actor_of(request), version)
 

@@ -34,7 +34,7 @@ from connect_core.errors import (
     SelfConnectionError,
     StaleConnectionError,
 )
-from connect_core.history import ConnectionEvent, format_timestamp
+from connect_core.history import MAX_VERSION, ConnectionEvent, format_timestamp
 from connect_core.jsonapi import CreateRequest, connection_document, error_document, parse_create
 from connect_core.lifecycle import Action
 from connect_core.parties import Actor, roles_of
@@ -397,6 +397,8 @@ class ServiceSystem:
         self, *, by: str, connection: str, action: str, expected_version: int | None = None
     ) -> Answer:
         """See `System.act`."""
+        if expected_version is not None and expected_version > MAX_VERSION:
+            return Answer(Outcome.INVALID, http=422)  # the service takes no such argument
 
         def attempt(service: ConnectionService) -> Answer:
             take = {

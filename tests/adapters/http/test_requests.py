@@ -233,7 +233,15 @@ ROWS = {
     "the last version": refused(
         409, "stale_connection", "POST", "{c}/{id}/deactivate", [("If-Match", '"2147483647"')]
     ),
-    "a version that cannot be": header("If-Match", ("If-Match", '"2147483648"')),
+    "a version that cannot be": refused(
+        409, "stale_connection", "POST", "{c}/{id}/deactivate", [("If-Match", '"2147483648"')]
+    ),
+    "a version of many digits": refused(
+        409, "stale_connection", "POST", "{c}/{id}/deactivate", [("If-Match", f'"{"9" * 5000}"')]
+    ),
+    "its version beside one that cannot be": Row(
+        200, "POST", "{c}/{id}/deactivate", [("If-Match", '"2147483648", "1"')]
+    ),
     "no tag": header("If-Match", ("If-Match", "1")),
     "an empty one": header("If-Match", ("If-Match", "")),
     "a version of what is new": refused(

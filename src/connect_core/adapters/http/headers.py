@@ -22,7 +22,7 @@ _JSON_TYPES: Final = frozenset({"application/json", "application/vnd.api+json"})
 _TAGS: Final = re.compile(r'[ \t,]*(?:W/)?"[^"]*"(?:[ \t]*,[ \t,]*(?:W/)?"[^"]*")*[ \t,]*')
 #: A version's tag. A proxy that compresses an answer marks the tag as weak, or adds the coding's
 #: name: ``"1"`` becomes ``W/"1"`` or ``"1-gzip"``, and still names the version.
-_VERSION: Final = re.compile(r'"([1-9][0-9]{0,9})(?:--?(?:br|deflate|gzip|zstd))?"')
+_VERSION: Final = re.compile(r'"([1-9][0-9]*)(?:--?(?:br|deflate|gzip|zstd))?"')
 #: A request's id that is safe in a log and in a header.
 _REQUEST_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,128}")
 
@@ -119,7 +119,8 @@ def expected_versions(headers: Headers) -> Sequence[int | None]:
     """The versions that ``If-Match`` names; None for any, without it or with ``*``.
 
     Several tags are several versions, of which one has to be the present one. A weak tag counts
-    like a strong one: it names the same version.
+    like a strong one: it names the same version. A version above the highest one is as good as 0,
+    which no Connection has either.
 
     Raises:
         RequestError: it names no version.
@@ -128,12 +129,18 @@ def expected_versions(headers: Headers) -> Sequence[int | None]:
     if not lines or lines == ["*"]:
         return (None,)
     tags = ", ".join(lines)
-    versions = sorted({int(version) for version in _VERSION.findall(tags)})
-    if not _TAGS.fullmatch(tags) or not versions or versions[-1] > MAX_VERSION:
+    versions = sorted(set(map(_possible, _VERSION.findall(tags))))
+    if not _TAGS.fullmatch(tags) or not versions:
         raise invalid_header(
             "If-Match", "If-Match takes the ETag of an answer, several with commas, or *."
         )
     return versions
+
+
+def _possible(version: str) -> int:
+    """The number of a version, or 0 if it is higher than there is one. It may have many digits."""
+    too_long = len(version) > len(str(MAX_VERSION))
+    return 0 if too_long or int(version) > MAX_VERSION else int(version)
 
 
 def is_known(headers: Headers, version: int) -> bool:

@@ -187,7 +187,6 @@ MORE_INVALID_TEXTS: Final[Mapping[str, str]] = {
     "unknown/surrogate": json.dumps(document({**_REQUIRED, "\ud800": 1})),
     "unknown/empty": json.dumps(document({**_REQUIRED, "": 1})),
     "unknown/proto": json.dumps(document({**_REQUIRED, "__proto__": {}, "constructor": 1})),
-    "unknown/camel-case": json.dumps(document({"destinationOrganizationId": DESTINATION})),
     "unknown/not-ascii": json.dumps(document({**_REQUIRED, "n\u0430me": "Partner"})),
     "unknown/included": json.dumps({**document(), "included": [], "jsonapi": {}, "links": {}}),
     "unknown/relationships": json.dumps(document(relationships={})),

@@ -13,11 +13,11 @@ does not accept a key, ends the run with a `PeerError`.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import wraps
 from types import TracebackType
-from typing import Final, ParamSpec, Self
+from typing import Any, Final, ParamSpec, Self
 from urllib.parse import quote
 
 import httpx
@@ -51,6 +51,7 @@ from connect_core.conformance.transports.replies import (
     state_of,
 )
 from connect_core.jsonapi import Representation
+from connect_core.parties import Name
 from connect_core.scopes import DEFAULT_SCOPES, Scope, ScopeSet
 from connect_core.text import shown
 
@@ -61,13 +62,17 @@ _NO_SOURCE: Final = "Over HTTP the source is the organization that acts."
 _NO_SHARE: Final = "The profile names no path to read data over HTTP."
 _NO_SCOPES: Final = "Over HTTP the creation takes no scopes here."
 _UNSEEN: Final = "The published form shows no name, no scopes and no document of the guide's."
+_NO_NAME: Final = "The published form takes no name."
+_NO_PATH: Final = "No path can carry an empty id, nor a dot or two alone."
 _NO_DOCUMENT: Final = "The service has the published form of the documents, not the guide's."
 
 
 #: The members of a state that the published form does not show, and those that depend on scopes.
 _NOT_PUBLISHED: Final = frozenset({"name", "scopes", "document"})
 _OF_SCOPES: Final = frozenset({"scopes", "document"})
-_SCOPES: Final = TypeAdapter[frozenset[Scope]](ScopeSet)
+_DOTS: Final = (".", "..")
+_SCOPES: Final = dapter[frozenset[Scope]](ScopeSet)
+_NAME: Final = TypeAdapter[str](Name)
 
 
 class HttpService:
@@ -207,7 +212,7 @@ def _document(attributes: Mapping[str, object]) -> str:
 
 
 def _where_provided(call: Callable[_Call, Answer]) -> Callable[_Call, Answer]:
-    """The same call, left out if no organization can stand for a name in it."""
+    """The same call, left out if no organization can stand for a name in it, or no path."""
 
     @wraps(call)
     def called(*args: _Call.args, **kwargs: _Call.kwargs) -> Answer:
@@ -257,10 +262,14 @@ class HttpSystem:
             return _left_out(_NO_SOURCE)
         if body is not None and self._form != "guide":
             return _left_out(_NO_DOCUMENT)
+        if name is not None and self._form != "guide":
+            if not _is_valid(_NAME, name):
+                return _left_out(_NO_NAME)
+            name = None
         takes_scopes = self._form == "guide" and self._profile.scopes
         as_default = scopes is None or frozenset(scopes) == DEFAULT_SCOPES
         if not takes_scopes:
-            if not as_default and not _are_valid(scopes):
+            if not as_default and not _is_valid(_SCOPES, frozenset(scopes or ())):
                 return _left_out(_NO_SCOPES)
             scopes = None
         if body is None:
@@ -268,7 +277,7 @@ class HttpSystem:
             attributes: dict[str, object] = {
                 "destination-organization-id": self._organizations.id_of(str(destination))
             }
-            if name is not None and self._form == "guide":
+            if name is not None:
                 attributes["name"] = name
             if scopes is not None:
                 attributes["scopes"] = list(scopes)
@@ -286,7 +295,7 @@ class HttpSystem:
             self._organizations.connect(by, other)
         reply = self._client.ask("POST", CONNECTIONS, key, body=body)
         if not reply.is_ok:
-            return _refused(reply, "create", is_self=by in others)
+            return self._refused(reply, "create", is_self=by in others)
         resource = self._resource(reply)
         return Answer(Outcome.OK, resource.id, http=reply.status)
 
@@ -301,7 +310,7 @@ class HttpSystem:
         key = self._organizations.key_of(by)
         reply = self._client.ask("POST", path, key, headers=headers)
         if not reply.is_ok:
-            return _refused(reply, "act", expects=expected_version is not None)
+            return self._refused(reply, "act", expects=expected_version is not None)
         self._resource(reply, connection)
         return Answer(Outcome.OK, http=reply.status)
 
@@ -316,7 +325,7 @@ class HttpSystem:
         key = self._organizations.key_of(by)
         reply = self._client.ask("GET", path, key)
         if not reply.is_ok:
-            return _refused(reply, "share")
+            return self._refused(reply, "share")
         return Answer(Outcome.OK, http=reply.status)
 
     @_where_provided
@@ -325,7 +334,7 @@ class HttpSystem:
         key = self._organizations.key_of(by)
         reply = self._client.ask("GET", _path("{id}", connection), key)
         if not reply.is_ok:
-            return _refused(reply, "read")
+            return self._refused(reply, "read")
         resource = self._resource(reply, connection)
         state = state_of(resource, self._organizations.name_of)
         if self._form == "guide":
@@ -343,6 +352,20 @@ class HttpSystem:
         """See `System.close`. The service keeps what was created; nobody uses it again."""
 
     # --- Reading answers ---
+
+    def _refused(
+        self, reply: Reply, verb: str, *, is_self: bool = False, expects: bool = False
+    ) -> Answer:
+        """The answer that corresponds to a refusal."""
+        readings, pointers = refusal_of(reply, verb, is_self=is_self, expects=expects)
+        # The published form has 400 for whatever is invalid. What is sent in it is always JSON.
+        published = self._form == "current" and reply.status == 400
+        return Answer(
+            readings[0].outcome,
+            pointers=pointers,
+            http=422 if published else reply.status,
+            readings=readings if len(readings) > 1 else (),
+        )
 
     def _resource(self, reply: Reply, connection: str | None = None) -> Resource:
         """The Connection in a success, which has to be this one."""
@@ -380,16 +403,22 @@ class HttpSystem:
 
 
 def _path(template: str, connection: str, scope: str = "") -> str:
-    """The path of an operation on a Connection, below the base URL."""
+    """The path of an operation on a Connection, below the base URL.
+
+    Raises:
+        NotProvidedError: there is none. Of dots, clients, proxies and servers make other paths.
+    """
+    if connection in ("", *_DOTS) or scope in _DOTS:
+        raise NotProvidedError(_NO_PATH)
     filled = template.replace("{id}", quote(connection, safe=""))
     filled = filled.replace("{scope}", quote(scope, safe=""))
     return filled if filled.startswith("/") else f"{CONNECTIONS}/{filled}"
 
 
-def _are_valid(scopes: Iterable[str] | None) -> bool:
-    """Whether a creation may have these scopes."""
+def _is_valid(terms: TypeAdapter[Any], value: object) -> bool:
+    """Whether a creation may have this."""
     try:
-        _SCOPES.validate_python(frozenset(scopes or ()))
+        terms.validate_python(value)
     except ValidationError:
         return False
     return True
@@ -398,14 +427,3 @@ def _are_valid(scopes: Iterable[str] | None) -> bool:
 def _left_out(reason: str) -> Answer:
     """The answer to a call that cannot be made over HTTP, or not with these keys."""
     return Answer(Outcome.UNSUPPORTED, reason=reason)
-
-
-def _refused(reply: Reply, verb: str, *, is_self: bool = False, expects: bool = False) -> Answer:
-    """The answer that corresponds to a refusal."""
-    readings, pointers = refusal_of(reply, verb, is_self=is_self, expects=expects)
-    return Answer(
-        readings[0].outcome,
-        pointers=pointers,
-        http=reply.status,
-        readings=readings if len(readings) > 1 else (),
-    )
