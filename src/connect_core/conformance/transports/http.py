@@ -71,7 +71,7 @@ _NO_DOCUMENT: Final = "The service has the published form of the documents, not 
 _NOT_PUBLISHED: Final = frozenset({"name", "scopes", "document"})
 _OF_SCOPES: Final = frozenset({"scopes", "document"})
 _DOTS: Final = (".", "..")
-_SCOPES: Final = dapter[frozenset[Scope]](ScopeSet)
+_SCOPES: Final = TypeAdapter[frozenset[Scope]](ScopeSet)
 _NAME: Final = TypeAdapter[str](Name)
 
 
