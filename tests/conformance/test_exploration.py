@@ -226,6 +226,54 @@ def test_a_system_that_answers_an_open_point_in_different_ways() -> None:
     assert "CXN-OPEN-005" in found.finding.observed
 
 
+def test_answers_that_differ_from_run_to_run() -> None:
+    """No run is wrong alone. The story needs what was answered before, and says so."""
+
+    class Sized(ReferenceSystem):
+        """Large worlds are open, small ones are not."""
+
+        def share(self, **call: object) -> Answer:
+            answer = super().share(**call)  # type: ignore[arg-type]
+            large = len(self._connections) > 5
+            known = call["connection"] in self._connections
+            if answer.outcome is Outcome.NOT_FOUND and large and known:
+                return Answer(Outcome.NOT_A_PARTY, http=403)
+            return answer
+
+    found = explore(Sized, Profile(claims=()), seed=1)
+    assert found.result is Result.FAIL
+    assert found.finding is not None
+    assert "CXN-OPEN-002 is answered by" in found.finding.observed
+
+
+def test_answers_that_differ_from_run_to_run_but_not_again() -> None:
+    made = count()
+
+    class Moody(ReferenceSystem):
+        def __init__(self) -> None:
+            super().__init__()
+            self.open = next(made) == 4
+
+        def _told(self, answer: Answer, call: dict[str, object]) -> Answer:
+            known = call["connection"] in self._connections
+            if answer.outcome is Outcome.NOT_FOUND and self.open and known:
+                return Answer(Outcome.NOT_A_PARTY, http=403)
+            return answer
+
+        def read(self, **call: object) -> Answer:
+            return self._told(super().read(**call), call)  # type: ignore[arg-type]
+
+        def share(self, **call: object) -> Answer:
+            return self._told(super().share(**call), call)  # type: ignore[arg-type]
+
+        def act(self, **call: object) -> Answer:
+            return self._told(super().act(**call), call)  # type: ignore[arg-type]
+
+    found = explore(Moody, seed=1)
+    assert (found.result, found.finding, found.runs) == (Result.ERROR, None, 4)
+    assert found.sentence().endswith(NOT_REPRODUCIBLE)
+
+
 def test_a_system_without_a_claimed_capability() -> None:
     class Unable(ReferenceSystem):
         def act(self, **call: object) -> Answer:
@@ -273,6 +321,8 @@ def test_a_read_that_fails_as_a_whole() -> None:
 
     class Open(ReferenceSystem):
         def read(self, *, by: str, connection: str) -> Answer:
+            if connection not in self._connections:
+                return super().read(by=by, connection=connection)
             source = self._connections[connection].source_organization_id
             destination = self._connections[connection].destination_organization_id
             outside = by not in (source, destination)

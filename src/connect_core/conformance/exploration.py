@@ -95,15 +95,20 @@ def explore(
         unvisited = tuple(sorted(map(_in_words, required - visited)))
         return Exploration(examples, steps, number, result, unvisited, runs=runs, seconds=seconds)
 
-    timed_out, fault = False, None
+    timed_out, fault, seen = False, None, known
     try:
         while runs < examples:
             chance = random.Random(f"{number}:{runs}")  # noqa: S311  # no secret
             world = World(chance, organizations)
             with Trace(search) as trace:
                 RandomRun(trace, world, frozenset(profile.claims), visited, required).go(steps)
-            search.answers = trace.answers
-            runs += 1
+            if search.answers is not known:  # it was repeated, and nothing was wrong then
+                return replace(done(Result.ERROR), reason=NOT_REPRODUCIBLE)
+            joined = seen.joined(trace.answers)
+            if joined is None:  # nothing is wrong in this run alone: repeat it, knowing the others
+                search.answers = seen
+                continue
+            seen, runs = joined, runs + 1
             on_progress(runs)
     except OutOfTimeError:
         timed_out = True

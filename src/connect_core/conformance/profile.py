@@ -258,6 +258,12 @@ class Answers:
         if len(choices) == 1:
             self._known.add(known)
 
+    def joined(self, other: "Answers") -> "Answers | None":
+        """The answers that agree with both; None if there are none."""
+        copied = self.copy()
+        copied._possible &= other._possible
+        return copied if copied._possible else None
+
     def _agreeing(self, choices: Choices) -> frozenset[tuple[str, ...]]:
         """The combinations that agree with these answers."""
         places = [(self._points.index(point), answers) for point, answers in choices.items()]

@@ -58,7 +58,7 @@ class Search:
     Attributes:
         make_system: makes a fresh system.
         profile: the profile of the implementation.
-        answers: the answers to open points that agree with all earlier traces.
+        answers: the answers to open points that were possible at the beginning.
         seconds: how long the traces may take together; None if there is no limit. Once there is a
             counterexample, they may take as long again, to shrink it.
         on_call: called after each call.
