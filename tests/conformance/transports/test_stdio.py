@@ -1,8 +1,10 @@
 """The line protocol: requests, answers, and peers that violate it."""
 
+import io
 import json
 import os
 import queue
+import re
 import shlex
 import signal
 import subprocess
@@ -114,7 +116,8 @@ class TestRequests:
         )
         with StdioPeer([sys.executable, "-c", tap]) as peer:
             assert run(lambda: peer).conforms
-        lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+            assert explore(lambda: peer, examples=2, steps=20, seed=1).finding is None
+        lines = [json.loads(line) for line in log.read_bytes().splitlines()]
         assert len(lines) > 2 * len(load_vectors())
         problems = validator("protocol")
         for line in lines[:2000] + lines[-500:]:
@@ -160,21 +163,21 @@ class TestMalformedPeers:
     def test_they_end_the_run(self, name: str) -> None:
         command, message = peers.MALFORMED[name]
         begun = time.monotonic()
-        with (
-            pytest.raises(PeerError) as refused,
-            StdioPeer(command, timeout=peers.timeout_for(name)) as peer,
-        ):
-            run(lambda: peer, among=ONE)
-        assert message in str(refused.value)
-        assert str(refused.value).startswith(sys.executable)
+        with StdioPeer(command, timeout=peers.timeout_for(name)) as peer:
+            report = run(lambda: peer, among=select(["story"]))
+        (found,) = report.results
+        assert (found.result, report.exit_code) == (Result.BROKEN, 2)
+        assert message in found.reason
+        assert found.reason.startswith(sys.executable)
+        assert found.transcript[0].startswith('> {"protocol": 1, "id": 1, "verb": "create"')
         assert time.monotonic() - begun < 30  # and not the 60 s that some of them sleep
 
     def test_they_end_an_exploration(self) -> None:
-        with (
-            pytest.raises(PeerError, match="gave no answer within"),
-            StdioPeer(peers.HANGS_LATER, timeout=0.5) as peer,
-        ):
-            explore(lambda: peer, examples=20, steps=20)
+        with StdioPeer(peers.HANGS, timeout=0.5) as peer:
+            found = explore(lambda: peer, examples=20, steps=20, seed=1)
+        assert found.result is Result.BROKEN
+        assert "gave no answer within 0.5 s" in found.reason
+        assert found.transcript[-1].startswith('> {"protocol": 1, "id": 1')
 
     def test_a_command_that_does_not_exist(self) -> None:
         with pytest.raises(PeerError, match="nowhere-at-all cannot be started: "):
@@ -202,8 +205,200 @@ class TestMalformedPeers:
 
     def test_a_known_failure_does_not_excuse_it(self) -> None:
         profile = Profile(known_failures={"story/accept": "it hangs"})
-        with pytest.raises(PeerError), StdioPeer(peers.HANGS, timeout=0.5) as peer:
-            run(lambda: peer, profile, among=ONE)
+        with StdioPeer(peers.HANGS, timeout=0.5) as peer:
+            report = run(lambda: peer, profile, among=ONE)
+        assert report.counts() == {Result.BROKEN: 1}
+
+
+#: Lines that are no answers, and why. Most of them are if they are read less strictly.
+ANSWER = '{"protocol": 1, "id": 1, "outcome": "ok"'
+NOT_STRICT = {
+    "a log": (b"listening on 80\n", "no JSON object; logs belong on standard error"),
+    "a list": (f"[{ANSWER}}}]\n".encode(), "no JSON object; logs belong on standard error"),
+    "a mark": (b"\xef\xbb\xbf" + f"{ANSWER}}}\n".encode(), "it begins with a byte order mark"),
+    "a blank line": (b" \n", "an empty line; an answer is one object a line"),
+    "several lines": (b'{\n"protocol": 1}\n', "an answer is one object a line"),
+    "two objects": (f"{ANSWER}}} {ANSWER}}}\n".encode(), "an answer is one object a line"),
+    "a line ending of Windows": (
+        f"{ANSWER}}}\r\n".encode(),
+        "there is a carriage return before the line feed",
+    ),
+    "a member twice": (
+        f'{ANSWER}, "outcome": "ok"}}\n'.encode(),
+        "the member 'outcome' stands twice, at /outcome",
+    ),
+    "a member twice inside": (
+        f'{ANSWER}, "state": {{"a": 1, "a": 1}}}}\n'.encode(),
+        "the member 'a' stands twice, at /state/a",
+    ),
+    "no number": (f'{ANSWER}, "state": {{"a": NaN}}}}\n'.encode(), "no JSON: "),
+    "no end": (f'{ANSWER}, "state": {{"a": -Infinity}}}}\n'.encode(), "no JSON: "),
+    "a comma": (f"{ANSWER},}}\n".encode(), "no JSON: "),
+    "half of a pair": (
+        f'{ANSWER}, "connection": "cxn_\\ud800"}}\n'.encode(),
+        "half of a surrogate pair",
+    ),
+    "no UTF-8": (f'{ANSWER}, "connection": "\u00e9"}}\n'.encode("latin-1"), "no JSON: "),
+    "half of a line": (ANSWER.encode(), "the output ends in the middle of a line"),
+    "a text for a number": (
+        b'{"protocol": "1", "id": 1}\n',
+        "protocol: Input should be a valid integer",
+    ),
+}
+
+
+def writing(data: bytes) -> list[str]:
+    """A peer that writes these bytes after the first request, and exits."""
+    code = f"import os, sys; sys.stdin.readline(); os.write(1, {data!r})"
+    return [sys.executable, "-c", code]
+
+
+class TestStrictness:
+    """An answer is one line of JSON as RFC 8259 has it. The message says what helps."""
+
+    @pytest.mark.parametrize("name", NOT_STRICT)
+    def test_what_is_no_answer(self, name: str) -> None:
+        data, reason = NOT_STRICT[name]
+        with StdioPeer(writing(data), timeout=30) as peer, pytest.raises(PeerError) as refused:
+            peer.read(by="org_A", connection="cxn_1")
+        assert re.search(rf"which is not an answer \(.*{re.escape(reason)}", str(refused.value))
+        request = '; the request was {"protocol": 1, "id": 1, "verb": "read", "by": "org_A"'
+        assert request in str(refused.value)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            f"{ANSWER}}}",
+            f' \t{ANSWER} , "x": 1.5e3}} ',
+            f'{ANSWER}, "advice": "\\ud83d\\ude00 \u00e9 \u2028"}}',
+            f'{ANSWER}, "state": null, "pointers": null}}',
+        ],
+    )
+    def test_what_is_one(self, text: str) -> None:
+        with StdioPeer(writing(f"{text}\n".encode()), timeout=30) as peer:
+            assert peer.read(by="org_A", connection="cxn_1") == Answer(Outcome.OK)
+
+
+def broken(peer: StdioPeer) -> PeerError:
+    """The error with which a peer breaks when it is asked."""
+    with pytest.raises(PeerError) as told:
+        peer.read(by="org_A", connection="cxn_1")
+    return told.value
+
+
+class TestTranscript:
+    """The last lines that were sent and received, and what came on standard error."""
+
+    def test_a_line_that_is_no_answer(self) -> None:
+        code = (
+            "import sys; sys.stderr.buffer.write(b'one\\n\\xfftwo\\n'); sys.stderr.flush(); "
+            "sys.stdin.readline(); print('{}')"
+        )
+        with StdioPeer([sys.executable, "-c", code], timeout=30) as peer:
+            error = broken(peer)
+        assert error.transcript == (
+            '> {"protocol": 1, "id": 1, "verb": "read", "by": "org_A", "connection": "cxn_1"}',
+            "< {}",
+            "! one",
+            r"! \xfftwo",
+        )
+
+    def test_no_answer(self) -> None:
+        """There is only what was sent."""
+        with StdioPeer(peers.CRASHES, timeout=30) as peer:
+            (sent,) = broken(peer).transcript
+        assert sent.startswith('> {"protocol": 1')
+
+    def test_only_the_last_lines_are_kept(self) -> None:
+        noisy = "[print(n, file=sys.stderr) for n in range(50)], sys.stderr.flush()"
+        what = f"request['id'] == 21 and (({noisy}), print('stop', flush=True), time.sleep(60))"
+        with StdioPeer(peers.program(what), timeout=30) as peer:
+            for _ in range(20):
+                peer.read(by="org_A", connection="cxn_1")
+            transcript = broken(peer).transcript
+        assert len(transcript) == 40
+        assert transcript[19] == "< stop"
+        assert json.loads(transcript[18][2:])["id"] == 21
+        assert transcript[20:] == tuple(f"! {number}" for number in range(30, 50))
+
+    def test_long_lines_are_shortened(self) -> None:
+        what = "print('e' * 5000, file=sys.stderr, flush=True); print('x' * 5000); continue"
+        with StdioPeer(peers.program(what), timeout=30) as peer:
+            with pytest.raises(PeerError) as told:
+                peer.create(by="org_A", body="b" * 5000)
+            lines = told.value.transcript
+        assert [line[0] for line in lines] == [">", "<", "!"]
+        assert {len(line) for line in lines} == {2002}
+        assert all(line.endswith("...") for line in lines)
+
+    def test_standard_error_is_passed_on(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Also when nothing is wrong, and what is no UTF-8."""
+        what = "sys.stderr.buffer.write(b'caf\\xc3\\xa9 \\xff\\n'); sys.stderr.flush()"
+        with StdioPeer(peers.program(what), timeout=30) as peer:
+            peer.read(by="org_A", connection="cxn_1")
+        assert capsys.readouterr() == ("", "caf\u00e9 \\xff\n")
+
+    def test_standard_error_that_is_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is kept all the same."""
+        closed = io.StringIO()
+        closed.close()
+        monkeypatch.setattr(sys, "stderr", closed)
+        what = "print('one', file=sys.stderr, flush=True); print('x'); continue"
+        with StdioPeer(peers.program(what), timeout=30) as peer:
+            assert broken(peer).transcript[-1] == "! one"
+
+
+class TestProcess:
+    """Where a process runs, and another one after it."""
+
+    def test_its_time_zone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is no whole number of hours from UTC. The rest of the environment is ours."""
+        monkeypatch.setenv("TZ", "UTC")
+        monkeypatch.setenv("CONNECT_CORE_TEST", "kept")
+        what = "answer['state'] = dict(os.environ) | {'offset': time.localtime(0).tm_gmtoff}"
+        with StdioPeer(peers.program(what), timeout=30) as peer:
+            state = peer.read(by="org_A", connection="cxn_1").state
+        assert state is not None
+        assert (state["TZ"], state["CONNECT_CORE_TEST"]) == ("Asia/Kathmandu", "kept")
+        assert state["offset"] != 0
+
+    def test_ready(self, tmp_path: Path) -> None:
+        """After a break there is a new process; before one it is the same."""
+        started = tmp_path / "started"
+        what = (
+            "open(sys.argv[1], 'a').write('.') if request['id'] == 1 else None; "
+            "request['by'] == 'org_B' and os._exit(3)"
+        )
+        with StdioPeer([*peers.program(what), str(started)], timeout=30) as peer:
+            assert peer.ready() is peer
+            for _ in range(2):
+                assert peer.ready().read(by="org_A", connection="cxn_1").outcome is Outcome.OK
+            assert started.read_text() == "."
+            for number in (1, 2):
+                with pytest.raises(PeerError, match="having exited with 3") as told:
+                    peer.read(by="org_B", connection="cxn_1")
+                assert len(told.value.transcript) == (5 if number == 1 else 3)
+                assert peer.ready() is peer
+                answer = peer.ready().read(by="org_A", connection="cxn_1")
+                assert answer.outcome is Outcome.OK
+            assert started.read_text() == "..."
+
+    def test_keep_going(self) -> None:
+        """A run with new processes: each vector breaks its own."""
+        with StdioPeer(peers.CRASHES, timeout=30) as peer:
+            report = run(peer.ready, among=select(["story"]), keep_going=True)
+        assert report.counts() == {Result.BROKEN: 4}
+        assert {len(each.transcript) for each in report.results} == {1}
+
+    def test_a_command_that_is_gone(self, tmp_path: Path) -> None:
+        command = tmp_path / "peer"
+        command.write_text("#!/bin/sh\nexit 1\n")
+        command.chmod(0o700)
+        with StdioPeer([str(command)], timeout=30) as peer:
+            broken(peer)
+            command.unlink()
+            with pytest.raises(PeerError, match="peer cannot be started: "):
+                peer.ready()
 
 
 @pytest.fixture
@@ -245,11 +440,8 @@ class TestProcessGroup:
             peer.stop()
 
     def test_an_error_in_an_exploration(self, lifetime: Lifetime) -> None:
-        with (
-            pytest.raises(PeerError),
-            StdioPeer(lifetime.of(peers.HANGS_LATER), timeout=2) as peer,
-        ):
-            explore(lambda: peer, examples=2, steps=2)
+        with StdioPeer(lifetime.of(peers.HANGS), timeout=2) as peer:
+            assert explore(lambda: peer, examples=2, steps=2).result is Result.BROKEN
         assert lifetime.has_ended()
 
     @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
