@@ -16,7 +16,8 @@ _LONGEST: Final = 400
 _MOST_LINES: Final = 60
 #: The modules that call an implementation. A traceback begins after their frames.
 _CALLERS: Final = frozenset(
-    str(Path(__file__).with_name(f"{module}.py")) for module in ("execution", "runner", "trace")
+    str(Path(__file__).with_name(f"{module}.py"))
+    for module in ("execution", "runner", "shuffle", "trace")
 )
 
 

@@ -316,7 +316,7 @@ class PooledOrganizations:
 
 #: How few keys a pool may have; how many do for all vectors; how many more a run may take.
 _FEWEST: Final = 3
-VECTOR_KEYS: Final = 50
+VECTOR_KEYS: Final = 240
 RUN_KEYS: Final = 3
 
 _FILE: Final = TypeAdapter(list[_Entry], config=ConfigDict(hide_input_in_errors=True))
