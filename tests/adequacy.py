@@ -14,14 +14,14 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final, NamedTuple
+from unittest import mock
 
 if __name__ == "__main__":  # the modules of the tests are found as pytest finds them
     sys.path.insert(0, str(Path(__file__).parent))
 
 from defects import DEFECTS
 
-from connect_core.conformance import Profile, Result, System, load_vectors
-from connect_core.conformance import exploration as explorations
+from connect_core.conformance import Profile, Result, System, explore, load_vectors
 from connect_core.conformance.profile import Answers
 from connect_core.conformance.runner import run_vector
 from connect_core.conformance.shuffle import Shuffle
@@ -58,12 +58,8 @@ def failing_vectors(make: Callable[[], System], *, first: Iterable[str] = ()) ->
 
 def is_explored(make: Callable[[], System]) -> bool:
     """Whether the exploration finds a fault. It is not shrunk."""
-    shrunk = explorations.shrink
-    explorations.shrink = lambda _, fault: fault
-    try:
-        found = explorations.explore(make, examples=EXAMPLES, steps=STEPS, seed=SEED)
-    finally:
-        explorations.shrink = shrunk
+    with mock.patch("connect_core.conformance.exploration.shrink", lambda _, fault: fault):
+        found = explore(make, examples=EXAMPLES, steps=STEPS, seed=SEED)
     return found.finding is not None
 
 
