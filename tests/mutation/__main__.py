@@ -4,37 +4,26 @@ Each mutant is one small change to one module. It is killed if the tests fail fo
 survives must be listed in ``survivors.toml`` with the reason why no test can tell it from the
 original. A survivor without a reason is an error, and so is a reason without a survivor.
 
-The changes are those of Cosmic Ray. Because it does not know declarations, `by_declaration` adds
-every change to a transition in `lifecycle.py`: who may take it, where it starts and where it leads.
-The working tree is not touched: the tests run in copies, one for each worker.
+The changes are those of Cosmic Ray and, for `lifecycle.py`, every change to a transition: see
+`tests.mutation.making`. The working tree is not touched: the tests run in copies, one for each
+worker. `tests.mutation.conformance` measures in the same way what the conformance kit finds.
 """
 
 import argparse
-import ast
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from difflib import unified_diff
 from functools import partial
-from importlib import import_module
-from itertools import combinations
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple
 
-# Cosmic Ray has no types, and only the group `mutation` installs it.
-plugins: Any = import_module("cosmic_ray.plugins")
-syntax: Any = import_module("cosmic_ray.ast")
-mutating: Any = import_module("cosmic_ray.mutating")
+from .making import PACKAGE, ROOT, Mutant, by_cosmic_ray, mutants
+from .verdict import report, say
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = Path("src/connect_core")
 #: Quick tests first: they kill most mutants.
 _CORE = [
     *("table", "lifecycle", "policy", "connection", "decision", "wording", "identifiers"),
@@ -155,90 +144,10 @@ MODULES = {
         "not stress",
     ),
 }
+#: Why some mutants survive.
+SURVIVORS = Path(__file__).with_name("survivors.toml")
 #: A mutant hangs if its tests take this many times as long as on the unchanged code, plus 30 s.
 PATIENCE = 5
-
-
-class Mutant(NamedTuple):
-    """A module's source with one change, and the lines that changed."""
-
-    module: str
-    source: str
-    before: str
-    after: str
-
-
-# --- Making mutants ------------------------------------------------------------------------------
-
-
-def mutants(module: str) -> Iterator[Mutant]:
-    """Every mutant of a module whose code differs from the original, each once."""
-    original = (ROOT / PACKAGE / f"{module}.py").read_text(encoding="utf-8")
-    sources = list(by_cosmic_ray(original))
-    if module == "lifecycle":
-        sources += by_declaration(original)
-    seen = {meaning(original), None}
-    for source in sources:
-        if (meant := meaning(source)) not in seen:
-            seen.add(meant)
-            yield Mutant(module, source, *changed_lines(original, source))
-
-
-def by_cosmic_ray(original: str) -> Iterator[str]:
-    """The source with every operator applied at every place."""
-    for name in plugins.operator_names():
-        operator_class = plugins.get_operator(name)
-        if operator_class.arguments():  # needs settings of its own
-            continue
-        operator = operator_class()
-        nodes = syntax.ast_nodes(syntax.get_ast(original))
-        places = sum(len(list(operator.mutation_positions(node))) for node in nodes)
-        for occurrence in range(places):
-            yield mutating.mutate_code(original, operator, occurrence) or original
-
-
-def by_declaration(original: str) -> Iterator[str]:
-    """The lifecycle with one transition's roles, start or end replaced by each of the others."""
-    states = ("absent", "pending", "active", "inactive")
-    pairs = tuple(f"{one}, {other}" for one, other in combinations(states, 2))
-    roles = ("", "Role.SOURCE", "Role.DESTINATION", "Role.SOURCE, Role.DESTINATION")
-    for pattern, choices in (
-        (r"(?<=cond=by\()[^)]*(?=\))", roles),
-        (r"(?<== )\w+(?=\.(?:to|from_)\()", states),
-        (r"(?<=\.to\()\w+", states),
-        (r"(?<=\.from_\()\w+, \w+", states + pairs),
-        (r"(?<=Final = Status\.)\w+", ("PENDING", "ACTIVE", "INACTIVE")),
-        (r"(?<=Final = Role\.)\w+", ("SOURCE", "DESTINATION")),
-    ):
-        for match in re.finditer(pattern, original):
-            for choice in choices:
-                yield original[: match.start()] + choice + original[match.end() :]
-
-
-def meaning(source: str) -> str | None:
-    """The code that runs, without annotations in functions; None if it is not valid Python."""
-    try:
-        tree = ast.parse(source)
-        compile(tree, "mutant", "exec")
-    except (SyntaxError, ValueError):
-        return None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            node.returns = None
-            for each in ast.walk(node):
-                if isinstance(each, ast.AnnAssign):  # of a local variable: it is never evaluated
-                    each.annotation = ast.Constant(None)
-        elif isinstance(node, ast.arg):
-            node.annotation = None
-    return ast.unparse(tree)
-
-
-def changed_lines(original: str, source: str) -> tuple[str, str]:
-    """The lines before and after the change."""
-    lines = list(unified_diff(original.splitlines(), source.splitlines(), n=0))[3:]
-    removed = [line[1:].strip() for line in lines if line.startswith("-")]
-    added = [line[1:].strip() for line in lines if line.startswith("+")]
-    return " ".join(removed).strip(), " ".join(added).strip()
 
 
 # --- Running the tests ---------------------------------------------------------------------------
@@ -312,7 +221,9 @@ def main() -> int:
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
-    everything = [mutant for module in arguments.modules for mutant in mutants(module)]
+    everything = [
+        mutant for module in arguments.modules for mutant in mutants(module, by_cosmic_ray)
+    ]
     say(f"{len(everything)} mutants of {', '.join(arguments.modules)}")
     with tempfile.TemporaryDirectory() as parent:
         with ProcessPoolExecutor(1, initializer=take_a_copy, initargs=(parent,)) as pool:
@@ -329,7 +240,7 @@ def main() -> int:
         ) as pool:
             verdicts = pool.map(partial(survives, seconds=seconds), everything)
             survivors = list(surviving(everything, verdicts))
-    return report(survivors, len(everything), arguments.modules)
+    return report(survivors, len(everything), arguments.modules, SURVIVORS)
 
 
 def surviving(everything: list[Mutant], verdicts: Iterator[bool]) -> Iterator[Mutant]:
@@ -340,34 +251,6 @@ def surviving(everything: list[Mutant], verdicts: Iterator[bool]) -> Iterator[Mu
         if survived:
             say(f"{mutant.module}.py survived: {mutant.before} -> {mutant.after}")
             yield mutant
-
-
-def report(survivors: list[Mutant], total: int, modules: list[str]) -> int:
-    """Compare the survivors with the written reasons; 0 if they agree."""
-    path = Path(__file__).with_name("survivors.toml")
-    entries = tomllib.loads(path.read_text(encoding="utf-8")).get("survivor", [])
-    reasons = {
-        (entry["module"], entry["before"], entry["after"])
-        for entry in entries
-        if entry["module"] in modules and entry["reason"]
-    }
-    survived = {(mutant.module, mutant.before, mutant.after) for mutant in survivors}
-    for module, before, after in sorted(survived - reasons):
-        say(f"\nSurvived without a reason:\n{module}.py\n- {before}\n+ {after}")
-    for module, before, after in sorted(reasons - survived):
-        say(f"\nHas a reason, but did not survive:\n{module}.py\n- {before}\n+ {after}")
-    killed = total - len(survivors)
-    say(
-        f"\n{total} mutants: {killed} killed, {len(survivors)} survived. Of the distinct ones, "
-        f"{len(survived & reasons)} have a reason and {len(survived - reasons)} have none."
-    )
-    return 0 if survived == reasons else 1
-
-
-def say(text: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
