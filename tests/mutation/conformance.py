@@ -32,8 +32,9 @@ import tempfile
 import tomllib
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from enum import StrEnum
+from io import StringIO
 from pathlib import Path
 from time import monotonic
 from typing import Final, NamedTuple, TextIO
@@ -307,7 +308,8 @@ class Bench:
                 with self._recordings[kind].open(encoding="utf-8") as recorded:
                     self._ends[kind].append((sum(1 for _ in recorded) // 3, result.vector))
 
-        with StdioPeer(command, timeout=PATIENCE) as peer:
+        # How a mutant fails is of no interest.
+        with redirect_stderr(StringIO()), StdioPeer(command, timeout=PATIENCE) as peer:
             profile = PROFILES[kind]
             try:
                 run(lambda: peer, profile, among=vectors, shuffle=SEED, on_result=heed)

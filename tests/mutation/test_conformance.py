@@ -53,7 +53,7 @@ def test_the_vectors_find_a_sample(tmp_path: Path) -> None:
 
 @pytest.mark.stress
 def test_the_unchanged_package_passes(tmp_path: Path) -> None:
-    unchanged = Mutant("lifecycle", original_of("lifecycle"), "", "")
+    unchanged = Mutant("service", original_of("service"), "", "")
     assert not Bench(tmp_path).fails(unchanged, CLAIMS)
 
 
