@@ -64,10 +64,7 @@ PEER: Final = Path(__file__).with_name("peer.py")
 REASONS: Final = Path(__file__).with_name("conformance_survivors.toml")
 #: What only the service has; the core alone does not run it.
 OF_THE_SERVICE: Final = ("service", "commands", "memory", "store")
-MODULES: Final = (
-    *("lifecycle", "policy", "scopes", "connection", *OF_THE_SERVICE),
-    *("jsonapi/models", "jsonapi/reading"),
-)
+MODULES: Final = ("lifecycle", "policy", "scopes", "connection", *OF_THE_SERVICE)
 #: What each system claims: everything, but the service no named source.
 PROFILES: Final = {
     "core": Profile(name="the core"),
