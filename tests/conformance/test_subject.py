@@ -149,8 +149,8 @@ class TestSecondImplementation:
             undeclared = run(lambda: system, among=about)
             others = [each for each in load_specification().answers()[point] if each != answer]
             wrong = run(lambda: system, Profile(answers={point: others[0]}), among=about)
-        assert declared.conforms, declared.sentence()
-        assert undeclared.conforms
+        assert declared.passed, declared.sentence()
+        assert undeclared.passed
         assert undeclared.answers[point] == [answer]
         assert wrong.exit_code == 1
 

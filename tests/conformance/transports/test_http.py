@@ -142,7 +142,7 @@ class TestRightServices:
     def test_every_vector(self, form: Representation, statuses: tuple[int, int] | None) -> None:
         report = report_of(Service(form, statuses), among=load_vectors())
         assert report.passed, report.sentence()
-        assert report.counts()[Result.PASS] == (358 if form == "guide" else 211)
+        assert report.counts()[Result.PASS] == (469 if form == "guide" else 273)
 
     @pytest.mark.stress
     @pytest.mark.parametrize(
@@ -289,14 +289,15 @@ class TestKeys:
                 "The given keys are not those of two organizations whose ids differ by case alone.",
                 "None of the given keys is that of an organization whose id has 255 characters.",
             }
-            with pytest.raises(PeerError, match="the 9 organizations are used up"):
-                run(asked.system, asked.profile, among=select(["transition", "walk"]))
+            report = run(asked.system, asked.profile, among=select(["transition", "walk"]))
+        (reason,) = (each.reason for each in report.results if each.result is Result.BROKEN)
+        assert reason.startswith("the 9 organizations are used up")
 
     @every_form
     def test_a_pool_that_was_used_before(self, form: Representation) -> None:
         """Pairs that an earlier run connected are not used again; a long list has several pages."""
         service = Service(form)
-        keys = [(f"org_{each}", key_for(f"org_{each}")) for each in range(12)]
+        keys = [(f"org_{each}", key_for(f"org_{each}")) for each in range(40)]
         with AsgiService(service.app, KeyPool(keys), OURS) as asked:
             before = run(asked.system, asked.profile, among=select(["http"]))
         assert before.passed
@@ -560,13 +561,11 @@ class TestNetwork:
 
     @pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError])
     def test_it_cannot_be_reached(self, error: type[httpx.HTTPError]) -> None:
-        with (
-            self._raising(error) as asked,
-            pytest.raises(
-                PeerError, match=r"^http://service\.invalid cannot be reached: what happened$"
-            ),
-        ):
-            run(asked.system, Profile(), among=select(["story"]))
+        with self._raising(error) as asked:
+            report = run(asked.system, Profile(), among=select(["story"]))
+        (found,) = report.results
+        assert found.result is Result.BROKEN
+        assert found.reason == "http://service.invalid cannot be reached: what happened"
 
     def test_it_hangs_up(self) -> None:
         with self._raising(httpx.RemoteProtocolError) as asked:
@@ -580,8 +579,9 @@ class TestNetwork:
         with self._raising(httpx.ReadTimeout) as asked:
             report = run(asked.system, Profile(), among=select(["story/accept"]))
             assert report.results[0].reason.endswith(f"{CONNECTIONS}: no answer within 10 s")
-            with pytest.raises(PeerError, match=r"no answer within 10 s, 3 times in a row$"):
-                run(asked.system, Profile(), among=select(["story"]))
+            report = run(asked.system, Profile(), among=select(["story"]), shuffle=0)
+        assert report.exit_code == 2
+        assert report.results[-1].reason.endswith("no answer within 10 s, 3 times in a row")
 
     def test_an_application_that_does_not_answer(self) -> None:
         async def silent(*_: object) -> None:
