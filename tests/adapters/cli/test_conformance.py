@@ -226,7 +226,7 @@ class TestTrouble:
 
     def test_an_exploration_that_breaks(self) -> None:
         """The vectors were run: their results are not written without --keep-going."""
-        what = "len(request.get('by', '')) == 5 and os._exit(3)"
+        what = "globals().get('over') and os._exit(3); over = request['verb'] == 'close'"
         options = ["--only", "story/accept", "--explore", "2x2"]
         code, written, complained = outcome(*stdio(peers.program(what), *options))
         assert (code, written) == (2, "")
