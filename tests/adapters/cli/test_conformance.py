@@ -66,7 +66,7 @@ class TestRun:
 
     def test_the_same_in_json(self) -> None:
         output = run_json(*REFERENCE, "--shuffle", "5")
-        again = report_dict(run_vectors(ReferenceSystem, shuffle=5))
+        again: dict[str, Any] = dict(report_dict(run_vectors(ReferenceSystem, shuffle=5)))
         assert output["shuffle"] == 5
         for name in ("verdict", "conforms", "counts", "requirements", "answers", "claims"):
             assert output[name] == again[name]
