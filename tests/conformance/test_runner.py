@@ -25,6 +25,7 @@ from connect_core.conformance import (
     Answer,
     BrokenSystemError,
     Exploration,
+    Outcome,
     Profile,
     ReferenceSystem,
     Report,
@@ -41,7 +42,8 @@ from connect_core.conformance import (
 from connect_core.conformance.profile import Answers
 from connect_core.conformance.runner import run_vector
 from connect_core.conformance.shuffle import Shuffle
-from connect_core.conformance.vectors import parse_vectors
+from connect_core.conformance.vectors import Alternative, parse_vectors
+from connect_core.conformance.wording import alternative_in_words
 from connect_core.history import utc_now
 
 #: How many requirements are binding.
@@ -546,6 +548,29 @@ class TestVerdicts:
         assert all(each.seconds > 0 for each in report.results)
         assert report.results[0].seconds >= 0.02
         assert report.seconds >= sum(each.seconds for each in report.results)
+
+
+def test_permitted_answers_in_words() -> None:
+    """Everything that an alternative can ask for."""
+    alternative = Alternative(
+        outcome=Outcome.OK,
+        state={"status": "active"},
+        unchanged=("created_at",),
+        not_before=("updated_at",),
+        later=("version",),
+        pointers=("",),
+        http=200,
+        existing=True,
+    )
+    assert alternative_in_words(alternative) == (
+        'ok (status "active", created_at as it was, updated_at not earlier, version later, '
+        "pointers [''], HTTP 200, the existing one)"
+    )
+
+
+def test_an_exploration_whose_system_cannot_be_made() -> None:
+    found = Exploration(9, 9, 1, Result.ERROR, reason="make_system failed", traceback="Traceback")
+    assert found.describe() == f"{found.sentence()}\n\nTraceback"
 
 
 def test_selecting_by_what_an_id_begins_with() -> None:
