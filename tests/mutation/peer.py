@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 #: How long each look at the clock of a recording takes, in nanoseconds: less than a millisecond, so
 #: that some moments are equal to the one before.
 _LOOK = 300_000
-#: The highest version that a Connection can have.
-_HIGHEST = 2**31 - 1
 #: How much memory and processor time a mutant may take.
 _MOST_BYTES = 2**31
 _MOST_SECONDS = 120
@@ -59,8 +57,6 @@ class Subject:
                 reply = {name: given[name] for name in names if given[name] is not None}
         except Exception as error:
             reply = {"error": repr(error)}
-            if isinstance(error, ValueError) and request.get("expected_version", 0) > _HIGHEST:
-                reply = {"outcome": "invalid", "http": 422}  # which CXN-VERS-007 permits
         return json.dumps({"protocol": 1, "id": number, **reply})
 
 
