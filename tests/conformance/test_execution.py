@@ -421,6 +421,21 @@ def test_real_times(moved: timedelta, wrong: bool, sign: int) -> None:
     assert not wrong or report.results[0].blamed[0] in ("CXN-TIME-001", "CXN-TIME-002")
 
 
+def test_times_that_move_backwards() -> None:
+    """Later than a minute ago, but before what the last read showed."""
+
+    class Backwards(ReferenceSystem):
+        def read(self, *, by: str, connection: str) -> Answer:
+            answer = super().read(by=by, connection=connection)
+            state = dict(answer.state or {})
+            late = as_timestamp(str(state["updated_at"])) - timedelta(seconds=int(state["version"]))  # type: ignore[call-overload]
+            return replace(answer, state={**state, "updated_at": format_timestamp(late)})
+
+    report = run(Backwards, among=first(["times"]))
+    assert {each.blamed for each in report.results} == {("CXN-PERM-005",)}
+    assert ", and was " in report.results[0].observed
+
+
 def test_times_that_stand_still() -> None:
     class Still(ReferenceSystem):
         def read(self, *, by: str, connection: str) -> Answer:

@@ -78,6 +78,19 @@ def test_what_the_transport_cannot_do_is_left_out(system: type[ReferenceSystem])
     assert found.runs == 30
 
 
+def test_a_transport_that_cannot_create_anything() -> None:
+    """There is nothing to explore. That is no fault."""
+
+    class Mute(ReferenceSystem):
+        def create(self, **_: object) -> Answer:
+            return Answer(Outcome.UNSUPPORTED, reason="Nobody creates here.")
+
+    found = small(Mute)
+    assert found.result is Result.COULD_NOT_TEST
+    assert found.finding is None
+    assert found.runs == 30
+
+
 def test_a_cell_that_the_transport_cannot_reach_does_not_count() -> None:
     """Nothing is wrong, but not all was tried."""
     found = small(CannotReactivate)

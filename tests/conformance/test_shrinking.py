@@ -2,6 +2,8 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from faults import FAULTS
@@ -16,10 +18,16 @@ from connect_core.conformance import (
     Result,
     StdioPeer,
     System,
+    Vector,
+    VectorResult,
     explore,
     run,
+    shrinking,
 )
+from connect_core.conformance.profile import Answers
 from connect_core.conformance.shrinking import NOT_REPRODUCIBLE
+from connect_core.conformance.trace import Search, Trace
+from connect_core.history import as_timestamp, format_timestamp
 
 CREATED = "org_A creates main to org_B"
 SOURCE_LEAVES = (CREATED, "org_A deactivates main")
@@ -213,6 +221,74 @@ def test_what_no_refusal_has(carries: dict[str, object], blamed: str) -> None:
     report = run(Talks)
     failed = {each.requirement.id for each in report.requirements() if each.result is Result.FAIL}
     assert failed == {blamed}
+
+
+@pytest.mark.parametrize(("returned", "blamed"), [(False, "CXN-HTTP-001"), (True, "CXN-HTTP-008")])
+def test_a_wrong_status_of_a_creation(returned: bool, blamed: str) -> None:
+    class Accepts(ReferenceSystem):
+        def create(self, **call: object) -> Answer:
+            answer = super().create(**call)  # type: ignore[arg-type]
+            if answer.outcome is Outcome.OK and not returned:
+                return replace(answer, http=202)
+            if answer.outcome is Outcome.ALREADY_EXISTS and returned:
+                source = str(call.get("source") or call["by"])
+                existing = self._find(source, str(call["destination"]))
+                assert existing is not None
+                return Answer(Outcome.OK, existing.id, http=201)
+            return answer
+
+    claims = ("http", "versions")
+    assert told(explore(Accepts, Profile(claims=claims), seed=1))[1] == {blamed}
+
+
+def test_a_fault_that_only_documents_show() -> None:
+    """The organizations in the document have simple ids, too."""
+
+    class Deaf(ReferenceSystem):
+        def create(self, **call: object) -> Answer:
+            answer = super().create(**call)  # type: ignore[arg-type]
+            if answer.outcome is Outcome.OK and call.get("body") is not None:
+                return Answer(Outcome.INVALID, http=422)
+            return answer
+
+    story, blamed = told(explore(Deaf, Profile(claims=("documents",)), seed=1))
+    assert blamed == {"CXN-DOCS-001"}
+    assert len(story) == 1
+    assert '"destination-organization-id": "org_B"' in story[0]
+
+
+def test_what_is_told_has_to_fail_as_a_vector(monkeypatch: pytest.MonkeyPatch) -> None:
+    def passes(_: object, vector: Vector, *__: object) -> VectorResult:
+        return VectorResult(vector, Result.PASS)
+
+    monkeypatch.setattr(shrinking, "run_vector", passes)
+    found = explore(FAULTS["SharesForEver"], seed=1)
+    assert (found.result, found.reason) == (Result.ERROR, NOT_REPRODUCIBLE)
+
+
+def test_a_system_that_cannot_be_closed_and_was_never_called() -> None:
+    """There is no story to tell."""
+
+    class Sticky(ReferenceSystem):
+        def close(self) -> None:
+            raise OSError("still busy")
+
+    with Trace(Search(Sticky, Profile(), Answers({}), None)):
+        pass
+
+
+def test_times_that_move_backwards_are_told() -> None:
+    class Backwards(ReferenceSystem):
+        def read(self, **call: object) -> Answer:
+            answer = super().read(**call)  # type: ignore[arg-type]
+            if answer.state is None or answer.state["version"] == 1:
+                return answer
+            late = as_timestamp(str(answer.state["updated_at"])) - timedelta(seconds=9)
+            return replace(answer, state={**answer.state, "updated_at": format_timestamp(late)})
+
+    assert told(explore(Backwards, Profile(claims=("versions", "times")), seed=1))[1] == {
+        "CXN-PERM-005"
+    }
 
 
 def test_a_document_is_told_as_terms_if_these_show_the_fault() -> None:

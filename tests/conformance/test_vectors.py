@@ -351,6 +351,7 @@ BAD_FILES: dict[str, tuple[object, str]] = {
     "verb": (with_step(verb="delete"), "vectors/0/steps/0"),
     "no-verb": (with_step(verb=None), "vectors/0/steps/0"),
     "nothing-accepted": (with_step(accept=[]), "accept"),
+    "variant": (with_step(variant="upside-down"), "variant"),
     "outcome": (with_step(accept=[{"outcome": "fine"}]), "accept/0/outcome"),
     "action": (with_step(verb="act", action="create"), "action"),
     "no-scope": (with_step(verb="share"), "scope"),

@@ -202,7 +202,7 @@ class TestInvalidDocuments:
             "the token is the id",
             "the type of 'usr_A' is user",
             "cannot be updated before it was created",
-            "at most 64 items",
+            "at most 64 different items",
             "at most 255 characters",
             "cannot hold the character U+0000",
         ],

@@ -8,7 +8,7 @@ here, and nothing is known of the Connections of an execution: `connect_core.con
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from connect_core.conformance.subject import Outcome, actor_of
+from connect_core.conformance.subject import Answer, Outcome, actor_of
 from connect_core.conformance.vectors import Alternative, AnyStep, CreateStep
 from connect_core.connection import Connection
 from connect_core.decision import Decision, Denial, minds_version
@@ -212,10 +212,11 @@ def with_statuses(step: AnyStep) -> AnyStep:
     return step.model_copy(update={"accept": tuple(accept)})
 
 
-def status_requirement(step: AnyStep, answer: Alternative) -> str:
-    """The requirement that the HTTP status of this answer tests."""
+def status_requirement(step: AnyStep, answer: Answer) -> str:
+    """The requirement that the HTTP status of an answer tests, whose outcome is permitted."""
     if answer.outcome is Outcome.OK and isinstance(step, CreateStep):
-        return "CXN-HTTP-008" if answer.existing else "CXN-HTTP-001"
+        existing = any(each.existing for each in step.accept)
+        return "CXN-HTTP-008" if existing else "CXN-HTTP-001"
     return _STATUS_TESTS.get(answer.outcome, "CXN-HTTP-009")
 
 

@@ -154,8 +154,6 @@ class RandomRun:
         connection = self._model.connection(name)
         parties = connection.source_organization_id, connection.destination_organization_id
         moves = self._model.moves_on(name, sorted(set(map(str, parties))), legal=True)
-        if not moves:
-            return
         move = self._chance.choice(moves)
         self._act(move, self._chance.choice(_OFFSETS))
         if self._has("asks-at-once"):
@@ -209,9 +207,9 @@ class RandomRun:
             if (parties[0] == parties[1]) is (len(cell.roles) > 1) or not cell.roles:
                 return name
         by = self._world.organization()
-        to = by if len(cell.roles) > 1 else self._world.organization()
-        if (by == to) is not (len(cell.roles) > 1) or self._create(by, to) is None:
-            return None
+        others = [each for each in self._world.organizations if each != by]
+        to = by if len(cell.roles) > 1 else self._chance.choice(others)
+        self._create(by, to)
         return self._model.named(by, to)
 
     def _holder(self, name: str, cell: Cell) -> str | None:

@@ -46,14 +46,13 @@ def shrink(search: Search, counterexample: Counterexample) -> Counterexample:
     The result is `Result.ERROR` if the calls of the counterexample do not end in a fault again.
     """
     for statuses in (False, True):
-        shortest = _rerun(search, counterexample.steps, statuses=statuses)
-        if shortest is not None:
-            shortest = _shortest(search, shortest, statuses=statuses)
-            for told in (_renamed_connections(shortest), shortest):
-                answers, vector = search.answers.copy(), told.result.vector
-                again = run_vector(search.make_system, vector, search.profile, answers)
-                if again.result is told.result.result:
-                    return told._replace(result=replace(again, met=told.result.met))
+        found = _rerun(search, counterexample.steps, statuses=statuses)
+        if found is not None:
+            told = _renamed_connections(_shortest(search, found, statuses=statuses))
+            answers, vector = search.answers.copy(), told.result.vector
+            again = run_vector(search.make_system, vector, search.profile, answers)
+            if again.result is told.result.result:
+                return told._replace(result=replace(again, met=told.result.met))
     result = replace(counterexample.result, result=Result.ERROR, reason=NOT_REPRODUCIBLE)
     return counterexample._replace(result=result)
 
@@ -89,8 +88,7 @@ def _simpler(steps: Sequence[AnyStep]) -> Iterator[Sequence[AnyStep]]:
     size = len(steps) // 2
     while size:
         for start in range(0, len(steps), size):
-            if size < len(steps):
-                yield (*steps[:start], *steps[start + size :])
+            yield (*steps[:start], *steps[start + size :])
         size //= 2
     for place, step in enumerate(steps[:-2], 1):  # perhaps a read shows it sooner
         for by in (step.by, steps[-1].by):
@@ -122,7 +120,7 @@ def _simplicity(organization: str) -> tuple[bool, int, str]:
 def _organizations(step: AnyStep) -> Iterator[str]:
     yield step.by
     if isinstance(step, CreateStep):
-        yield from (each for each in (step.destination, step.source) if each is not None)
+        yield from (each for each in (destination_of(step), step.source) if each is not None)
 
 
 def _renamed(step: AnyStep, new: Mapping[str, str]) -> AnyStep:
@@ -152,8 +150,6 @@ def _simplifications(step: AnyStep) -> Iterator[Mapping[str, object]]:
         )
         if step.scopes is not None and len(step.scopes) > 1:
             yield from ({"scopes": (scope,)} for scope in step.scopes)
-        if step.allow_self and step.destination != step.by:
-            yield {"allow_self": False}
     elif isinstance(step, ActStep) and step.expected_version is not None:
         yield from ({"expected_version": version} for version in (None, 1, 2, 3))
 

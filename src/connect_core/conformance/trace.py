@@ -28,7 +28,7 @@ from connect_core.conformance.results import VectorResult
 from connect_core.conformance.runner import MakeSystem, result_of
 from connect_core.conformance.scenario import as_step
 from connect_core.conformance.specification import load_specification
-from connect_core.conformance.subject import Outcome
+from connect_core.conformance.subject import Answer, Outcome
 from connect_core.conformance.vectors import (
     Alternative,
     AnyStep,
@@ -215,20 +215,29 @@ class Trace:
             return self._blaming(step, error, error.check.requirements)
         if any(each.http is not None for each in step.accept):
             plain = _without_statuses(step)
-            try:
-                matched = self._execution.judge(plain, error.answer)
-            except NotPermittedError as narrower:
-                step, error = plain, narrower
-            else:
-                return self._blaming(step, error, (status_requirement(step, matched),))
+            failure = self._failure(plain, error.answer)
+            if failure is None:
+                told = status_requirement(step, error.answer)
+                return self._blaming(step, error, (told,))
+            step, error = plain, failure
         shown = error.answer.outcome in {each.outcome for each in step.accept}
-        for each in _single_members(step) if shown and isinstance(step, ReadStep) else ():
-            try:
-                self._execution.judge(each, error.answer)
-            except NotPermittedError as narrower:
-                member = next(iter(_members_of(each)))
-                return self._blaming(each, narrower, self._member_requirements(member, each))
+        wrong = [
+            (member, each, narrower)
+            for member, each in (_single_members(step) if shown else ())
+            if (narrower := self._failure(each, error.answer)) is not None
+        ]
+        if wrong:
+            member, each, narrower = wrong[0]
+            return self._blaming(each, narrower, self._member_requirements(member, each))
         return self._blaming(step, error, step.requirements)
+
+    def _failure(self, step: AnyStep, answer: Answer) -> NotPermittedError | None:
+        """Why an answer is not permitted; None if it is."""
+        try:
+            self._execution.judge(step, answer)
+        except NotPermittedError as error:
+            return error
+        return None
 
     def _blaming(
         self, step: AnyStep, error: NotPermittedError, requirements: tuple[str, ...]
@@ -237,7 +246,7 @@ class Trace:
         self._steps[-1] = step.model_copy(update={"requirements": requirements})
         return NotPermittedError(self._steps[-1], error.answer, error.expected, error.observed)
 
-    def _member_requirements(self, member: str, step: ReadStep) -> tuple[str, ...]:
+    def _member_requirements(self, member: str, step: AnyStep) -> tuple[str, ...]:
         """The requirements that a wrong member of a state violates."""
         if member not in ("status", "scopes", "updated_at"):
             return (_MEMBERS[member],)
@@ -294,8 +303,8 @@ def _without_statuses(step: AnyStep) -> AnyStep:
     return step.model_copy(update={"accept": tuple(accept)})
 
 
-def _single_members(step: ReadStep) -> Iterator[ReadStep]:
-    """The same read for each single member of the state."""
+def _single_members(step: AnyStep) -> Iterator[tuple[str, AnyStep]]:
+    """Each member of the state that a read compares, with the same read of this one alone."""
     first, *_ = step.accept
     for member in first.state:
         due = [
@@ -305,17 +314,11 @@ def _single_members(step: ReadStep) -> Iterator[ReadStep]:
         ]
         if member not in ("scopes", "document"):  # only these depend on an open point
             due = [each.model_copy(update={"answers": {}}) for each in due[:1]]
-        yield step.model_copy(update={"accept": tuple(due)})
+        yield member, step.model_copy(update={"accept": tuple(due)})
     for kind in ("unchanged", "not_before"):
         for member in getattr(first, kind):
             due = [first.model_copy(update={**_NO_EXPECTATIONS, "answers": {}, kind: (member,)})]
-            yield step.model_copy(update={"accept": tuple(due)})
-
-
-def _members_of(step: ReadStep) -> Iterator[str]:
-    """The members of the state that a read compares."""
-    for each in step.accept:
-        yield from (*each.state, *each.unchanged, *each.not_before)
+            yield member, step.model_copy(update={"accept": tuple(due)})
 
 
 def _needs(steps: Iterable[AnyStep]) -> tuple[str, ...]:
