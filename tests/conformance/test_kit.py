@@ -282,12 +282,16 @@ def test_the_ids_are_others_in_each_session() -> None:
     assert ids(Recording) == ids(Recording)
 
 
+def _unable(_: object) -> Unable:
+    return Unable()
+
+
 def test_a_call_that_an_exploration_cannot_make_fails(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is a finding: the system does not do what it claims."""
     monkeypatch.setattr(Ours, "exploration", (30, 30))
-    monkeypatch.setattr(Ours, "make_system", lambda _: Unable())  # pyright: ignore[reportUnknownLambdaType]
+    monkeypatch.setattr(Ours, "make_system", _unable)
     with pytest.raises(pytest.fail.Exception, match="this is not supported"):
         Ours().test_explorer(request)
 

@@ -37,7 +37,7 @@ from enum import StrEnum
 from io import StringIO
 from pathlib import Path
 from time import monotonic
-from typing import Final, NamedTuple, TextIO
+from typing import Final, NamedTuple
 
 from connect_core.conformance import (
     Profile,
@@ -324,7 +324,7 @@ class Bench:
 
 
 def fates(
-    bench: Bench, everything: list[Mutant], log: TextIO | None = None
+    bench: Bench, everything: list[Mutant], log: Path | None = None
 ) -> Iterator[tuple[Mutant, Fate, str]]:
     """The fate of each mutant, and the function that it changes; written to `log`, too."""
     for count, mutant in enumerate(everything, 1):
@@ -339,8 +339,8 @@ def fates(
         if log is not None:
             line = line_of(original_of(mutant.module), mutant)
             outcome = [*key_of(mutant), line, place.function, fate]
-            log.write(json.dumps(outcome) + "\n")
-            log.flush()
+            with log.open("a", encoding="utf-8") as written:
+                written.write(json.dumps(outcome) + "\n")
         yield mutant, fate, place.function
 
 
@@ -388,14 +388,15 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", default=list(MODULES), metavar="module")
     parser.add_argument("--sample", type=int, help="test only so many mutants")
     parser.add_argument("--seed", type=int, default=SEED, help="of the sample")
-    parser.add_argument("--log", type=argparse.FileType("w"), help="what became of each mutant")
+    parser.add_argument("--log", type=Path, help="a file for what became of each mutant")
     arguments = parser.parse_args()
     modules: list[str] = arguments.modules
     begun = monotonic()
     everything = [each for name in modules for each in mutants(name, by_cosmic_ray, by_negation)]
-    sampled = arguments.sample is not None and arguments.sample < len(everything)
+    size: int = len(everything) if arguments.sample is None else arguments.sample
+    sampled = size < len(everything)
     if sampled:
-        everything = random.Random(arguments.seed).sample(everything, arguments.sample)  # noqa: S311  # no secret
+        everything = random.Random(arguments.seed).sample(everything, size)  # noqa: S311  # no secret
     say(f"{len(everything)} mutants of {', '.join(modules)}")
     with tempfile.TemporaryDirectory() as directory:
         bench = Bench(Path(directory).resolve())

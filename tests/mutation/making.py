@@ -67,6 +67,8 @@ def by_negation(original: str) -> Iterator[str]:
                 part = node.test
             case ast.Return(value=ast.Compare() | ast.BoolOp() as value):
                 part = value
+            case _:
+                pass
         if part is not None:
             begin = _offset(lines, part.lineno, part.col_offset)
             end = _offset(lines, part.end_lineno or 0, part.end_col_offset or 0)

@@ -266,7 +266,7 @@ class Execution:
 
     def _refuse_what_no_refusal_has(self, check: Check, answer: Answer) -> None:
         """Raise a `NotPermittedError` if a refusal says what no refusal may say."""
-        wrong = ""
+        wrong = requirement = ""
         if answer.outcome not in (Outcome.OK, Outcome.UNSUPPORTED):
             if answer.connection is not None or answer.state is not None:
                 requirement = "CXN-REFU-004"

@@ -193,7 +193,9 @@ class RandomRun:
             return
         if self._model.named(one, other) is not None:
             return
-        by = {frozenset({Role.DESTINATION}): other, frozenset(): third}.get(cell.roles, one)
+        by = one
+        if Role.SOURCE not in cell.roles:
+            by = other if cell.roles else third
         if cell.roles or third not in (one, other):
             self._create(by, other, source=one, named=self._world.name())
 

@@ -156,13 +156,13 @@ class _Shuffled:
                 else each
                 for each in cast("Sequence[object]", events)
             ]
-        document = translated.get("document")
+        found = translated.get("document")
         for path in ("data", "attributes"):
-            document = document.get(path) if isinstance(document, Mapping) else None
-        if isinstance(document, Mapping):
+            found = cast("State", found).get(path) if isinstance(found, Mapping) else None
+        if isinstance(found, Mapping):
             written = cast("dict[str, dict[str, object]]", translated["document"])
             members = ("organization-id", "destination-organization-id", "creator-id")
-            attributes = self._members(cast("State", document), members)
+            attributes = self._members(cast("State", found), members)
             translated["document"] = {
                 **written,
                 "data": {**written["data"], "attributes": attributes},

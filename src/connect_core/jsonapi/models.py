@@ -71,7 +71,7 @@ class CreateTerms(GuideTerms):
             if different > MAX_SCOPES:
                 count = {"max_length": MAX_SCOPES, "actual_length": different}
                 raise PydanticKnownError("too_long", {"field_type": "List", **count})
-        return value
+        return cast("object", value)
 
 
 @cache

@@ -170,7 +170,9 @@ MORE_INVALID_TEXTS: Final[Mapping[str, str]] = {
     "scopes/number-and-malformed": json.dumps(with_(scopes=["Inquiry", *MANY])),
     "scopes/number-and-no-text": json.dumps(with_(scopes=[7, *MANY])),
     "scopes/malformed-and-repeated": json.dumps(with_(scopes=["", *[READ] * 70])),
-    "scopes/all-wrong": json.dumps(with_(scopes=[None, 1, True, [], {}, "", "A.b"])),
+    "scopes/all-wrong": json.dumps(
+        with_(scopes=[None, 1, True, list[str](), dict[str, str](), "", "A.b"])
+    ),
     "several/everywhere": json.dumps(
         {"data": {"type": 1, "id": 2, "attributes": {"name": 3, "scopes": [], "x": 4}}, "y": 5}
     ),
