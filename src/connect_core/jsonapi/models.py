@@ -64,14 +64,18 @@ class CreateTerms(GuideTerms):
     @classmethod
     def _not_too_many(cls, value: object) -> object:
         """If there are too many different elements, that is the only problem of the array."""
-        if isinstance(value, list):
-            items = cast("list[object]", value)
-            texts = {each for each in items if isinstance(each, str)}
-            different = len(texts) + sum(not isinstance(each, str) for each in items)
-            if different > MAX_SCOPES:
-                count = {"max_length": MAX_SCOPES, "actual_length": different}
-                raise PydanticKnownError("too_long", {"field_type": "List", **count})
-        return cast("object", value)
+        different = _different(value)
+        if different > MAX_SCOPES:
+            count = {"max_length": MAX_SCOPES, "actual_length": different}
+            raise PydanticKnownError("too_long", {"field_type": "List", **count})
+        return value
+
+
+def _different(value: object) -> int:
+    """How many different elements an array has; what is no text differs from everything."""
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    texts = {each for each in items if isinstance(each, str)}
+    return len(texts) + sum(not isinstance(each, str) for each in items)
 
 
 @cache
