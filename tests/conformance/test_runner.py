@@ -1,6 +1,7 @@
 """The runner: the results of vectors, of requirements and of a run."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -616,3 +617,13 @@ def test_describing_a_failure() -> None:
 
 def test_all_vectors_are_loaded_once() -> None:
     assert load_vectors() is load_vectors()
+
+
+def test_vectors_of_ones_own_are_not_those_of_the_specification() -> None:
+    """Not even if they have the same ids."""
+    easy = [each.model_copy(update={"steps": each.steps[:1]}) for each in load_vectors()]
+    report = run(ReferenceSystem, among=easy, shuffle=1)
+    assert report.passed
+    assert (report.verdict, report.conforms) == (Verdict.INCOMPLETE, False)
+    (gap,) = report.gaps()
+    assert re.fullmatch(r"\d+ of \d+ vectors of the specification were run", gap)

@@ -212,9 +212,9 @@ class Report:
 
     def gaps(self) -> tuple[str, ...]:
         """Why this is no complete run, in words; empty if it is one."""
-        run = {each.vector.id for each in self.results}
+        run = {each.vector.id: each.vector for each in self.results}
         of_specification = load_vectors()
-        missing = [each for each in of_specification if each.id not in run]
+        missing = [each for each in of_specification if run.get(each.id) != each]
         gaps: list[str] = []
         if missing:
             done = len(of_specification) - len(missing)
