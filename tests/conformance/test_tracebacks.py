@@ -311,7 +311,8 @@ class TestExplorations:
     def test_a_read_back(self) -> None:
         class Unread(ReferenceSystem):
             def read(self, *, by: str, connection: str) -> Answer:
-                if self._connections[connection].version == 2:
+                there = self._connections.get(connection)
+                if there is not None and there.version == 2:
                     looked_up("version")
                 return super().read(by=by, connection=connection)
 
