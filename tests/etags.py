@@ -31,9 +31,10 @@ NO_VERSION: Final = (
     '"x"',
     '"1-x"',
     '"1-gzip-br"',
-    '"9999999999999999999"',
     '"1" "2"',
     '"1", 2',
     '"1", *',
     "*, *",
 )
+#: Each names a version that no Connection can have.
+TOO_HIGH: Final = ('"2147483648"', '"9999999999999999999"', 'W/"18446744073709551617"')

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from etags import NO_VERSION, SAME_VERSION
+from etags import NO_VERSION, SAME_VERSION, TOO_HIGH
 from http_api import GUIDES_BODY, OURS, STRANGER, THEIRS, Answered, MemoryTransactions
 from support import GUIDE_ANSWER
 
@@ -238,6 +238,13 @@ class TestVersions:
         path = callers.ours.create().headers["location"]
         refused = callers.ours.post(f"{path}/deactivate", If_Match=etag)
         assert (refused.status, refused.codes) == (400, ["invalid_header"])
+        assert callers.ours.get(path).headers["etag"] == '"1"'
+
+    @pytest.mark.parametrize("etag", TOO_HIGH)
+    def test_a_version_that_no_connection_has(self, callers: Callers, etag: str) -> None:
+        path = callers.ours.create().headers["location"]
+        stale = callers.ours.post(f"{path}/deactivate", If_Match=etag)
+        assert (stale.status, stale.codes) == (409, ["stale_connection"])
         assert callers.ours.get(path).headers["etag"] == '"1"'
 
     def test_not_modified(self, callers: Callers) -> None:

@@ -21,7 +21,7 @@ from uuid import UUID
 import pytest
 from databases import postgresql
 from django_settings import set_up
-from etags import NO_VERSION, SAME_VERSION
+from etags import NO_VERSION, SAME_VERSION, TOO_HIGH
 from servers import DEADLINE, blocks, started, typed
 from support import REFUSED_STEPS, STEPS_TO
 
@@ -470,7 +470,7 @@ class TestVersions:
         nowhere = f"/partnerships/{UUID(int=5)}/deactivate"
         assert plainly(api.ours.post(nowhere, **{"If-Match": "*"}), 404)
 
-    @pytest.mark.parametrize("etag", NO_VERSION)
+    @pytest.mark.parametrize("etag", [*NO_VERSION, *TOO_HIGH])
     def test_what_is_no_version(self, api: Api, etag: str) -> None:
         address = api.create()
         before = everything()
