@@ -417,3 +417,31 @@ def test_nothing_is_shown_without_a_terminal(
 
 def test_there_is_a_time_limit_by_default() -> None:
     assert ConnectionConformance.exploration_seconds == 20
+
+
+class Terminal:
+    """What is written to pytest's terminal."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write_line(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.mark.parametrize("captures", [True, False])
+def test_lines_of_progress(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, captures: bool
+) -> None:
+    """One is written if the last is old enough, past the capturing of output if there is any."""
+    progress, terminal = kit._Progress(request, 9), Terminal()
+    monkeypatch.setattr(progress, "_terminal", terminal)
+    if not captures:
+        monkeypatch.setattr(progress, "_capture", None)
+    progress.report(1)
+    monkeypatch.setattr(kit, "_INTERVAL", 0.0)
+    progress.report(2)
+    assert terminal.lines == [f"{request.node.nodeid}: 2 of 9 runs in 0 s"]
+    monkeypatch.setattr(progress, "_terminal", None)
+    progress.report(3)
+    assert len(terminal.lines) == 1

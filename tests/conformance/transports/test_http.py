@@ -95,6 +95,12 @@ class TestRightServices:
             ["kept", "suspended"] if form == "current" else ["kept"]
         )
 
+    def test_names_that_the_published_form_cannot_send(self) -> None:
+        """It takes none, so that nothing is known of those that are refused."""
+        report = report_of(Service("current", None), among=select(["names/refused"]))
+        assert [each.result for each in report.results] == [Result.NOT_CLAIMED] * 2
+        assert {each.reason for each in report.results} == {"The published form takes no name."}
+
     @pytest.mark.parametrize("statuses", STATUSES)
     def test_without_codes(self, statuses: tuple[int, int]) -> None:
         """As published. The statuses leave open what is meant, but not everything is possible."""
