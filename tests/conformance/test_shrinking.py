@@ -27,6 +27,7 @@ from connect_core.conformance import (
 from connect_core.conformance.profile import Answers
 from connect_core.conformance.shrinking import NOT_REPRODUCIBLE
 from connect_core.conformance.trace import Search, Trace
+from connect_core.conformance.vectors import CreateStep
 from connect_core.history import as_timestamp, format_timestamp
 
 CREATED = "org_A creates main to org_B"
@@ -312,3 +313,14 @@ def test_organizations_have_simple_ids_where_these_do(make: Callable[[], System]
     assert found.finding is not None
     organizations = {each.by for each in found.finding.vector.steps}
     assert "org_A" in organizations
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_as_few_scopes_are_named_as_the_fault_needs(seed: int) -> None:
+    """A default would not show it: the scopes that are added would be there already."""
+    found = explore(FAULTS["ScopesWiden"], seed=seed)
+    assert found.finding is not None
+    first = found.finding.vector.steps[0]
+    assert isinstance(first, CreateStep)
+    assert first.scopes is not None
+    assert len(first.scopes) == 1
