@@ -434,7 +434,8 @@ def test_lines_of_progress(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, captures: bool
 ) -> None:
     """One is written if the last is old enough, past the capturing of output if there is any."""
-    progress, terminal = kit._Progress(request, 9), Terminal()
+    progress = kit._Progress(request, 9)  # pyright: ignore[reportPrivateUsage]  # the unit
+    terminal = Terminal()
     monkeypatch.setattr(progress, "_terminal", terminal)
     if not captures:
         monkeypatch.setattr(progress, "_capture", None)
