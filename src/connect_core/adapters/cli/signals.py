@@ -14,7 +14,7 @@ _ENDING: Final = tuple(
 
 
 class _EndedError(KeyboardInterrupt):
-    """The process is to end: what gives way to Ctrl-C gives way to this, Hypothesis for one."""
+    """The process is to end: what gives way to Ctrl-C gives way to this."""
 
 
 @contextmanager
