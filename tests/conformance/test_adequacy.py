@@ -109,7 +109,7 @@ def test_every_behavioural_fault_is_found(name: str) -> None:
 
 @pytest.mark.parametrize("fault", LENGTH_FAULTS)
 def test_every_fault_of_length_is_found(fault: Callable[[], ReferenceSystem]) -> None:
-    """Only vectors find them: the exploration draws no long ids."""
+    """Only vectors find them: the exploration draws no ids or scopes as long as these."""
     report = run(fault)
     assert LENGTH_FAULTS[fault] in {
         each.requirement.id for each in report.requirements() if each.result is Result.FAIL

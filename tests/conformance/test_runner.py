@@ -550,6 +550,24 @@ class TestVerdicts:
         assert report.results[0].seconds >= 0.02
         assert report.seconds >= sum(each.seconds for each in report.results)
 
+    @pytest.mark.parametrize(
+        "result", [Result.KNOWN_FAILURE, Result.UNEXPECTED_PASS, Result.BROKEN]
+    )
+    def test_the_time_of_what_is_no_pass(self, result: Result) -> None:
+        class Slow(ReferenceSystem):
+            def create(self, **call: Any) -> Answer:
+                time.sleep(0.02)
+                if result is Result.BROKEN:
+                    raise BrokenSystemError("it is gone")
+                if result is Result.KNOWN_FAILURE:
+                    raise RuntimeError("it is broken")
+                return super().create(**call)
+
+        listed = {} if result is Result.BROKEN else {"story/accept": "for now"}
+        (found,) = run(Slow, Profile(known_failures=listed), among=ACCEPT).results
+        assert found.result is result
+        assert found.seconds >= 0.02
+
 
 def test_permitted_answers_in_words() -> None:
     """Everything that an alternative can ask for."""

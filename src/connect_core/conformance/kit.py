@@ -54,7 +54,6 @@ class ConnectionConformance:
     exploration_seconds: ClassVar[float | None] = 20.0
     #: The seed of the runs. By default every exploration has a new one.
     seed: ClassVar[int | None] = None
-
     #: The seed of the ids of organizations. By default they are others each time; with 0, they are
     #: those of the vectors.
     shuffle: ClassVar[int | None] = None

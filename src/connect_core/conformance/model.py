@@ -44,8 +44,8 @@ from connect_core.errors import InvalidDocumentError
 from connect_core.history import ConnectionEvent
 from connect_core.identifiers import MAX_ID_LENGTH
 from connect_core.jsonapi import parse_create
-from connect_core.lifecycle import Action, Role, Status
-from connect_core.parties import Name, roles_of
+from connect_core.lifecycle import Action, Status
+from connect_core.parties import ROLES, Name, roles_of
 from connect_core.policy import decide, decide_access, decide_create
 from connect_core.scopes import DEFAULT_SCOPES, MAX_SCOPES, Scope
 
@@ -112,9 +112,7 @@ class Model:
                 return None
             name = self.named(source, destination)
             status = None if name is None else self.connection(name).status
-            holders = {Role.SOURCE: source, Role.DESTINATION: destination}
-            roles = frozenset(role for role, holder in holders.items() if holder == step.by)
-            return Cell(status, Action.CREATE, roles)
+            return Cell(status, Action.CREATE, ROLES[step.by == source, step.by == destination])
         if isinstance(step, ActStep):
             return self.cell_of(Move(step.connection, step.by, Action(step.action)))
         return None

@@ -77,7 +77,7 @@ class VectorResult:
             implementation's first frame.
         transcript: if a process broke the protocol, the last lines that were sent and received,
             and what it wrote to its standard error.
-        seconds: how long it took.
+        seconds: how long it took in a run.
     """
 
     vector: Vector

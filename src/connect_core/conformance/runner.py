@@ -107,11 +107,13 @@ def run(
     results: dict[str, VectorResult] = {}
     began, begun = utc_now(), monotonic()
     for vector in shuffled.order(chosen):
+        vector_begun = monotonic()
         try:
             result = run_vector(make_system, vector, profile, answers, shuffled)
         except BrokenSystemError as error:
             transcript = tuple(error.transcript)
             result = VectorResult(vector, Result.BROKEN, str(error), transcript=transcript)
+        result = replace(result, seconds=monotonic() - vector_begun)
         results[vector.id] = result
         on_result(result)
         if result.result is Result.BROKEN and not keep_going:
@@ -151,9 +153,7 @@ def run_vector(
     if lacking:
         reason = f"The profile does not claim {', '.join(lacking)}."
         return VectorResult(vector, Result.NOT_CLAIMED, reason)
-    begun = monotonic()
     result = _execute(make_system, vector, profile, answers, shuffle)
-    result = replace(result, seconds=monotonic() - begun)
     known = profile.known_failures.get(vector.id)
     if known is None or result.result is Result.NOT_CLAIMED:
         return result

@@ -28,7 +28,7 @@ _DIGITS: Final = "23456789"
 ORGANIZATION_IDS: Final = re.compile(r"(?<![0-9A-Za-z_-])org_[0-9A-Za-z_-]++(?!\\u)")
 #: An id that stands for a Connection that no step has created.
 _ABSENT: Final = re.compile(re.escape(absent_id("NAME")).replace("NAME", "(.*)"), re.DOTALL)
-#: The longest seed of `Shuffle.random`.
+#: How many seeds there are to choose a new one from.
 _SEEDS: Final = 10**6
 
 

@@ -1,10 +1,10 @@
-"""Traces: the calls of one random run, and the counterexample that a faulty run shrinks to.
+"""Traces: the calls of one random run, and what a faulty run leaves: a counterexample.
 
 A `Trace` makes calls to a fresh system, with a model beside it that says which answers are
 permitted. A trace that ends in an answer that is not permitted becomes a `Counterexample`: a
 vector that fails again.
 
-This module does not choose the calls: `connect_core.conformance.exploration` does. It makes no
+This module does not choose the calls: `connect_core.conformance.random_run` does. It makes no
 counterexample shorter: `connect_core.conformance.shrinking` does.
 """
 

@@ -138,7 +138,7 @@ def expected_versions(headers: Headers) -> Sequence[int | None]:
 
 
 def _possible(version: str) -> int:
-    """The number of a version, or 0 if it is higher than there is one. It may have many digits."""
+    """The number of a version of any length, or 0 if it is higher than the highest."""
     too_long = len(version) > len(str(MAX_VERSION))
     return 0 if too_long or int(version) > MAX_VERSION else int(version)
 
